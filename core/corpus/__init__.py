@@ -1,0 +1,1 @@
+"""From files to documents and conversations: sniff, inspect, parse; then turns become exchanges."""

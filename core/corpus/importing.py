@@ -1,0 +1,303 @@
+"""Store what importers yield. Importing the same source again changes nothing; a changed one updates what changed.
+
+Records are committed in short transactions, and a source counts as imported only when its last one is: a killed
+import is run again and ends the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+from core.corpus import exchanges as deriving
+from core.corpus.opening import open_source
+from core.corpus.records import Conversation, Document, DocumentKind, Issue, Options, Record, Turn, Use
+from core.corpus.sniffing import Choice, choose_each, importer_named
+from core.dates import DateSpan
+from core.errors import ImportFailed
+from core.runs.job import Job
+from core.settings import Settings
+from core.store import conversations as store_conversations
+from core.store.conversations import ConversationRow, ExchangeRow, TurnRow
+from core.store.database import Database
+from core.store.documents import DocumentRow, put_document, remove_documents_but, same_document_elsewhere
+from core.store.identity import content_uid
+from core.store.sources import begin_source, find_source, finish_source
+from core.workspace import Workspace
+
+KIND = "import"
+ENTRY = "core.corpus.importing:run"
+BATCH = 200
+"""Records of one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One source to import, its format settled."""
+
+    path: str
+    format: str
+    confidence: float = 1.0
+
+
+@dataclass(slots=True)
+class SourceReport:
+    """What an import of one source did."""
+
+    location: str
+    format: str
+    confidence: float
+    documents: int = 0
+    conversations: int = 0
+    turns: int = 0
+    exchanges: int = 0
+    profiles: int = 0
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    skipped: int = 0
+    use: str = ""
+    issues: list[dict[str, str]] = field(default_factory=list)
+    speakers: list[str] = field(default_factory=list)
+
+
+def plan(paths: Iterable[Path], format_name: str | None) -> tuple[list[Choice], list[Issue]]:
+    """Settle the format of everything under some paths. Raises as ``choose_each`` does."""
+    choices: list[Choice] = []
+    issues: list[Issue] = []
+    for path in paths:
+        found, troubled = choose_each(path.absolute(), format_name)
+        choices += found
+        issues += troubled
+    return choices, issues
+
+
+def run(job: Job) -> dict[str, Any]:
+    """The work of an ``import`` run: params ``sources``, ``use``, ``options``. One bad source leaves the rest."""
+    requests = [Request(**request) for request in job.params["sources"]]
+    options = Options(
+        kind=cast("DocumentKind | None", job.params.get("kind")),
+        day_first=job.params.get("day_first"),
+        include_private=bool(job.params.get("include_private")),
+    )
+    reports = []
+    for position, request in enumerate(requests):
+        job.stop_point()
+        report = import_source(job, request, options, cast("Use | None", job.params.get("use")))
+        reports.append(asdict(report))
+        job.progress(position + 1, len(requests), Path(request.path).name)
+    return {"sources": reports}
+
+
+def import_source(job: Job, request: Request, options: Options, use: Use | None) -> SourceReport:
+    """Import one source whole. A source that cannot be read is a report with an issue."""
+    workspace = job.workspace
+    database = workspace.database
+    report = SourceReport(request.path, request.format, request.confidence)
+    uid = content_uid("source", request.path)
+    known = find_source(database, uid)
+    settled = use or (cast(Use, known.use) if known and known.content_hash else None)
+    with database.write():
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        # Nothing may use a source that is only half there and whose use is not settled.
+        source_id = begin_source(database, uid, request.path, request.format, settled or "none", at)
+    sink = _Sink(database, workspace.settings, source_id, uid, report)
+    try:
+        source = open_source(Path(request.path))
+        records = importer_named(request.format).parse(source, options)
+        while batch := list(islice(records, BATCH)):
+            job.stop_point()
+            with database.write():
+                sink.store(batch)
+            job.progress(sink.seen, sink.seen, Path(request.path).name)
+    except ImportFailed as error:
+        report.issues.append({"locator": Path(request.path).name, "reason": error.message, "hint": error.hint})
+        return report
+    with database.write():
+        report.use = settled or sink.default_use()
+        report.removed = remove_documents_but(database, source_id, sink.document_uids)
+        report.removed += store_conversations.remove_conversations_but(database, source_id, sink.conversation_uids)
+        begin_source(database, uid, request.path, request.format, report.use, at)
+        finish_source(database, source_id, content_uid("content", sorted(sink.hashes)))
+    if report.conversations and not report.exchanges:
+        report.speakers = [name for name, _ in sink.speakers.most_common(12)]
+        report.issues.append(
+            {
+                "locator": Path(request.path).name,
+                "reason": f"{workspace.target} says nothing in it; it has {', '.join(report.speakers)}",
+                "hint": "if one of them is the target, import it again with --target NAME or --alias NAME",
+            }
+        )
+    return report
+
+
+class _Sink:
+    """Stores the records of one source and counts them."""
+
+    def __init__(
+        self, database: Database, settings: Settings, source_id: int, source_uid: str, report: SourceReport
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._source_id = source_id
+        self._source_uid = source_uid
+        self._report = report
+        self._kinds: set[str] = set()
+        self._private_talk = False
+        self.document_uids: set[str] = set()
+        self.conversation_uids: set[str] = set()
+        self.hashes: list[str] = []
+        self.speakers: Counter[str] = Counter()
+        self.seen = 0
+
+    def store(self, records: Iterable[Record]) -> None:
+        for record in records:
+            self.seen += 1
+            if isinstance(record, Issue):
+                self._issue(record.locator, record.reason)
+            elif isinstance(record, Document):
+                self._document(record)
+            else:
+                self._conversation(record)
+
+    def default_use(self) -> Use:
+        """By what the source turned out to hold, when the user did not say."""
+        privacy = self._settings.privacy
+        if self._private_talk:
+            return privacy.direct_messages
+        if self._kinds == {"journal"}:
+            return privacy.journal
+        return "recall" if self._kinds == {"profile"} else "train"
+
+    def _issue(self, locator: str, reason: str) -> None:
+        self._report.skipped += 1
+        self._report.issues.append({"locator": locator, "reason": reason, "hint": ""})
+
+    def _count(self, outcome: str) -> None:
+        if outcome == "added":
+            self._report.added += 1
+        elif outcome == "changed":
+            self._report.changed += 1
+
+    def _document(self, document: Document) -> None:
+        row = _document_row(document, self._source_id, self.seen)
+        elsewhere = same_document_elsewhere(self._database, row)
+        if elsewhere:
+            self._issue(document.title or document.uid, f"already imported from {elsewhere}")
+            return
+        self._count(put_document(self._database, row))
+        self.document_uids.add(document.uid)
+        self.hashes.append(row.content_hash)
+        self._kinds.add(document.kind)
+        if document.kind == "profile":
+            self._report.profiles += 1
+        else:
+            self._report.documents += 1
+
+    def _conversation(self, conversation: Conversation) -> None:
+        turns = [
+            TurnRow(
+                place, turn.speaker, turn.text, turn.time.isoformat() if turn.time else "", turn.reply_to, turn.kind
+            )
+            for place, turn in enumerate(conversation.turns)
+        ]
+        row = _conversation_row(conversation, turns, self._source_id, self.seen)
+        elsewhere = store_conversations.same_conversation_elsewhere(self._database, row)
+        if elsewhere:
+            self._issue(conversation.title or conversation.uid, f"already imported from {elsewhere}")
+            return
+        self._count(store_conversations.put_conversation(self._database, row, turns))
+        self.conversation_uids.add(conversation.uid)
+        self.hashes.append(row.content_hash)
+        self._private_talk = self._private_talk or conversation.visibility == "private"
+        self.speakers.update(turn.speaker for turn in conversation.turns if turn.kind == "said")
+        self._report.conversations += 1
+        self._report.turns += len(turns)
+        conversation_id = store_conversations.conversation_id(self._database, self._source_id, conversation.uid)
+        derived = _exchanges(conversation, self._source_uid, conversation_id, self._settings.target_names)
+        store_conversations.sync_exchanges(self._database, conversation_id, derived)
+        self._report.exchanges += sum(not exchange.initiates for exchange in derived)
+
+
+def rederive_exchanges(workspace: Workspace) -> int:
+    """Derive every conversation's exchanges again, after the target's names changed. Returns how many there are."""
+    database = workspace.database
+    count = 0
+    for row in store_conversations.list_conversations(database):
+        turns = store_conversations.turns_of(database, row.id)
+        conversation = Conversation(
+            row.uid,
+            row.title,
+            DateSpan(row.first_day, row.last_day, cast(Any, row.date_precision)),
+            tuple(_turn(turn) for turn in turns),
+            chat=bool(row.chat),
+        )
+        source_uid = store_conversations.source_uid(database, row.source_id)
+        derived = _exchanges(conversation, source_uid, row.id, workspace.settings.target_names)
+        with database.write():
+            store_conversations.sync_exchanges(database, row.id, derived)
+        count += sum(not exchange.initiates for exchange in derived)
+    return count
+
+
+def _exchanges(
+    conversation: Conversation, source_uid: str, conversation_id: int, names: Iterable[str]
+) -> list[ExchangeRow]:
+    rows = []
+    for exchange in deriving.derive_exchanges(conversation, names):
+        date = exchange.date or conversation.date
+        rows.append(
+            ExchangeRow(
+                0,
+                content_uid(
+                    "exchange", source_uid, conversation.uid, exchange.position, exchange.asker, exchange.question,
+                    exchange.answer, date.first,
+                ),
+                conversation_id,
+                exchange.position,
+                exchange.segment,
+                exchange.asker,
+                exchange.question,
+                exchange.answer,
+                date.first,
+                date.last,
+                int(exchange.initiates),
+            )
+        )  # fmt: skip
+    return rows
+
+
+def _turn(row: TurnRow) -> Turn:
+    time = datetime.fromisoformat(row.time) if row.time else None
+    return Turn(row.speaker, row.text, time, row.reply_to, cast(Any, row.kind))
+
+
+def _document_row(document: Document, source_id: int, position: int) -> DocumentRow:
+    content_hash = content_uid(
+        document.kind, document.title, document.text, document.date.iso(), document.link, document.language,
+        document.visibility, document.reply_to, list(document.tags),
+    )  # fmt: skip
+    return DocumentRow(
+        0, document.uid, source_id, position, document.kind, document.title, document.link, document.date.iso(),
+        document.date.precision, document.date.first, document.date.last, document.text, document.language,
+        document.visibility, document.reply_to, document.tags, content_hash,
+    )  # fmt: skip
+
+
+def _conversation_row(
+    conversation: Conversation, turns: list[TurnRow], source_id: int, position: int
+) -> ConversationRow:
+    content_hash = content_uid(
+        conversation.title, conversation.date.iso(), conversation.link, conversation.visibility, conversation.chat,
+        [(turn.speaker, turn.text, turn.time, turn.reply_to, turn.kind) for turn in turns],
+    )  # fmt: skip
+    return ConversationRow(
+        0, conversation.uid, source_id, position, conversation.title, conversation.link, conversation.date.iso(),
+        conversation.date.precision, conversation.date.first, conversation.date.last, conversation.visibility,
+        int(conversation.chat), content_hash,
+    )  # fmt: skip

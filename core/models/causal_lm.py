@@ -1,0 +1,147 @@
+"""A causal language model in this process, with LoRA adapters: likelihoods and batched generation.
+
+Heavy: import it only inside a run or a command that needs torch.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.errors import ModelError
+from core.models.chat_tokenizer import ChatTokenizer, model_folder
+from core.models.packaged import revision
+
+BASE = ""
+"""The name of no adapter."""
+
+
+class CausalLM:
+    """A base model, its tokenizer, and the adapters loaded on it; one of them, or none, is active."""
+
+    def __init__(self, name: str) -> None:
+        import transformers
+
+        transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
+        logging.getLogger("transformers").setLevel(logging.ERROR)
+        self.name = name
+        self.folder = model_folder(name)
+        self.tokenizer = ChatTokenizer(self.folder)
+        self.revision = revision(self.folder)
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        # bf16 is many times slower than fp32 on a CPU without native support.
+        dtype = torch.bfloat16 if self.device == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+        try:
+            self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+                self.folder, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False
+            ).to(self.device)
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(
+                f"{name} cannot be loaded: {str(error).splitlines()[0]}", "see `simulee models list`"
+            ) from None
+        self.model.eval()
+        self._peft: Any = None
+        self._hashes: dict[str, str] = {BASE: ""}
+        self.active = BASE
+
+    @property
+    def identity(self) -> str:
+        """Base revision and, when one is active, the adapter's hash: what a cached score depends on."""
+        return f"{self.revision}+{self._hashes[self.active]}" if self.active else self.revision
+
+    def load_adapter(self, name: str, path: Path, content_hash: str) -> None:
+        """Load a LoRA under a name. Raises ModelError when it does not fit the base."""
+        from peft import PeftModel
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                if self._peft is None:
+                    self._peft = PeftModel.from_pretrained(self.model, path, adapter_name=name)
+                else:
+                    self._peft.load_adapter(path, adapter_name=name)
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            raise ModelError(
+                f"the adapter at {path} cannot be loaded on {self.name}: {str(error).splitlines()[0]}",
+                "train it again on this base",
+            ) from None
+        self._hashes[name] = content_hash
+        self._peft.eval()
+        self.use(name)
+
+    def use(self, name: str) -> None:
+        """Make an adapter active, or with ``BASE`` none."""
+        if name == BASE:
+            if self._peft is not None:
+                self._peft.base_model.disable_adapter_layers()
+        else:
+            self._peft.base_model.enable_adapter_layers()
+            self._peft.set_adapter(name)
+        self.active = name
+
+    @torch.inference_mode()
+    def token_log_probabilities(
+        self, sequences: Sequence[Sequence[int]], scored: Sequence[Sequence[int]]
+    ) -> list[list[float]]:
+        """Natural-log probabilities of chosen tokens, each given all before it, in one padded batch.
+
+        ``scored`` holds, for each sequence, ascending positions ≥ 1; the result has the same shape. Only the hidden
+        states of those positions meet the vocabulary matrix.
+        """
+        longest = max(len(sequence) for sequence in sequences)
+        ids = torch.zeros((len(sequences), longest), dtype=torch.long)
+        mask = torch.zeros((len(sequences), longest), dtype=torch.long)
+        for row, sequence in enumerate(sequences):
+            ids[row, : len(sequence)] = torch.tensor(sequence)
+            mask[row, : len(sequence)] = 1
+        padded = any(len(sequence) != longest for sequence in sequences)
+        hidden = self.model.model(
+            input_ids=ids.to(self.device), attention_mask=mask.to(self.device) if padded else None, use_cache=False
+        ).last_hidden_state
+        results: list[list[float]] = []
+        for row, positions in enumerate(scored):
+            if not positions:
+                results.append([])
+                continue
+            index = torch.tensor(positions)
+            logits = self.model.lm_head(hidden[row, (index - 1).to(self.device)]).float()
+            chosen = torch.log_softmax(logits, dim=-1).cpu().gather(1, ids[row, index].unsqueeze(1)).squeeze(1)
+            results.append([float(value) for value in chosen])
+        return results
+
+    @torch.inference_mode()
+    def generate(
+        self, prompts: Sequence[str], max_new_tokens: int, temperature: float = 0.0, seed: int = 0
+    ) -> list[str]:
+        """Continue each rendered prompt, in one left-padded batch, until the end of the turn."""
+        encoded = [self.tokenizer.encode(prompt) for prompt in prompts]
+        longest = max(len(ids) for ids in encoded)
+        end = self.model.generation_config.eos_token_id
+        padding = (end[0] if isinstance(end, list) else end) or 0
+        ids = torch.full((len(encoded), longest), padding, dtype=torch.long)
+        mask = torch.zeros((len(encoded), longest), dtype=torch.long)
+        for row, tokens in enumerate(encoded):
+            ids[row, longest - len(tokens) :] = torch.tensor(tokens)
+            mask[row, longest - len(tokens) :] = 1
+        torch.manual_seed(seed)
+        sampling: dict[str, Any] = {"do_sample": True, "temperature": temperature} if temperature > 0 else {
+            "do_sample": False, "temperature": None, "top_p": None, "top_k": None}  # fmt: skip
+        output = self.model.generate(
+            input_ids=ids.to(self.device),
+            attention_mask=mask.to(self.device),
+            max_new_tokens=max_new_tokens,
+            pad_token_id=padding,
+            **sampling,
+        )
+        ends = set(end if isinstance(end, list) else [end])
+        texts = []
+        for row in output[:, longest:].tolist():
+            stop = next((position for position, token in enumerate(row) if token in ends), len(row))
+            texts.append(self.tokenizer.decode(row[:stop]).strip())
+        return texts

@@ -1,0 +1,117 @@
+"""Tokens and the chat template of a base model, without importing torch.
+
+Every stage that counts tokens or writes a prompt uses this, so a prompt costs the same to import everywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from core.errors import ModelError
+from core.models.packaged import resolve_persona
+
+_TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"]
+
+
+class ChatTokenizer:
+    """A tokenizer and its chat template, read from a model's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:  # tokenizers raises bare Exception for every cause.
+            raise ModelError(
+                f"{folder} has no readable tokenizer.json: {error}", "name a model folder that transformers can load"
+            ) from None
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        config = _json(folder / "tokenizer_config.json")
+        self._special = {
+            name: _token_text(config[name]) for name in ("bos_token", "eos_token", "pad_token") if config.get(name)
+        }
+        template = folder / "chat_template.jinja"
+        self.template = template.read_text("utf-8") if template.is_file() else config.get("chat_template")
+        if not isinstance(self.template, str) or not self.template.strip():
+            raise ModelError(
+                f"the base model at {folder} has no chat template",
+                "use its instruct version, or put a chat_template.jinja beside its tokenizer",
+            )
+        self.fingerprint = hashlib.sha256(
+            (folder / "tokenizer.json").read_bytes() + self.template.encode()
+        ).hexdigest()[:12]
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of exactly this text, nothing added."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)
+        return text
+
+    def count(self, text: str) -> int:
+        return len(self.encode(text))
+
+    def render(self, messages: Sequence[dict[str, str]], add_generation_prompt: bool) -> str:
+        """The messages through the model's chat template. Raises ModelError when the template refuses them."""
+        from transformers.utils.chat_template_utils import render_jinja_template
+
+        try:
+            rendered, _ = render_jinja_template(
+                conversations=[list(messages)],
+                chat_template=self.template,
+                add_generation_prompt=add_generation_prompt,
+                **self._special,
+            )
+        except Exception as error:  # A template is code of the model's author; it may raise anything.
+            raise ModelError(f"the chat template refused the messages: {error}", "try another base model") from None
+        text: str = rendered[0]
+        return text
+
+
+def model_folder(name: str, weights: bool = True) -> Path:
+    """A folder with the model's files: packaged, a path, or fetched from the model hub.
+
+    Raises ModelError when it is in none of these places.
+    """
+    found = resolve_persona(name, "transformers")
+    if isinstance(found, Path):
+        if not found.is_dir():
+            raise ModelError(f"{found} is not a model folder", "name a folder that transformers can load")
+        return found
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    patterns = [*_TOKENIZER_FILES, "config.json", "generation_config.json"]
+    if weights:
+        patterns += ["*.safetensors", "*.safetensors.index.json"]
+    try:
+        return Path(snapshot_download(found, allow_patterns=patterns))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+        raise ModelError(
+            f"the model {name!r} is not installed and could not be fetched: {reason}",
+            "check the name and the connection, or use the packaged SmolLM2-135M-Instruct",
+        ) from None
+
+
+def load_tokenizer(name: str) -> ChatTokenizer:
+    """The tokenizer of a model by its name, without its weights."""
+    return ChatTokenizer(model_folder(name, weights=False))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    loaded: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return loaded
+
+
+def _token_text(token: str | dict[str, Any]) -> str:
+    return token if isinstance(token, str) else str(token["content"])

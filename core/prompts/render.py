@@ -1,0 +1,171 @@
+"""THE renderer: scene and turns into messages, messages into text through the model's chat template, with its mask.
+
+Dataset building, evaluation and chat all call it, so that a training sample and the prompt that the twin receives for
+the same inputs are the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from core.errors import SettingsError
+from core.models.chat_tokenizer import ChatTokenizer
+
+TEMPLATES = ("system.j2", "question.j2")
+
+
+@dataclass(frozen=True, slots=True)
+class RecalledMemory:
+    """A memory as a prompt shows it. ``date`` is ISO to its precision, or empty."""
+
+    text: str
+    date: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Someone who talks with the target; ``relation`` says what they are to them."""
+
+    name: str
+    relation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What holds for a whole prompt: who the target is, when it is, who is there."""
+
+    name: str
+    about: str = ""
+    date: str = ""
+    speakers: tuple[Speaker, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTurn:
+    """One question with its memories, and the target's answer where there is one already."""
+
+    question: str
+    asker: str = ""
+    """Set only where several people talk and the question does not name them itself."""
+    memories: tuple[RecalledMemory, ...] = ()
+    answer: str | None = None
+    trained: bool = True
+    """Whether the loss reads the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat; ``trained`` marks the target's words that the loss reads."""
+
+    role: str
+    content: str
+    trained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedSegment:
+    """A stretch of rendered text that is tokenized on its own; ``answer`` is the index of the turn it answers."""
+
+    text: str
+    trained: bool = False
+    answer: int | None = None
+
+
+class Renderer:
+    """Prompt files, the package's or a workspace's own, and a base model's chat template."""
+
+    def __init__(self, tokenizer: ChatTokenizer, overrides: Path | None = None) -> None:
+        self.tokenizer = tokenizer
+        sources = {name: _template_source(name, overrides) for name in TEMPLATES}
+        digest = hashlib.sha256("\0".join(sources[name] for name in TEMPLATES).encode())
+        self.version = digest.hexdigest()[:12]
+        """Hash of the prompt files: part of every dataset."""
+        environment = ImmutableSandboxedEnvironment(
+            loader=jinja2.DictLoader(sources), undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=False
+        )
+        try:
+            self._system = environment.get_template("system.j2")
+            self._question = environment.get_template("question.j2")
+        except jinja2.TemplateSyntaxError as error:
+            raise SettingsError(
+                f"prompts/{error.name}, line {error.lineno}: {error.message}", "mend that line"
+            ) from None
+
+    def messages(self, scene: Scene, turns: Sequence[PromptTurn]) -> list[Message]:
+        """The messages of a scene: one system message, then a question and, where known, an answer per turn."""
+        system = self._system.render(
+            name=scene.name, about=scene.about, date=scene.date, speakers=scene.speakers
+        ).strip()
+        messages = [Message("system", system)]
+        for turn in turns:
+            content = self._question.render(asker=turn.asker, question=turn.question.strip(), memories=turn.memories)
+            messages.append(Message("user", content.strip()))
+            if turn.answer is not None:
+                messages.append(Message("assistant", turn.answer.strip(), turn.trained))
+        return messages
+
+    def prompt(self, messages: Sequence[Message]) -> str:
+        """The text that a model receives to answer the last message."""
+        return self.tokenizer.render(_plain(messages), add_generation_prompt=True)
+
+    def segments(self, messages: Sequence[Message]) -> list[RenderedSegment]:
+        """The same text, cut where the target begins and ends to speak; the end-of-turn mark belongs to the answer.
+
+        Joined, the segments are exactly the chat template's text, and every prefix that ends before an answer is
+        exactly the prompt for it.
+        """
+        segments: list[RenderedSegment] = []
+        done = ""
+        answers = 0
+        for position, message in enumerate(messages):
+            if message.role != "assistant":
+                continue
+            prompt = self.prompt(messages[:position])
+            whole = self.tokenizer.render(_plain(messages[: position + 1]), add_generation_prompt=False)
+            spoken = prompt + message.content
+            if not prompt.startswith(done) or not whole.startswith(spoken):
+                raise SettingsError(
+                    "the chat template rewrites earlier turns or the answer, so prompts and samples would differ",
+                    "use a base model whose template renders every turn the same way",
+                )
+            end = self._end_of_turn(whole[len(spoken) :])
+            segments.append(RenderedSegment(prompt[len(done) :]))
+            segments.append(RenderedSegment(message.content + end, message.trained, answers))
+            done = spoken + end
+            answers += 1
+        rest = self.tokenizer.render(_plain(messages), add_generation_prompt=False)[len(done) :]
+        if rest:
+            segments.append(RenderedSegment(rest))
+        return segments
+
+    def _end_of_turn(self, rest: str) -> str:
+        """The part of what follows an answer that the model must learn to write: up to the white space after it."""
+        return rest.rstrip()
+
+    def tokens(self, messages: Sequence[Message]) -> tuple[list[int], list[int]]:
+        """Token ids of a whole sample, and labels: the id where the loss reads it, −100 elsewhere."""
+        ids: list[int] = []
+        labels: list[int] = []
+        for segment in self.segments(messages):
+            encoded = self.tokenizer.encode(segment.text)
+            ids += encoded
+            labels += encoded if segment.trained else [-100] * len(encoded)
+        return ids, labels
+
+
+def _plain(messages: Sequence[Message]) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.content} for message in messages]
+
+
+def _template_source(name: str, overrides: Path | None) -> str:
+    if overrides is not None and (overrides / name).is_file():
+        return (overrides / name).read_text("utf-8")
+    return resources.files("core.prompts").joinpath("templates", name).read_text("utf-8")

@@ -1,0 +1,1 @@
+"""Memories: retrieve passages for a question, retell them, judge whether they help."""

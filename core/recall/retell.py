@@ -1,0 +1,67 @@
+"""Retell a passage for a question. The extractive writer quotes the passage's best sentences, word for word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.corpus.sentences import Sentence, sentences_of
+from core.models.embedder import Embedder
+
+MOST_WORDS = 70
+"""A quote stops growing at this length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retold:
+    """A memory's words and the verbatim quote that anchors it: ``passage[start:stop] == quote``."""
+
+    text: str
+    quote: str
+    start: int
+    stop: int
+
+
+class ExtractiveWriter:
+    """No model: the sentence nearest to the question, grown by its nearer neighbor. Grounded by construction."""
+
+    def __init__(self, embedder: Embedder, sentences: int) -> None:
+        self._embedder = embedder
+        self._sentences = sentences
+        self.identity = f"extractive:{sentences}:{embedder.spec.revision}"
+
+    def retell(self, question: str, passages: list[str]) -> list[Retold]:
+        """One memory for each passage, in their order."""
+        cut = [sentences_of(passage) for passage in passages]
+        texts = [question, *(sentence.text for found in cut for sentence in found)]
+        vectors = self._embedder.embed(texts)
+        # Rounded, so that the last bits of a float never choose between two sentences.
+        similarity = np.round(vectors[1:] @ vectors[0], 4)
+        retold = []
+        offset = 0
+        for passage, found in zip(passages, cut, strict=True):
+            scores = similarity[offset : offset + len(found)].tolist()
+            offset += len(found)
+            retold.append(_quote(passage, found, scores, self._sentences))
+        return retold
+
+
+def _quote(passage: str, found: list[Sentence], scores: list[float], most: int) -> Retold:
+    if not found:
+        return Retold(passage, passage, 0, len(passage))
+    first = last = max(range(len(found)), key=lambda index: (scores[index], -index))
+    while last - first + 1 < most:
+        before = scores[first - 1] if first > 0 else -1.0
+        after = scores[last + 1] if last + 1 < len(found) else -1.0
+        if before < 0 and after < 0:
+            break
+        grown = (first - 1, last) if before > after else (first, last + 1)
+        if grown[0] < 0 or grown[1] >= len(found):
+            break
+        if len(passage[found[grown[0]].start : found[grown[1]].stop].split()) > MOST_WORDS:
+            break
+        first, last = grown
+    start, stop = found[first].start, found[last].stop
+    quote = passage[start:stop]
+    return Retold(" ".join(quote.split()), quote, start, stop)

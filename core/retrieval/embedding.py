@@ -1,0 +1,146 @@
+"""Keep chunks, vectors and index in step with the corpus; only what is new is embedded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from core.corpus.holdout import assign_splits
+from core.models.embedder import Embedder
+from core.models.roles import embedder_of
+from core.retrieval.chunking import cut_text
+from core.runs.job import Job
+from core.store import chunks as store
+from core.store.conversations import exchanges_of, list_conversations, splits
+from core.store.database import Database
+from core.store.documents import list_documents
+from core.store.identity import content_uid
+from core.store.sources import list_sources
+from core.store.vector_index import IndexRow, VectorIndex
+from core.workspace import Workspace
+
+KIND = "embed"
+ENTRY = "core.retrieval.embedding:run"
+BATCH_CHUNKS = 64
+TITLE_TOKENS = 16
+"""Room kept in the embedder's window for the title or question that is embedded with a passage."""
+
+
+def run(job: Job) -> dict[str, Any]:
+    """The work of an ``embed`` run: chunk what is new, embed what has no vector, bring the index in step."""
+    started = time.monotonic()
+    workspace = job.workspace
+    assign_splits(workspace)
+    embedder = embedder_of(workspace.settings)
+    added, removed = cut_corpus(job, embedder)
+    embedded = embed_missing(job, embedder)
+    return {
+        "chunks": store.count_chunks(workspace.database),
+        "added": added,
+        "removed": removed,
+        "embedded": embedded,
+        "seconds": round(time.monotonic() - started, 2),
+    }
+
+
+def open_index(workspace: Workspace, embedder: Embedder) -> VectorIndex:
+    """The vector index of this workspace for an embedder."""
+    spec = embedder.spec
+    return VectorIndex(workspace.database.connection, spec.model, spec.revision, spec.dimension)
+
+
+def cut_corpus(job: Job, embedder: Embedder) -> tuple[int, int]:
+    """Make the stored chunks those of the corpus as it is. Returns how many were added and removed.
+
+    Documents whose source may be used are cut; so are past exchanges of conversations that are trained on, and never
+    those that are set aside for measuring.
+    """
+    database, settings = job.workspace.database, job.workspace.settings
+    limit = min(settings.retrieval.chunk_tokens, embedder.spec.max_tokens - TITLE_TOKENS)
+    overlap = min(settings.retrieval.overlap, limit // 2)
+    rules = (embedder.spec.model, limit, overlap)
+    index = None
+    added = removed = 0
+    for owner, owner_id, key, title, rows in _wanted(database, embedder, rules, limit, overlap):
+        job.stop_point()
+        if index is None:
+            index = open_index(job.workspace, embedder)
+        with database.write():
+            before = set(store.chunk_ids_of(database, owner, owner_id))
+            fresh, gone = store.sync_chunks(database, owner, owner_id, title, rows)
+            index.remove(before - set(store.chunk_ids_of(database, owner, owner_id)))
+            store.set_chunked_key(database, owner, owner_id, key)
+        added, removed = added + fresh, removed + gone
+        job.progress(added, added, "cutting passages")
+    return added, removed
+
+
+def _wanted(
+    database: Database, embedder: Embedder, rules: tuple[object, ...], limit: int, overlap: int
+) -> Iterator[tuple[str, int, str, str, list[store.ChunkRow]]]:
+    """(owner, owner id, key, title, chunks) for every owner whose stored chunks are not up to date."""
+    sources = {source.id: source for source in list_sources(database)}
+    known = store.chunked_keys(database, "document_id")
+    for document in list_documents(database):
+        source = sources[document.source_id]
+        used = source.use != "none"
+        key = content_uid("cut", rules, used, document.content_hash)
+        if known.get(document.id) == key:
+            continue
+        owner_uid = content_uid(source.uid, document.uid)
+        rows = [
+            store.ChunkRow(
+                0, content_uid("chunk", owner_uid, cut.start, cut.stop, document.text[cut.start : cut.stop]),
+                document.id, None, position, cut.start, cut.stop, document.text[cut.start : cut.stop], cut.tokens,
+                document.last_day,
+            )
+            for position, cut in enumerate(
+                cut_text(document.text, embedder.token_spans, limit, overlap, document.language)
+            )
+        ]  # fmt: skip
+        yield "document_id", document.id, key, document.title, rows if used else []
+    assigned = splits(database)
+    known = store.chunked_keys(database, "exchange_id")
+    for conversation in list_conversations(database):
+        use = sources[conversation.source_id].use
+        visible = use != "none" and assigned.get(conversation.uid, ("train", ""))[0] == "train"
+        for exchange in exchanges_of(database, conversation.id):
+            key = content_uid("cut", rules, visible, exchange.uid)
+            if known.get(exchange.id) == key:
+                continue
+            rows = [
+                store.ChunkRow(
+                    0, content_uid("chunk", exchange.uid, cut.start, cut.stop), None, exchange.id, position, cut.start,
+                    cut.stop, exchange.answer[cut.start : cut.stop], cut.tokens, exchange.last_day,
+                )
+                for position, cut in enumerate(cut_text(exchange.answer, embedder.token_spans, limit, overlap))
+            ]  # fmt: skip
+            yield "exchange_id", exchange.id, key, exchange.question[:200], rows if visible else []
+
+
+def embed_missing(job: Job, embedder: Embedder) -> int:
+    """Embed every chunk that has no vector of this model; one transaction per batch. Returns how many."""
+    database = job.workspace.database
+    index = open_index(job.workspace, embedder)
+    missing = store.chunks_without_vector(database, embedder.spec.model, embedder.spec.revision)
+    metadata = {row[0]: row for row in store.index_metadata(database)}
+    for start in range(0, len(missing), BATCH_CHUNKS):
+        job.stop_point()
+        batch = missing[start : start + BATCH_CHUNKS]
+        vectors = embedder.embed(embedded_texts(database, batch))
+        with database.write():
+            index.add(
+                IndexRow(chunk.id, vector, metadata[chunk.id][1], metadata[chunk.id][2])
+                for chunk, vector in zip(batch, np.asarray(vectors, dtype=np.float32), strict=True)
+            )
+        job.progress(start + len(batch), len(missing), "embedding")
+    return len(missing)
+
+
+def embedded_texts(database: Database, rows: Sequence[store.ChunkRow]) -> list[str]:
+    """What is embedded for each chunk: its title, or the question it answers, on a line before it."""
+    found = store.passages(database, [row.id for row in rows])
+    return [f"{found[row.id].question or found[row.id].title}\n{row.text}" for row in rows]

@@ -1,0 +1,138 @@
+"""Decide, undo, redo. Each call commits before it returns; the state of a card is the fold of its decisions."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from core.errors import UsageError
+from core.store import decisions as store
+from core.store.database import Database
+from core.store.decisions import DecisionRow
+
+Verb = Literal["accept", "reject", "edit", "defer", "flag"]
+CardKind = Literal["memory", "pair", "proposal"]
+
+STATE_AFTER = {"accept": "accepted", "edit": "accepted", "reject": "rejected", "defer": "deferred", "flag": "flagged"}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who decides: a person by name, a rule by name, or an import by its file."""
+
+    kind: Literal["person", "rule", "import"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is decided on one card."""
+
+    card_uid: str
+    verb: Verb
+    reason: str = ""
+    text: str = ""
+    """The words after an edit."""
+    card_kind: CardKind = "memory"
+
+
+def decide(db: Database, actor: Actor, decisions: Sequence[Decision]) -> list[int]:
+    """Commit decisions as one batch, which undoes as one. Returns their ids."""
+    batch = secrets.token_hex(8)
+    at = _now()
+    ids = []
+    with db.write():
+        for each in decisions:
+            card = (each.card_kind, each.card_uid)
+            row = DecisionRow(0, at, batch, *card, each.verb, each.reason, each.text, actor.kind, actor.name, "")
+            decision_id = store.append_decision(db, row)
+            store.set_card_state(db, *card, STATE_AFTER[each.verb], each.text, decision_id)
+            ids.append(decision_id)
+    return ids
+
+
+def undo(db: Database, actor: Actor) -> list[DecisionRow]:
+    """Take back the last batch that stands. Returns its decisions. Raises UsageError when there is none."""
+    return _turn(db, actor, "undo")
+
+
+def redo(db: Database, actor: Actor) -> list[DecisionRow]:
+    """Bring back the batch that was undone last, unless something was decided since. Raises UsageError."""
+    return _turn(db, actor, "redo")
+
+
+def fold(rows: Iterable[DecisionRow]) -> dict[tuple[str, str], tuple[str, str, int]]:
+    """(card kind, card uid) → (state, edited text, decision id), from the whole log."""
+    rows = list(rows)
+    standing = set(_standing([(row.batch, _act(row.verb), row.target_batch) for row in rows])[0])
+    states: dict[tuple[str, str], tuple[str, str, int]] = {}
+    for row in rows:
+        if row.card_uid and row.batch in standing:
+            states[row.card_kind, row.card_uid] = (STATE_AFTER[row.verb], row.text, row.id)
+    return states
+
+
+def recompute(db: Database) -> int:
+    """Make the cached states the fold of the decisions again. Returns how many cards differed."""
+    with db.write():
+        wanted = fold(store.list_decisions(db))
+        cached = store.card_states(db)
+        differing = 0
+        for key in cached.keys() - wanted.keys():
+            store.clear_card_state(db, *key)
+            differing += 1
+        for key, (state, text, decision_id) in wanted.items():
+            if cached.get(key) != (state, text):
+                store.set_card_state(db, *key, state, text, decision_id)
+                differing += 1
+    return differing
+
+
+def _turn(db: Database, actor: Actor, verb: Literal["undo", "redo"]) -> list[DecisionRow]:
+    with db.write():
+        standing, undone = _standing(store.batch_log(db))
+        stack = standing if verb == "undo" else undone
+        if not stack:
+            raise UsageError(f"there is nothing to {verb}", "see `simulee review --stats`")
+        batch = stack[-1]
+        row = DecisionRow(0, _now(), secrets.token_hex(8), "", "", verb, "", "", actor.kind, actor.name, batch)
+        store.append_decision(db, row)
+        affected = store.decisions_of_batch(db, batch)
+        still = set(standing) - {batch} if verb == "undo" else {*standing, batch}
+        for card in {(each.card_kind, each.card_uid) for each in affected}:
+            last = next((each for each in reversed(store.decisions_of_card(db, *card)) if each.batch in still), None)
+            if last is None:
+                store.clear_card_state(db, *card)
+            else:
+                store.set_card_state(db, *card, STATE_AFTER[last.verb], last.text, last.id)
+    return affected
+
+
+def _standing(log: Iterable[tuple[str, str, str]]) -> tuple[list[str], list[str]]:
+    """The batches that stand and those that could be redone, each oldest first."""
+    standing: list[str] = []
+    undone: list[str] = []
+    seen: set[str] = set()
+    for batch, act, target in log:
+        if act == "undo":
+            standing.remove(target)
+            undone.append(target)
+        elif act == "redo":
+            undone.remove(target)
+            standing.append(target)
+        elif batch not in seen:
+            standing.append(batch)
+            undone.clear()
+        seen.add(batch)
+    return standing, undone
+
+
+def _act(verb: str) -> str:
+    return verb if verb in ("undo", "redo") else "decide"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

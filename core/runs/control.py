@@ -1,0 +1,136 @@
+"""Start, follow, cancel and resume runs from any process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from core.errors import Interrupted, RunError
+from core.runs.journal import Event, Run, create_run, is_alive, list_runs, load_run, read_events
+from core.workspace import Workspace
+
+POLL_SECONDS = 0.05
+START_SECONDS = 60.0
+
+
+def start(workspace: Workspace, kind: str, entry: str, params: dict[str, Any]) -> Run:
+    """Start detached work. Raises RunError when a run of the same kind is at work here."""
+    for other in list_runs(workspace.runs):
+        if other.kind == kind and other.state == "running":
+            raise RunError(
+                f"{other.id} is already running on this workspace",
+                f"`simulee runs attach {other.id}` follows it, `simulee runs cancel {other.id}` stops it",
+            )
+    run = create_run(workspace.runs, kind, entry, params)
+    _spawn(workspace, run)
+    return load_run(workspace.runs, run.id)
+
+
+def resume(workspace: Workspace, run_id: str) -> Run:
+    """Go on with a run that was cancelled, failed or lost. Raises RunError when there is nothing to resume."""
+    run = load_run(workspace.runs, run_id)
+    if run.state == "running":
+        return run
+    if run.state == "done":
+        raise RunError(f"{run_id} is done", "start a new one")
+    _spawn(workspace, run)
+    return load_run(workspace.runs, run_id)
+
+
+def cancel(workspace: Workspace, run_id: str) -> Run:
+    """Ask a run to stop at its next safe point."""
+    run = load_run(workspace.runs, run_id)
+    if run.state != "running":
+        raise RunError(f"{run_id} is not running: it is {run.state}", "see `simulee runs list`")
+    os.kill(_pid(run), signal.SIGTERM)
+    return run
+
+
+def follow(workspace: Workspace, run_id: str, from_start: bool = True) -> Iterator[Event]:
+    """Yield a run's events, those before now included, until it ends; the last one is ``ended`` or ``lost``."""
+    run = load_run(workspace.runs, run_id)
+    offset = 0
+    if not from_start:
+        _, offset = read_events(run.folder)
+    while True:
+        alive = is_alive(run.folder)
+        events, offset = read_events(run.folder, offset)
+        yield from events
+        if events and events[-1].kind == "ended":
+            return
+        if not alive and not is_alive(run.folder):
+            events, offset = read_events(run.folder, offset)
+            yield from events
+            if not events or events[-1].kind != "ended":
+                yield Event(0, "", "lost", {})
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _pid(run: Run) -> int:
+    events, _ = read_events(run.folder)
+    return int(next(event.payload["pid"] for event in reversed(events) if event.kind == "started"))
+
+
+def _spawn(workspace: Workspace, run: Run) -> None:
+    """Start the worker in a session of its own and wait until it holds its lock."""
+    log = os.open(run.folder / "output.log", os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    _, seen = read_events(run.folder)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "core.runs.worker", str(workspace.root.resolve()), run.id],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=Path(__file__).parents[2],
+        )
+    except OSError as error:
+        raise RunError(f"cannot start {run.id}: {error.strerror}", "see `simulee doctor`") from None
+    finally:
+        os.close(log)
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        events, _ = read_events(run.folder, seen)
+        if events:
+            return
+        if process.poll() is not None:
+            raise RunError(f"{run.id} ended before it began", f"see {run.folder / 'output.log'}")
+        time.sleep(POLL_SECONDS)
+    raise RunError(f"{run.id} did not start within {START_SECONDS:.0f} s", f"see {run.folder / 'output.log'}")
+
+
+def run_to_end(
+    workspace: Workspace,
+    kind: str,
+    entry: str,
+    params: dict[str, Any],
+    watch: Callable[[Event], None] | None = None,
+    resume_id: str | None = None,
+) -> dict[str, Any]:
+    """Start (or resume) a run, follow it, and return its result. Raises what stopped it as a SimuleeError."""
+    run = resume(workspace, resume_id) if resume_id else start(workspace, kind, entry, params)
+    for event in follow(workspace, run.id, from_start=False):
+        if watch is not None:
+            watch(event)
+    return result_of(workspace, run.id)
+
+
+def result_of(workspace: Workspace, run_id: str) -> dict[str, Any]:
+    """The result of a run that ended. Raises what stopped it: Interrupted when it was cancelled, else RunError."""
+    run = load_run(workspace.runs, run_id)
+    if run.state == "done":
+        return {"run": run.id, **run.result}
+    if run.state == "cancelled":
+        raise Interrupted(f"{run_id}: {run.result.get('error', 'cancelled')}", f"simulee runs resume {run_id}")
+    if run.state == "failed":
+        error = RunError(run.result.get("error", "failed"), run.result.get("hint", f"see {run.folder / 'output.log'}"))
+        error.exit_code = int(run.result.get("exit_code", 1))
+        raise error
+    raise RunError(f"{run_id} was lost: its process is gone", f"simulee runs resume {run_id} goes on where it stopped")

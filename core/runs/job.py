@@ -1,0 +1,63 @@
+"""What the work of a run is handed: its workspace, its parameters, and a way to tell and to be told."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from core.errors import Interrupted
+from core.runs.journal import EventLog
+from core.workspace import Workspace
+
+PROGRESS_INTERVAL = 0.25
+"""Seconds between two progress events, so that a fast loop does not fill the log."""
+
+
+class Job:
+    """The inside of a run.
+
+    Work calls ``progress`` often and ``stop_point`` wherever stopping loses nothing.
+    """
+
+    def __init__(self, workspace: Workspace, folder: Path, params: dict[str, Any], log: EventLog) -> None:
+        self.workspace = workspace
+        self.folder = folder
+        self.params = params
+        self._log = log
+        self._last_progress = 0.0
+        self._started = time.monotonic()
+        self._first_done: int | None = None
+        self.stop_requested = False
+
+    def listen(self) -> None:
+        """Let SIGTERM and SIGINT ask for a stop at the next safe point; a lost terminal changes nothing."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.stop_requested = True
+
+    def stop_point(self) -> None:
+        """Raises Interrupted when a stop was asked for."""
+        if self.stop_requested:
+            raise Interrupted("stopped as asked", "`simulee runs resume ID` goes on where it stopped")
+
+    def event(self, kind: str, **payload: Any) -> None:
+        self._log.append(kind, payload)
+
+    def progress(self, done: int, total: int, what: str = "") -> None:
+        """Tell how far the work is; ``rate`` is in items per second since this attempt began."""
+        if self._first_done is None:
+            self._first_done = done
+        moment = time.monotonic()
+        if done < total and moment - self._last_progress < PROGRESS_INTERVAL:
+            return
+        self._last_progress = moment
+        elapsed = max(moment - self._started, 1e-9)
+        self.event(
+            "progress", done=done, total=total, rate=round((done - self._first_done) / elapsed, 3), what=what[:120]
+        )

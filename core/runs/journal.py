@@ -1,0 +1,162 @@
+"""What a run leaves on disk: its request, its events, and its final state.
+
+``runs/<id>/`` holds ``run.json`` (what was asked), ``events.jsonl`` (what happened: seq, at, kind, payload),
+``state.json`` (how it ended), ``output.log`` (its stdio) and ``lock`` (held while it lives, whatever its pid).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from core.atomic import write_atomically
+from core.errors import UsageError
+
+State = Literal["queued", "running", "done", "failed", "cancelled", "lost"]
+FINAL_STATES = ("done", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a run's log."""
+
+    seq: int
+    at: str
+    kind: str
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as it stands now."""
+
+    id: str
+    kind: str
+    entry: str
+    """``module:function`` of the work, inside ``core``."""
+    params: dict[str, Any]
+    created: str
+    state: State
+    result: dict[str, Any]
+    """What the work returned, or ``{"error", "hint", "exit_code"}``."""
+    folder: Path
+
+
+def now() -> str:
+    """UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def create_run(runs: Path, kind: str, entry: str, params: dict[str, Any]) -> Run:
+    """Make the folder of a new run. Ids are ``<kind>-<n>``, n counting up."""
+    runs.mkdir(mode=0o700, exist_ok=True)
+    number = 1 + max((int(path.name.rpartition("-")[2]) for path in runs.glob(f"{kind}-[0-9]*")), default=0)
+    while True:
+        folder = runs / f"{kind}-{number}"
+        try:
+            folder.mkdir(mode=0o700)
+            break
+        except FileExistsError:
+            number += 1
+    request = {"kind": kind, "entry": entry, "params": params, "created": now()}
+    write_atomically(folder / "run.json", json.dumps(request, ensure_ascii=False))
+    return load_run(runs, folder.name)
+
+
+def load_run(runs: Path, run_id: str) -> Run:
+    """Read a run. Raises UsageError for an unknown id."""
+    folder = runs / run_id
+    try:
+        if "/" in run_id or run_id.startswith("."):
+            raise FileNotFoundError
+        request = json.loads((folder / "run.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        raise UsageError(f"no run {run_id!r} here", "see `simulee runs list`") from None
+    state: State = "queued"
+    result: dict[str, Any] = {}
+    if is_alive(folder):
+        state = "running"
+    elif (folder / "state.json").exists():
+        final = json.loads((folder / "state.json").read_text("utf-8"))
+        state, result = final["state"], final["result"]
+    elif (folder / "events.jsonl").exists():
+        state = "lost"
+    return Run(
+        folder.name, request["kind"], request["entry"], request["params"], request["created"], state, result, folder
+    )
+
+
+def list_runs(runs: Path) -> list[Run]:
+    """Every run, oldest first."""
+    found = [load_run(runs, path.parent.name) for path in runs.glob("*/run.json")] if runs.exists() else []
+    return sorted(found, key=lambda run: (run.created, run.kind, int(run.id.rpartition("-")[2])))
+
+
+def is_alive(folder: Path) -> bool:
+    """Whether some process holds the run's lock."""
+    try:
+        with (folder / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[bool]:
+    """Hold an exclusive lock file for as long as this process lives; yields whether it was free."""
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+class EventLog:
+    """Appends events; the sequence goes on where an earlier attempt stopped."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "events.jsonl"
+        last = 0
+        kept = 0
+        if self._path.exists():
+            data = self._path.read_bytes()
+            kept = data.rfind(b"\n") + 1
+            last = data.count(b"\n")
+        descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600)
+        os.ftruncate(descriptor, kept)
+        os.lseek(descriptor, 0, os.SEEK_END)
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+        self._seq = last
+
+    def append(self, kind: str, payload: dict[str, Any]) -> None:
+        self._seq += 1
+        row = {"seq": self._seq, "at": now(), "kind": kind, "payload": payload}
+        self._file.write(json.dumps(row, ensure_ascii=True) + "\n")
+
+
+def read_events(folder: Path, offset: int = 0) -> tuple[list[Event], int]:
+    """Whole events from a byte offset on, and the offset to go on from."""
+    path = folder / "events.jsonl"
+    if not path.exists():
+        return [], 0
+    with path.open("rb") as file:
+        file.seek(offset)
+        data = file.read()
+    whole = data[: data.rfind(b"\n") + 1]
+    events = []
+    for line in whole.splitlines():
+        row = json.loads(line)
+        events.append(Event(row["seq"], row["at"], row["kind"], row["payload"]))
+    return events, offset + len(whole)

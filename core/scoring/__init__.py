@@ -1,0 +1,1 @@
+"""Scores of texts under models: likelihood and similarity; batched, cached by content."""

@@ -1,0 +1,148 @@
+"""Typed settings of a workspace: ``persona.toml``, every default with its source.
+
+Everything is optional; the defaults are the embedded engines, which need no account, no key and no hub.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.errors import SettingsError
+
+Use = Literal["train", "recall", "none"]
+EngineName = Literal["sentence-transformers", "extractive", "llama.cpp", "transformers", "endpoint"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RoleSettings(_Section):
+    """One role's engine. ``model`` is a packaged name, a hub name, a path, or a name the endpoint knows."""
+
+    engine: EngineName
+    model: str = ""
+    base_url: str = ""
+    api_key_env: str = "OPENAI_API_KEY"
+    """The name of the variable that holds the key, never the key."""
+    concurrency: Annotated[int, Field(ge=1)] = 32
+    timeout: Annotated[float, Field(gt=0)] = 120.0
+    """Seconds for one whole call."""
+    max_cost: float | None = None
+    """In the currency of ``price``; None sets no cap."""
+    price: dict[str, float] = Field(default_factory=dict)
+
+
+class ModelSettings(_Section):
+    """The four roles."""
+
+    embedder: RoleSettings = RoleSettings(engine="sentence-transformers", model="all-MiniLM-L6-v2")
+    writer: RoleSettings = RoleSettings(engine="extractive")
+    judge: RoleSettings = RoleSettings(engine="transformers", model="SmolLM2-135M-Instruct")
+    persona: RoleSettings = RoleSettings(engine="llama.cpp", model="SmolLM2-135M-Instruct")
+
+
+class RetrievalSettings(_Section):
+    """How passages are cut and found."""
+
+    mode: Literal["hybrid", "vector", "lexical"] = "hybrid"
+    k: Annotated[int, Field(ge=1, le=100)] = 5
+    """Passages per question (RAFT: 5)."""
+    chunk_tokens: Annotated[int, Field(ge=32)] = 240
+    """Largest chunk, in the embedder's tokens; never more than it can read."""
+    overlap: Annotated[int, Field(ge=0)] = 40
+    include_undated: bool = True
+
+
+class RecallSettings(_Section):
+    """How candidate memories are made and judged."""
+
+    candidates: Annotated[int, Field(ge=1, le=20)] = 2
+    """Best candidates of an exchange that are retold and judged."""
+    sentences: Annotated[int, Field(ge=1, le=6)] = 2
+    """Sentences that the extractive writer quotes (RAFT: 1 to 2)."""
+    answer_tokens: Annotated[int, Field(ge=16)] = 160
+    """Tokens of the real answer that the second opinion reads."""
+    threshold: float = 0.0
+    """Bits per question token that a memory must save over an unrelated passage to count as useful."""
+
+
+class DatasetSettings(_Section):
+    """How training samples are packed."""
+
+    max_tokens: Annotated[int, Field(ge=128)] = 1024
+    """Longest sample. RAFT uses 4,096 to 8,192; the embedded default is sized for a CPU."""
+    failed_recall: Annotated[float, Field(ge=0, le=0.9)] = 0.2
+    """Share of samples' questions whose memories are withheld or wrong, so that bad recall is survived."""
+    heldout: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    """Share of conversations, the latest, that are never trained on."""
+
+
+class TrainingSettings(_Section):
+    """LoRA (RAFT's published code: r 16, alpha 32, all linear layers, lr 2e-4, 3 epochs)."""
+
+    rank: Annotated[int, Field(ge=1)] = 16
+    alpha: Annotated[int, Field(ge=1)] = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-4
+    epochs: Annotated[float, Field(gt=0)] = 3.0
+    batch: Annotated[int, Field(ge=1)] = 1
+    """Samples per optimizer step, by gradient accumulation."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    checkpoint_steps: Annotated[int, Field(ge=1)] = 20
+    seed: int = 0
+
+
+class PrivacySettings(_Section):
+    """What may be used for what, and who may receive text."""
+
+    journal: Use = "recall"
+    direct_messages: Use = "none"
+    verbatim_words: Annotated[int, Field(ge=2)] = 8
+    """A longer run of words from a recall-only document is never shown."""
+    consent: tuple[str, ...] = ()
+
+
+class SpeakerSettings(_Section):
+    """Who else speaks, and what they are to the target."""
+
+    relation: str = ""
+
+
+class Settings(_Section):
+    """All of ``persona.toml``."""
+
+    name: str = ""
+    aliases: tuple[str, ...] = ()
+    about: str = ""
+    """One or two timeless sentences for every prompt; empty by default, since facts change with the date."""
+    models: ModelSettings = ModelSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    recall: RecallSettings = RecallSettings()
+    dataset: DatasetSettings = DatasetSettings()
+    training: TrainingSettings = TrainingSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    speakers: dict[str, SpeakerSettings] = Field(default_factory=dict)
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.name, *self.aliases) if name)
+
+
+def load_settings(path: Path) -> Settings:
+    """Read ``persona.toml``. Raises SettingsError with the line or the key that is off."""
+    try:
+        with path.open("rb") as file:
+            return Settings.model_validate(tomllib.load(file))
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}", "check that you may read it") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}", "mend that line") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"{path}: {key}: {first['msg'].lower()}", "see the settings in the README") from None

@@ -1,0 +1,71 @@
+"""Adapters: trained LoRA weights, what they were trained on, and which of them the twin uses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from core.store.database import Database, Row
+
+_COLUMNS = "adapter.id, name, dataset_id, run_id, base, revision, memories, path, hash, settings, created_at"
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterRow:
+    """One trained adapter. ``id`` is 0 before it is stored; ``path`` is relative to the workspace."""
+
+    id: int
+    name: str
+    dataset_id: int | None
+    run_id: str
+    base: str
+    revision: str
+    memories: int
+    path: str
+    hash: str
+    settings: dict[str, Any]
+    created_at: str
+
+
+def put_adapter(db: Database, adapter: AdapterRow) -> int:
+    """Store an adapter; the same run replaces its own. Returns its id."""
+    known = db.value("SELECT id FROM adapter WHERE run_id = ?", (adapter.run_id,))
+    if known is not None:
+        db.execute("UPDATE adapter SET hash = ?, settings = ? WHERE id = ?", (
+            adapter.hash, json.dumps(adapter.settings), known))  # fmt: skip
+        return int(known)
+    return db.insert(
+        "INSERT INTO adapter (name, dataset_id, run_id, base, revision, memories, path, hash, settings, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            adapter.name, adapter.dataset_id, adapter.run_id, adapter.base, adapter.revision, adapter.memories,
+            adapter.path, adapter.hash, json.dumps(adapter.settings, sort_keys=True), adapter.created_at,
+        ),
+    )  # fmt: skip
+
+
+def list_adapters(db: Database) -> list[AdapterRow]:
+    return [_row(row) for row in db.rows(f"SELECT {_COLUMNS} FROM adapter ORDER BY id")]
+
+
+def find_adapter(db: Database, name: str) -> AdapterRow | None:
+    row = db.one(f"SELECT {_COLUMNS} FROM adapter WHERE name = ?", (name,))
+    return _row(row) if row else None
+
+
+def active_adapter(db: Database) -> AdapterRow | None:
+    """The adapter the twin uses, or None for the bare base model."""
+    row = db.one(f"SELECT {_COLUMNS} FROM adapter JOIN active_adapter ON adapter.id = adapter_id")
+    return _row(row) if row else None
+
+
+def use_adapter(db: Database, adapter_id: int | None) -> None:
+    """Choose the twin's adapter; None goes back to the bare base model."""
+    db.execute("DELETE FROM active_adapter")
+    if adapter_id is not None:
+        db.execute("INSERT INTO active_adapter (one, adapter_id) VALUES (1, ?)", (adapter_id,))
+
+
+def _row(row: Row) -> AdapterRow:
+    return AdapterRow(*[*row[:9], json.loads(row[9]), row[10]])

@@ -1,0 +1,183 @@
+"""Chunks: retrievable passages of documents and of past exchanges, and their lexical index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from core.store.database import Database
+from core.store.identity import content_uid
+
+_COLUMNS = (
+    "chunk.id, chunk.uid, document_id, exchange_id, chunk.position, start, stop, chunk.text, tokens, chunk.last_day"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """One passage. ``id`` is 0 before it is stored."""
+
+    id: int
+    uid: str
+    document_id: int | None
+    exchange_id: int | None
+    position: int
+    start: int
+    """Characters into the document's text, or into the exchange's answer."""
+    stop: int
+    text: str
+    tokens: int
+    last_day: int
+    """Ordinal of the last day its date may mean, -1 when undated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk with what a reader needs to place it."""
+
+    chunk: ChunkRow
+    title: str
+    date: str
+    kind: str
+    """``writing``, ``journal``, ``profile`` or ``exchange``."""
+    use: str
+    owner_uid: str
+    """The uid of the document or the exchange."""
+    question: str
+    """What was asked, for a passage from an exchange; else empty."""
+    conversation_id: int
+    """0 for a document."""
+
+
+def sync_chunks(db: Database, owner: str, owner_id: int, title: str, chunks: Sequence[ChunkRow]) -> tuple[int, int]:
+    """Make the chunks of one document or exchange these. Returns how many were added and removed.
+
+    ``owner`` is ``document_id`` or ``exchange_id``. The caller holds the transaction.
+    """
+    assert owner in ("document_id", "exchange_id")
+    known = {row[0]: row[1] for row in db.rows(f"SELECT uid, id FROM chunk WHERE {owner} = ?", (owner_id,))}
+    wanted = {chunk.uid: chunk for chunk in chunks}
+    gone = [chunk_id for uid, chunk_id in known.items() if uid not in wanted]
+    remove_chunks(db, gone)
+    fresh = [chunk for uid, chunk in wanted.items() if uid not in known]
+    for chunk in fresh:
+        chunk_id = db.insert(
+            "INSERT INTO chunk (uid, document_id, exchange_id, position, start, stop, text, tokens, last_day)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                chunk.uid, chunk.document_id, chunk.exchange_id, chunk.position, chunk.start, chunk.stop, chunk.text,
+                chunk.tokens, chunk.last_day,
+            ),
+        )  # fmt: skip
+        db.execute("INSERT INTO chunk_text (rowid, title, text) VALUES (?, ?, ?)", (chunk_id, title, chunk.text))
+    return len(fresh), len(gone)
+
+
+def chunked_keys(db: Database, owner: str) -> dict[int, str]:
+    """Owner id → the key under which it was last cut."""
+    rows = db.rows("SELECT owner_id, key FROM chunked WHERE owner = ?", (owner,))
+    return {int(row[0]): str(row[1]) for row in rows}
+
+
+def set_chunked_key(db: Database, owner: str, owner_id: int, key: str) -> None:
+    db.execute(
+        "INSERT INTO chunked (owner, owner_id, key) VALUES (?, ?, ?)"
+        " ON CONFLICT (owner, owner_id) DO UPDATE SET key = excluded.key",
+        (owner, owner_id, key),
+    )
+
+
+def remove_chunks(db: Database, chunk_ids: Iterable[int]) -> None:
+    """Remove chunks with their lexical rows and vectors (a trigger); the vector index is the caller's."""
+    db.execute_many("DELETE FROM chunk WHERE id = ?", ((chunk_id,) for chunk_id in chunk_ids))
+
+
+def chunk_ids_of(db: Database, owner: str, owner_id: int) -> list[int]:
+    assert owner in ("document_id", "exchange_id")
+    return [row[0] for row in db.rows(f"SELECT id FROM chunk WHERE {owner} = ? ORDER BY position", (owner_id,))]
+
+
+def count_chunks(db: Database) -> int:
+    return int(db.value("SELECT count(*) FROM chunk"))
+
+
+def document_passages(db: Database) -> list[tuple[str, str]]:
+    """(where, text) of every passage of a document: what the twin may recall."""
+    rows = db.rows(
+        "SELECT document.title, chunk.text FROM chunk JOIN document ON document.id = document_id ORDER BY chunk.id"
+    )
+    return [(str(row[0]), str(row[1])) for row in rows]
+
+
+def recall_only_texts(db: Database) -> list[str]:
+    """The passages whose words the twin may know and must not repeat."""
+    rows = db.rows(
+        "SELECT chunk.text FROM chunk LEFT JOIN document ON document.id = document_id"
+        " LEFT JOIN exchange ON exchange.id = exchange_id"
+        " LEFT JOIN conversation ON conversation.id = exchange.conversation_id"
+        " JOIN source ON source.id = coalesce(document.source_id, conversation.source_id)"
+        " WHERE source.use = 'recall' ORDER BY chunk.id"
+    )
+    return [str(row[0]) for row in rows]
+
+
+def corpus_fingerprint(db: Database) -> str:
+    """A hash of every passage there is, whatever their row ids."""
+    return content_uid([row[0] for row in db.rows("SELECT uid FROM chunk ORDER BY uid")])
+
+
+def chunks_without_vector(db: Database, model: str, revision: str) -> list[ChunkRow]:
+    """Chunks that this model has not embedded, in the order of their ids."""
+    rows = db.rows(
+        f"SELECT {_COLUMNS} FROM chunk WHERE NOT EXISTS"
+        " (SELECT 1 FROM vector WHERE chunk_id = chunk.id AND model = ? AND revision = ?) ORDER BY chunk.id",
+        (model, revision),
+    )
+    return [ChunkRow(*row) for row in rows]
+
+
+def index_metadata(db: Database) -> list[tuple[int, int, int]]:
+    """For every chunk: id, last day, and its conversation's id or 0."""
+    rows = db.rows(
+        "SELECT chunk.id, chunk.last_day, coalesce(exchange.conversation_id, 0)"
+        " FROM chunk LEFT JOIN exchange ON exchange.id = exchange_id ORDER BY chunk.id"
+    )
+    return [(int(row[0]), int(row[1]), int(row[2])) for row in rows]
+
+
+def passages(db: Database, ids: Sequence[int]) -> dict[int, Passage]:
+    """The passages with these chunk ids; ids that are gone are left out."""
+    found: dict[int, Passage] = {}
+    for chunk_id in ids:
+        row = db.one(
+            f"SELECT {_COLUMNS}, coalesce(document.title, conversation.title),"
+            " coalesce(document.date, conversation.date),"
+            " coalesce(document.kind, 'exchange'), source.use, coalesce(document.uid, exchange.uid),"
+            " coalesce(exchange.question, ''), coalesce(exchange.conversation_id, 0)"
+            " FROM chunk LEFT JOIN document ON document.id = document_id"
+            " LEFT JOIN exchange ON exchange.id = exchange_id"
+            " LEFT JOIN conversation ON conversation.id = exchange.conversation_id"
+            " JOIN source ON source.id = coalesce(document.source_id, conversation.source_id)"
+            " WHERE chunk.id = ?",
+            (chunk_id,),
+        )
+        if row:
+            found[chunk_id] = Passage(ChunkRow(*row[:10]), *row[10:])
+    return found
+
+
+def lexical_search(
+    db: Database, match: str, k: int, before: int | None, include_undated: bool, not_conversation: int
+) -> list[tuple[int, float]]:
+    """The best ``k`` chunks for an FTS5 expression, as (chunk id, score: higher is better).
+
+    Title words weigh twice; ties are broken by chunk id. ``before`` is the as-of day, None for no limit.
+    """
+    rows = db.rows(
+        "SELECT chunk.id, -bm25(chunk_text, 2.0, 1.0) AS score FROM chunk_text"
+        " JOIN chunk ON chunk.id = chunk_text.rowid LEFT JOIN exchange ON exchange.id = exchange_id"
+        " WHERE chunk_text MATCH ? AND (? IS NULL OR chunk.last_day < ?) AND (? OR chunk.last_day >= 0)"
+        " AND coalesce(exchange.conversation_id, 0) <> ? ORDER BY score DESC, chunk.id LIMIT ?",
+        (match, before, before, include_undated, not_conversation or -1, k),
+    )
+    return [(int(row[0]), float(row[1])) for row in rows]

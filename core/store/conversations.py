@@ -1,0 +1,217 @@
+"""Conversations, their raw turns, the exchanges derived from them, and which of them are set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from core.store.database import Database
+
+_CONVERSATION = (
+    "id, uid, source_id, position, title, link, date, date_precision, first_day, last_day, visibility, chat,"
+    " content_hash"
+)
+_EXCHANGE = (
+    "exchange.id, exchange.uid, conversation_id, exchange.position, segment, asker, question, answer,"
+    " exchange.first_day, exchange.last_day, initiates"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRow:
+    """One stored dialogue. ``id`` is 0 before it is stored."""
+
+    id: int
+    uid: str
+    source_id: int
+    position: int
+    title: str
+    link: str
+    date: str
+    date_precision: str
+    first_day: int
+    last_day: int
+    visibility: str
+    chat: int
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRow:
+    """One utterance as its source holds it; ``time`` is ISO 8601 or empty."""
+
+    position: int
+    speaker: str
+    text: str
+    time: str
+    reply_to: int | None
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRow:
+    """A question and the target's answer, derived from turns. ``id`` is 0 before it is stored."""
+
+    id: int
+    uid: str
+    conversation_id: int
+    position: int
+    segment: int
+    asker: str
+    question: str
+    answer: str
+    first_day: int
+    last_day: int
+    initiates: int
+
+
+def put_conversation(db: Database, conversation: ConversationRow, turns: Sequence[TurnRow]) -> str:
+    """Insert or update by source and uid, turns included. Returns ``added``, ``changed`` or ``same``."""
+    known = db.one(
+        "SELECT id, content_hash FROM conversation WHERE source_id = ? AND uid = ?",
+        (conversation.source_id, conversation.uid),
+    )
+    if known is not None and known[1] == conversation.content_hash:
+        db.execute("UPDATE conversation SET position = ? WHERE id = ?", (conversation.position, known[0]))
+        return "same"
+    values = (
+        conversation.position, conversation.title, conversation.link, conversation.date, conversation.date_precision,
+        conversation.first_day, conversation.last_day, conversation.visibility, conversation.chat,
+        conversation.content_hash,
+    )  # fmt: skip
+    if known is None:
+        conversation_id = db.insert(
+            "INSERT INTO conversation (position, title, link, date, date_precision, first_day, last_day, visibility,"
+            " chat, content_hash, source_id, uid) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*values, conversation.source_id, conversation.uid),
+        )
+    else:
+        conversation_id = known[0]
+        db.execute("DELETE FROM turn WHERE conversation_id = ?", (conversation_id,))
+        db.execute(
+            "UPDATE conversation SET position = ?, title = ?, link = ?, date = ?, date_precision = ?, first_day = ?,"
+            " last_day = ?, visibility = ?, chat = ?, content_hash = ? WHERE id = ?",
+            (*values, conversation_id),
+        )
+    db.execute_many(
+        "INSERT INTO turn (conversation_id, position, speaker, text, time, reply_to, kind)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            (conversation_id, turn.position, turn.speaker, turn.text, turn.time, turn.reply_to, turn.kind)
+            for turn in turns
+        ),
+    )
+    return "added" if known is None else "changed"
+
+
+def same_conversation_elsewhere(db: Database, conversation: ConversationRow) -> str:
+    """The location of another source that holds the very same conversation, or an empty string."""
+    found = db.value(
+        "SELECT location FROM conversation JOIN source ON source.id = source_id"
+        " WHERE conversation.content_hash = ? AND source_id <> ? ORDER BY source_id LIMIT 1",
+        (conversation.content_hash, conversation.source_id),
+    )
+    return str(found or "")
+
+
+def conversation_id(db: Database, source_id: int, uid: str) -> int:
+    return int(db.value("SELECT id FROM conversation WHERE source_id = ? AND uid = ?", (source_id, uid)))
+
+
+def source_uid(db: Database, source_id: int) -> str:
+    return str(db.value("SELECT uid FROM source WHERE id = ?", (source_id,)))
+
+
+def list_conversations(db: Database) -> list[ConversationRow]:
+    """Every conversation, oldest first, undated ones at the end."""
+    rows = db.rows(f"SELECT {_CONVERSATION} FROM conversation ORDER BY first_day < 0, first_day, title, uid")
+    return [ConversationRow(*row) for row in rows]
+
+
+def get_conversation(db: Database, conversation_id: int) -> ConversationRow | None:
+    row = db.one(f"SELECT {_CONVERSATION} FROM conversation WHERE id = ?", (conversation_id,))
+    return ConversationRow(*row) if row else None
+
+
+def remove_conversations_but(db: Database, source_id: int, uids: Collection[str]) -> int:
+    """Remove what a source no longer holds. Returns how many."""
+    gone = [
+        row[0]
+        for row in db.rows("SELECT id, uid FROM conversation WHERE source_id = ?", (source_id,))
+        if row[1] not in uids
+    ]
+    db.execute_many("DELETE FROM conversation WHERE id = ?", ((conversation_id,) for conversation_id in gone))
+    return len(gone)
+
+
+def turns_of(db: Database, conversation_id: int) -> list[TurnRow]:
+    rows = db.rows(
+        "SELECT position, speaker, text, time, reply_to, kind FROM turn WHERE conversation_id = ? ORDER BY position",
+        (conversation_id,),
+    )
+    return [TurnRow(*row) for row in rows]
+
+
+def speaker_counts(db: Database) -> list[tuple[str, int]]:
+    """Who speaks, and how many turns; the most talkative first."""
+    return [
+        (str(row[0]), int(row[1]))
+        for row in db.rows("SELECT speaker, count(*) FROM turn WHERE kind = 'said' GROUP BY speaker ORDER BY 2 DESC, 1")
+    ]
+
+
+def sync_exchanges(db: Database, conversation_id: int, exchanges: Sequence[ExchangeRow]) -> bool:
+    """Make the stored exchanges of a conversation these; rows that stay keep their ids. Returns whether any changed."""
+    known = {
+        row[0]: row[1] for row in db.rows("SELECT uid, id FROM exchange WHERE conversation_id = ?", (conversation_id,))
+    }
+    wanted = {exchange.uid: exchange for exchange in exchanges}
+    gone = [exchange_id for uid, exchange_id in known.items() if uid not in wanted]
+    db.execute_many("DELETE FROM exchange WHERE id = ?", ((exchange_id,) for exchange_id in gone))
+    fresh = [exchange for uid, exchange in wanted.items() if uid not in known]
+    db.execute_many(
+        "INSERT INTO exchange (uid, conversation_id, position, segment, asker, question, answer, first_day, last_day,"
+        " initiates) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (e.uid, conversation_id, e.position, e.segment, e.asker, e.question, e.answer, e.first_day, e.last_day,
+             e.initiates)
+            for e in fresh
+        ),
+    )  # fmt: skip
+    return bool(gone or fresh)
+
+
+def exchanges_of(db: Database, conversation_id: int) -> list[ExchangeRow]:
+    rows = db.rows(f"SELECT {_EXCHANGE} FROM exchange WHERE conversation_id = ? ORDER BY position", (conversation_id,))
+    return [ExchangeRow(*row) for row in rows]
+
+
+def get_exchange(db: Database, exchange_id: int) -> ExchangeRow | None:
+    row = db.one(f"SELECT {_EXCHANGE} FROM exchange WHERE id = ?", (exchange_id,))
+    return ExchangeRow(*row) if row else None
+
+
+def trainable_conversations(db: Database) -> list[ConversationRow]:
+    """Conversations with exchanges whose source may be trained on, oldest first, undated ones at the end."""
+    columns = ", ".join(f"conversation.{name}" for name in _CONVERSATION.split(", "))
+    rows = db.rows(
+        f"SELECT {columns} FROM conversation JOIN source ON source.id = source_id"
+        " WHERE use = 'train' AND EXISTS (SELECT 1 FROM exchange WHERE conversation_id = conversation.id)"
+        " ORDER BY conversation.first_day < 0, conversation.first_day, conversation.title, conversation.uid"
+    )
+    return [ConversationRow(*row) for row in rows]
+
+
+def splits(db: Database) -> dict[str, tuple[str, str]]:
+    """Conversation uid → (split, chosen_by), for those that were assigned."""
+    return {
+        row[0]: (row[1], row[2]) for row in db.rows("SELECT conversation_uid, split, chosen_by FROM conversation_split")
+    }
+
+
+def assign_split(db: Database, conversation_uid: str, split: str, chosen_by: str) -> None:
+    db.execute(
+        "INSERT INTO conversation_split (conversation_uid, split, chosen_by) VALUES (?, ?, ?)"
+        " ON CONFLICT (conversation_uid) DO UPDATE SET split = excluded.split, chosen_by = excluded.chosen_by",
+        (conversation_uid, split, chosen_by),
+    )

@@ -1,0 +1,103 @@
+"""Datasets: frozen, content-hashed sets of examples, and where every example came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRow:
+    """One frozen dataset. ``decision`` is the last decision it knows."""
+
+    id: int
+    hash: str
+    settings: dict[str, Any]
+    decision: int
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartRow:
+    """One exchange of an example, and the memories its prompt showed."""
+
+    exchange_uid: str
+    memory_uids: tuple[str, ...]
+    recall: str
+    """``kept``, ``none`` (withheld or nothing found) or ``wrong`` (drawn from elsewhere on purpose)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleRow:
+    """One training sample. ``id`` is 0 before it is stored."""
+
+    id: int
+    position: int
+    split: str
+    conversation_uid: str
+    messages: list[dict[str, Any]]
+    """``role``, ``content``, and ``trained`` for the target's turns."""
+    tokens: int
+    trained_tokens: int
+    parts: tuple[PartRow, ...]
+
+
+def put_dataset(
+    db: Database, content_hash: str, settings: dict[str, Any], decision: int, at: str, examples: Sequence[ExampleRow]
+) -> int:
+    """Store a dataset, or find the one with the same hash. Returns its id. The caller holds the transaction."""
+    known = db.value("SELECT id FROM dataset WHERE hash = ?", (content_hash,))
+    if known is not None:
+        db.execute("UPDATE dataset SET decision = ? WHERE id = ?", (decision, known))
+        return int(known)
+    dataset_id = db.insert(
+        "INSERT INTO dataset (hash, settings, decision, created_at) VALUES (?, ?, ?, ?)",
+        (content_hash, json.dumps(settings, sort_keys=True), decision, at),
+    )
+    for example in examples:
+        example_id = db.insert(
+            "INSERT INTO example (dataset_id, position, split, conversation_uid, messages, tokens, trained_tokens)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                dataset_id, example.position, example.split, example.conversation_uid,
+                json.dumps(example.messages, ensure_ascii=False), example.tokens, example.trained_tokens,
+            ),
+        )  # fmt: skip
+        db.execute_many(
+            "INSERT INTO example_part (example_id, position, exchange_uid, memory_uids, recall) VALUES (?, ?, ?, ?, ?)",
+            (
+                (example_id, position, part.exchange_uid, json.dumps(part.memory_uids), part.recall)
+                for position, part in enumerate(example.parts)
+            ),
+        )
+    return dataset_id
+
+
+def list_datasets(db: Database) -> list[DatasetRow]:
+    rows = db.rows("SELECT id, hash, settings, decision, created_at FROM dataset ORDER BY id")
+    return [DatasetRow(row[0], row[1], json.loads(row[2]), row[3], row[4]) for row in rows]
+
+
+def examples_of(db: Database, dataset_id: int, split: str | None = None) -> list[ExampleRow]:
+    """The examples of a dataset in their order, all splits or one."""
+    rows = db.rows(
+        "SELECT id, position, split, conversation_uid, messages, tokens, trained_tokens FROM example"
+        " WHERE dataset_id = ? AND (? IS NULL OR split = ?) ORDER BY position",
+        (dataset_id, split, split),
+    )
+    return [
+        ExampleRow(row[0], row[1], row[2], row[3], json.loads(row[4]), row[5], row[6], _parts(db, row[0]))
+        for row in rows
+    ]
+
+
+def _parts(db: Database, example_id: int) -> tuple[PartRow, ...]:
+    rows = db.rows(
+        "SELECT exchange_uid, memory_uids, recall FROM example_part WHERE example_id = ? ORDER BY position",
+        (example_id,),
+    )
+    return tuple(PartRow(row[0], tuple(json.loads(row[1])), row[2]) for row in rows)

@@ -1,0 +1,87 @@
+"""Decisions: the append-only log of review, and the cached fold of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.store.database import Database
+
+_COLUMNS = "id, at, batch, card_kind, card_uid, verb, reason, text, actor_kind, actor, target_batch"
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """One row of review. ``id`` is 0 before it is stored."""
+
+    id: int
+    at: str
+    batch: str
+    card_kind: str
+    card_uid: str
+    verb: str
+    reason: str
+    text: str
+    actor_kind: str
+    actor: str
+    target_batch: str
+
+
+def append_decision(db: Database, decision: DecisionRow) -> int:
+    return db.insert(
+        "INSERT INTO decision (at, batch, card_kind, card_uid, verb, reason, text, actor_kind, actor, target_batch)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            decision.at, decision.batch, decision.card_kind, decision.card_uid, decision.verb, decision.reason,
+            decision.text, decision.actor_kind, decision.actor, decision.target_batch,
+        ),
+    )  # fmt: skip
+
+
+def list_decisions(db: Database) -> list[DecisionRow]:
+    """All decisions in the order they were made."""
+    return [DecisionRow(*row) for row in db.rows(f"SELECT {_COLUMNS} FROM decision ORDER BY id")]
+
+
+def decisions_of_batch(db: Database, batch: str) -> list[DecisionRow]:
+    return [
+        DecisionRow(*row) for row in db.rows(f"SELECT {_COLUMNS} FROM decision WHERE batch = ? ORDER BY id", (batch,))
+    ]
+
+
+def decisions_of_card(db: Database, card_kind: str, card_uid: str) -> list[DecisionRow]:
+    rows = db.rows(
+        f"SELECT {_COLUMNS} FROM decision WHERE card_kind = ? AND card_uid = ? ORDER BY id", (card_kind, card_uid)
+    )
+    return [DecisionRow(*row) for row in rows]
+
+
+def batch_log(db: Database) -> list[tuple[str, str, str]]:
+    """For each batch, in order: its id, ``decide``, ``undo`` or ``redo``, and the batch an undo or redo is about."""
+    rows = db.rows(
+        "SELECT batch, CASE WHEN verb IN ('undo', 'redo') THEN verb ELSE 'decide' END, target_batch"
+        " FROM decision GROUP BY batch ORDER BY min(id)"
+    )
+    return [(str(row[0]), str(row[1]), str(row[2])) for row in rows]
+
+
+def last_decision_id(db: Database) -> int:
+    return int(db.value("SELECT coalesce(max(id), 0) FROM decision"))
+
+
+def set_card_state(db: Database, card_kind: str, card_uid: str, state: str, text: str, decision_id: int) -> None:
+    db.execute(
+        "INSERT INTO card_state (card_kind, card_uid, state, text, decision_id) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (card_kind, card_uid) DO UPDATE SET state = excluded.state, text = excluded.text,"
+        " decision_id = excluded.decision_id",
+        (card_kind, card_uid, state, text, decision_id),
+    )
+
+
+def clear_card_state(db: Database, card_kind: str, card_uid: str) -> None:
+    db.execute("DELETE FROM card_state WHERE card_kind = ? AND card_uid = ?", (card_kind, card_uid))
+
+
+def card_states(db: Database) -> dict[tuple[str, str], tuple[str, str]]:
+    """(card kind, card uid) → (state, edited text)."""
+    rows = db.rows("SELECT card_kind, card_uid, state, text FROM card_state")
+    return {(row[0], row[1]): (row[2], row[3]) for row in rows}

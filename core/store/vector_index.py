@@ -1,0 +1,328 @@
+"""Nearest passages by cosine: a scan of sign codes in a vec0 table, then exact scores from the stored vectors.
+
+The vectors lie in the ordinary table ``vector``; the vec0 table holds only what a scan needs, and can be rebuilt at any
+time. The cost of a vec0 scan grows faster with ``k`` than with the length of a code, so a long code and few candidates
+beat a short code and many. Filters are integer columns of the vec0 table, applied inside the scan, so that a narrow
+filter costs no recall.
+
+Every change is made under a savepoint, because vec0 keeps half a row of a failed insert; and as DELETE, then INSERT,
+because it knows no REPLACE. The caller owns the transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+
+import apsw
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import StoreError
+from core.store.sign_code import MAXIMUM_DIMENSION, code_bits, sign_codes
+
+UNDATED = -1
+"""The last day of a passage without a date."""
+MAXIMUM_K = 4096
+"""What vec0 returns at most."""
+FEWEST_CANDIDATES = 160
+CANDIDATES_PER_HIT = 8
+"""Candidates beyond the first ``FEWEST_CANDIDATES``, measured: see bench/vectors.py."""
+BATCH = 1024
+VEC0_TABLES = ("info", "chunks", "rowids", "vector_chunks00", "metadatachunks00", "metadatachunks01")
+"""The ordinary tables in which vec0 keeps a table with one vector column and two integer columns."""
+REBUILD_HINT = "simulee doctor --rebuild-index"
+CODE_SLACK_BITS = 8
+"""Bits that may differ between machines, where a product lies next to zero."""
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """One passage to index."""
+
+    chunk_id: int
+    vector: Vector
+    """Float32, shape (dimension,), of any length but zero."""
+    last_day: int
+    """Ordinal of the last day its date may mean, -1 when undated."""
+    conversation: int
+    """The conversation that it comes from, 0 for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One passage found; ``score`` is the cosine of its vector and the query's."""
+
+    chunk_id: int
+    score: float
+
+
+class VectorIndex:
+    """The vectors of one model at one revision, and the index over them."""
+
+    def __init__(self, connection: apsw.Connection, model: str, revision: str, dimension: int) -> None:
+        """Make the tables that are missing. The connection has sqlite-vec loaded.
+
+        Raises StoreError for a dimension out of 1 to 4096, or one that the stored vectors do not have.
+        """
+        if not 1 <= dimension <= MAXIMUM_DIMENSION:
+            raise StoreError(
+                f"the index takes vectors of 1 to {MAXIMUM_DIMENSION} numbers, not {dimension}",
+                "choose another embedder",
+            )
+        self._connection = connection
+        self._owner = (model, revision)
+        self._dimension = dimension
+        self._bytes = 4 * dimension
+        bits = code_bits(dimension)
+        key = hashlib.sha256("\0".join((model, revision, str(dimension), str(bits))).encode()).hexdigest()
+        self._table = f"vector_index_{key[:16]}"
+        self._create = (
+            f"CREATE VIRTUAL TABLE IF NOT EXISTS {self._table} USING vec0"
+            f"(chunk_id INTEGER PRIMARY KEY, code bit[{bits}], last_day INTEGER, conversation INTEGER)"
+        )
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS vector (chunk_id INTEGER NOT NULL, model TEXT NOT NULL, revision TEXT NOT NULL,"
+            " dimension INTEGER NOT NULL, blob BLOB NOT NULL, PRIMARY KEY (chunk_id, model, revision)) WITHOUT ROWID"
+        )
+        connection.execute(self._create)
+
+    def add(self, rows: Iterable[IndexRow]) -> int:
+        """Store and index rows, in place of those with the same id; returns how many. All of them or none.
+
+        Raises StoreError for a vector of another shape, not finite or zero, and for metadata that is not an integer.
+        """
+        pending = iter(rows)
+        count = 0
+        with self._savepoint():
+            while batch := list(islice(pending, BATCH)):
+                count += len(batch)
+                self._add_batch(list({row.chunk_id: row for row in batch}.values()))
+        return count
+
+    def remove(self, chunk_ids: Iterable[int]) -> None:
+        """Remove vectors from the table and from the index; unknown ids are passed over."""
+        ids = [(chunk_id,) for chunk_id in chunk_ids]
+        with self._savepoint():
+            self._connection.executemany(f"DELETE FROM {self._table} WHERE chunk_id = ?", ids)
+            self._connection.executemany(
+                "DELETE FROM vector WHERE chunk_id = ? AND model = ? AND revision = ?",
+                ((*chunk_id, *self._owner) for chunk_id in ids),
+            )
+
+    def search(
+        self,
+        query: Vector,
+        k: int,
+        *,
+        before: int | None = None,
+        include_undated: bool = True,
+        not_conversation: int = 0,
+    ) -> list[Hit]:
+        """The ``k`` nearest by cosine, best first, then by id.
+
+        ``before``: only passages whose last day is earlier; undated ones count as earlier unless ``include_undated``
+        is off, which leaves them out with or without ``before``. ``not_conversation``: leave out one conversation's
+        passages; 0 leaves out none. Scores are exact, but a passage may be missed: see bench/README.md for how often.
+        Raises StoreError for a query that cannot be compared, a ``k`` out of 1 to 4096, or a damaged index.
+        """
+        if not 1 <= k <= MAXIMUM_K:
+            raise StoreError(f"a search returns 1 to {MAXIMUM_K} passages, not {k}", "ask for fewer")
+        wanted = self._checked("the query", query)
+        candidates = min(MAXIMUM_K, max(FEWEST_CANDIDATES, FEWEST_CANDIDATES // 2 + CANDIDATES_PER_HIT * k))
+        conditions = ["code MATCH vec_bit(?)", "k = ?"]
+        values: list[object] = [sign_codes(wanted[None])[0].tobytes(), candidates]
+        if before is not None:
+            conditions.append("last_day < ?")
+            values.append(before)
+        if not include_undated:
+            conditions.append("last_day > ?")
+            values.append(UNDATED)
+        if not_conversation:
+            conditions.append("conversation != ?")
+            values.append(not_conversation)
+        # A vec0 row whose vector is gone (its chunk was deleted) falls out of the join.
+        with self._damage_told():
+            found = list(
+                self._connection.execute(
+                    f"SELECT vector.chunk_id, blob FROM"
+                    f" (SELECT chunk_id FROM {self._table} WHERE {' AND '.join(conditions)}) AS near"
+                    " CROSS JOIN vector ON vector.chunk_id = near.chunk_id AND model = ? AND revision = ?",
+                    (*values, *self._owner),
+                )
+            )
+        if not found:
+            return []
+        scores = _cosines(self._matrix(found), wanted)
+        hits = [Hit(int(row[0]), float(score)) for row, score in zip(found, scores, strict=True)]
+        return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))[:k]
+
+    def rebuild(self, metadata: Iterable[tuple[int, int, int]]) -> int:
+        """Make the index again from the stored vectors; returns how many were indexed.
+
+        ``metadata`` gives (chunk id, last day, conversation) for every chunk; a vector without it is left out, and
+        ``check`` will say so. Raises StoreError for a stored vector that cannot be indexed.
+        """
+        known = {chunk_id: (last_day, conversation) for chunk_id, last_day, conversation in metadata}
+        count = 0
+        with self._savepoint():
+            self._drop()
+            self._connection.execute(self._create)
+            for stored in self._stored():
+                kept = [row for row in stored if row[0] in known]
+                if kept:
+                    codes = sign_codes(self._all_checked([f"chunk {row[0]}" for row in kept], self._matrix(kept)))
+                    self._insert_codes((row[0], code, *known[row[0]]) for row, code in zip(kept, codes, strict=True))
+                count += len(kept)
+        return count
+
+    def check(self) -> list[str]:
+        """What is wrong, one sentence each: ids on one side only, vectors or codes that are not what they should be."""
+        problems: list[str] = []
+        try:
+            indexed = {int(row[0]): bytes(row[1]) for row in self._all_codes()}
+        except apsw.Error as error:
+            return [f"the index {self._table} cannot be read: {error}"]
+        rowids = self._connection.execute(f"SELECT count(*) FROM {self._table}_rowids").get
+        if rowids != len(indexed):
+            problems.append(f"the index counts {rowids} rows but holds {len(indexed)}")
+        stored: set[int] = set()
+        damaged, stale = 0, 0
+        for batch in self._stored():
+            stored.update(row[0] for row in batch)
+            sound = [row for row in batch if len(row[1]) == self._bytes and row[2] == self._dimension]
+            matrix = self._matrix(sound)
+            usable = _usable(matrix)
+            damaged += len(batch) - int(usable.sum())
+            codes = sign_codes(matrix[usable]) if usable.any() else ()
+            ids = [row[0] for row, fine in zip(sound, usable, strict=True) if fine]
+            stale += sum(_differs(code, indexed[i]) for i, code in zip(ids, codes, strict=True) if i in indexed)
+        counted = (
+            (damaged, "stored vectors are damaged: embed these passages again"),
+            (len(stored - indexed.keys()), "vectors are not in the index"),
+            (len(indexed.keys() - stored), "rows of the index have no vector"),
+            (stale, "rows of the index do not match their vector"),
+        )
+        return problems + [f"{number} {what}" for number, what in counted if number]
+
+    def _add_batch(self, rows: list[IndexRow]) -> None:
+        for row in rows:
+            if type(row.chunk_id) is not int or type(row.last_day) is not int or type(row.conversation) is not int:
+                raise StoreError(f"chunk {row.chunk_id!r}: ids and days of the index are integers", "this is a bug")
+            if row.vector.shape != (self._dimension,):
+                raise self._misshapen(f"chunk {row.chunk_id}", row.vector)
+        names = [f"chunk {row.chunk_id}" for row in rows]
+        matrix = self._all_checked(names, np.array([row.vector for row in rows], dtype="<f4"))
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO vector (chunk_id, model, revision, dimension, blob) VALUES (?, ?, ?, ?, ?)",
+            (
+                (row.chunk_id, *self._owner, self._dimension, vector.tobytes())
+                for row, vector in zip(rows, matrix, strict=True)
+            ),
+        )
+        self._connection.executemany(f"DELETE FROM {self._table} WHERE chunk_id = ?", ((row.chunk_id,) for row in rows))
+        codes = sign_codes(matrix)
+        self._insert_codes(
+            (row.chunk_id, code, row.last_day, row.conversation) for row, code in zip(rows, codes, strict=True)
+        )
+
+    def _insert_codes(self, rows: Iterable[tuple[int, NDArray[np.uint8], int, int]]) -> None:
+        self._connection.executemany(
+            f"INSERT INTO {self._table} (chunk_id, code, last_day, conversation) VALUES (?, vec_bit(?), ?, ?)",
+            ((chunk_id, code.tobytes(), day, conversation) for chunk_id, code, day, conversation in rows),
+        )
+
+    def _stored(self) -> Iterator[list[tuple[int, bytes, int]]]:
+        """Batches of (chunk id, blob, dimension) of this model and revision, by id."""
+        rows = self._connection.execute(
+            "SELECT chunk_id, blob, dimension FROM vector WHERE model = ? AND revision = ? ORDER BY chunk_id",
+            self._owner,
+        )
+        while batch := list(islice(rows, BATCH)):
+            yield batch
+
+    def _all_codes(self) -> Iterator[tuple[int, bytes]]:
+        yield from self._connection.execute(f"SELECT chunk_id, code FROM {self._table}")
+
+    def _matrix(self, rows: list[tuple[int, bytes]] | list[tuple[int, bytes, int]]) -> Vector:
+        for row in rows:
+            if len(row[1]) != self._bytes:
+                raise StoreError(
+                    f"the stored vector of chunk {row[0]} has {len(row[1])} bytes, not {self._bytes}",
+                    "embed it again: simulee index --again",
+                )
+        flat = np.asarray(np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4"), dtype=np.float32)
+        return np.reshape(flat, (len(rows), self._dimension))
+
+    def _checked(self, name: str, vector: Vector) -> Vector:
+        if vector.shape != (self._dimension,):
+            raise self._misshapen(name, vector)
+        return self._all_checked([name], np.asarray(vector, dtype="<f4")[None])[0]
+
+    def _all_checked(self, names: list[str], matrix: Vector) -> Vector:
+        bad = np.flatnonzero(~_usable(matrix))
+        if bad.size:
+            raise StoreError(
+                f"the vector of {names[bad[0]]} is zero or not finite", "embed it again, or choose another embedder"
+            )
+        return matrix
+
+    def _misshapen(self, name: str, vector: Vector) -> StoreError:
+        return StoreError(
+            f"the vector of {name} has shape {vector.shape}, not ({self._dimension},)",
+            "vectors of different models do not mix: embed again with one model",
+        )
+
+    def _drop(self) -> None:
+        """Drop the vec0 table, even one that has lost some of its own tables: vec0 refuses unless all are there."""
+        if not self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (self._table,)).get:
+            return
+        for own in VEC0_TABLES:
+            self._connection.execute(f"CREATE TABLE IF NOT EXISTS {self._table}_{own} (lost)")
+        with self._damage_told():
+            self._connection.execute(f"DROP TABLE {self._table}")
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        """Undo everything inside when anything fails, and leave the caller's transaction as it was."""
+        self._connection.execute("SAVEPOINT vector_index")
+        try:
+            yield
+        except BaseException:
+            # A full disk may have ended the whole transaction, and the savepoint with it.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK TO vector_index")
+                self._connection.execute("RELEASE vector_index")
+            raise
+        self._connection.execute("RELEASE vector_index")
+
+    @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        """Turns vec0's complaint about its own tables into one that names the remedy."""
+        try:
+            yield
+        except apsw.SQLError as error:
+            raise StoreError(f"the vector index is damaged: {error}", REBUILD_HINT) from error
+
+
+def _usable(matrix: Vector) -> NDArray[np.bool_]:
+    """Which rows are finite and longer than zero."""
+    squares = np.einsum("ij,ij->i", matrix, matrix, dtype=np.float64)
+    return np.asarray(np.isfinite(squares) & (squares > 0), dtype=np.bool_)
+
+
+def _cosines(matrix: Vector, query: Vector) -> NDArray[np.float64]:
+    """Cosine of each row and the query; a row's score does not depend on its place among the rows."""
+    rows, one = matrix.astype(np.float64), query.astype(np.float64)
+    lengths = np.sqrt(np.square(rows).sum(axis=1)) * np.sqrt(np.square(one).sum())
+    return np.asarray((rows * one).sum(axis=1) / lengths, dtype=np.float64)
+
+
+def _differs(code: NDArray[np.uint8], indexed: bytes) -> bool:
+    held = np.frombuffer(indexed, dtype=np.uint8)
+    return held.shape != code.shape or int(np.bitwise_count(held ^ code).sum()) > CODE_SLACK_BITS

@@ -1,0 +1,80 @@
+"""Checkpoints that are whole or not used: a SHA-256 manifest is written last and verified before a resume.
+
+The trainer itself goes on silently with a missing optimizer file or a flipped byte, so the check is ours. Checkpoints
+are ordered by step, never by clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+from core.atomic import write_atomically
+
+MANIFEST = "manifest.json"
+KEEP = 2
+"""Verified checkpoints that stay on disk."""
+
+
+def write_manifest(checkpoint: Path) -> None:
+    """Seal a checkpoint: name, size and SHA-256 of every file in it."""
+    write_atomically(checkpoint / MANIFEST, json.dumps(_digests(checkpoint), sort_keys=True))
+
+
+def is_whole(checkpoint: Path) -> bool:
+    """Whether every file is as it was when the checkpoint was sealed, and none is missing or new."""
+    try:
+        sealed = json.loads((checkpoint / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(sealed == _digests(checkpoint))
+
+
+def by_step(folder: Path) -> list[tuple[int, Path]]:
+    """(step, path) of every checkpoint, ascending."""
+    found = []
+    for path in folder.glob("checkpoint-*"):
+        number = re.fullmatch(r"checkpoint-(\d+)", path.name)
+        if number and path.is_dir():
+            found.append((int(number[1]), path))
+    return sorted(found)
+
+
+def newest_whole(folder: Path) -> tuple[Path | None, list[str]]:
+    """The newest checkpoint that verifies, and the names of damaged ones, which are set aside as ``damaged-…``."""
+    damaged: list[str] = []
+    for _, path in reversed(by_step(folder)):
+        if is_whole(path):
+            return path, damaged
+        aside = path.with_name(f"damaged-{path.name}")
+        shutil.rmtree(aside, ignore_errors=True)
+        path.rename(aside)
+        damaged.append(path.name)
+    return None, damaged
+
+
+def prune(folder: Path) -> None:
+    """Remove all but the newest sealed checkpoints."""
+    sealed = [path for _, path in by_step(folder) if (path / MANIFEST).is_file()]
+    for path in sealed[:-KEEP]:
+        shutil.rmtree(path)
+
+
+def folder_hash(folder: Path, names: tuple[str, ...]) -> str:
+    """SHA-256 over the named files of a folder, in this order; 16 hex digits."""
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _digests(checkpoint: Path) -> dict[str, list[object]]:
+    digests: dict[str, list[object]] = {}
+    for path in sorted(checkpoint.rglob("*")):
+        if path.is_file() and path.name != MANIFEST:
+            data = path.read_bytes()
+            digests[str(path.relative_to(checkpoint))] = [len(data), hashlib.sha256(data).hexdigest()]
+    return digests

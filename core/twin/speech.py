@@ -1,0 +1,104 @@
+"""What speaks: a rendered prompt in, words out, piece by piece; llama.cpp or transformers behind one interface."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from core.errors import ModelError
+from core.models.chat_tokenizer import model_folder
+from core.models.llamacpp import Adapter, LlamaServer
+from core.models.llamacpp_completion import Sampling
+from core.models.lora_gguf import convert_lora
+from core.models.packaged import resolve_persona
+from core.store.adapters import AdapterRow
+from core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.models.causal_lm import CausalLM
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How to speak. Temperature 0 is greedy; the same seed gives the same words where the engine can."""
+
+    max_tokens: int = 200
+    temperature: float = 0.7
+    seed: int = 0
+
+
+class Voice(Protocol):
+    """An engine that continues a rendered prompt until the end of the turn."""
+
+    engine: str
+
+    def speak(self, prompt: str, manner: Manner) -> Iterator[str]:
+        """Yield the answer in pieces. Raises ModelError."""
+
+    def close(self) -> None:
+        """Let go of processes and memory."""
+
+
+class LlamaVoice:
+    """llama.cpp in a process of its own, with the adapter converted to GGUF once."""
+
+    engine = "llama.cpp"
+
+    def __init__(self, workspace: Workspace, base: str, adapter: AdapterRow | None, context: int) -> None:
+        model = resolve_persona(base, "llama.cpp")
+        if not isinstance(model, Path) or not model.is_file():
+            raise ModelError(
+                f"the llama.cpp engine has no GGUF file for {base}",
+                'name a .gguf file, or set [models.persona] engine = "transformers"',
+            )
+        adapters = [Adapter(gguf_of(workspace, adapter))] if adapter else []
+        self._server = LlamaServer.start(model, adapters=adapters, context=context)
+
+    def speak(self, prompt: str, manner: Manner) -> Iterator[str]:
+        """Yield the answer as tokens come."""
+        yield from self._server.complete(
+            prompt, Sampling(max_tokens=manner.max_tokens, temperature=manner.temperature, seed=manner.seed)
+        )
+
+    def close(self) -> None:
+        """End the server process."""
+        self._server.stop()
+
+
+class TransformersVoice:
+    """transformers and PEFT in this process."""
+
+    engine = "transformers"
+
+    def __init__(self, workspace: Workspace, model: CausalLM, adapter: AdapterRow | None) -> None:
+        self._model = model
+        self._name = adapter.name if adapter else ""
+        if adapter:
+            model.load_adapter(adapter.name, workspace.root / adapter.path, adapter.hash)
+            model.use("")
+
+    def speak(self, prompt: str, manner: Manner) -> Iterator[str]:
+        """Yield the answer whole."""
+        before = self._model.active
+        self._model.use(self._name)
+        try:
+            yield from self._model.generate([prompt], manner.max_tokens, manner.temperature, manner.seed)
+        finally:
+            self._model.use(before)
+
+    def close(self) -> None:
+        """Nothing to end: the memory goes with the process."""
+
+
+def gguf_of(workspace: Workspace, adapter: AdapterRow) -> Path:
+    """The adapter as a GGUF LoRA, made at its first use and kept beside it."""
+    folder = workspace.root / adapter.path
+    out = folder / f"adapter-{adapter.hash}.gguf"
+    if not out.is_file():
+        partial = folder / f".{out.name}.{os.getpid()}"
+        convert_lora(folder, partial, model_folder(adapter.base, weights=False))
+        partial.rename(out)
+    return out

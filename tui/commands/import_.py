@@ -1,0 +1,124 @@
+"""``simulee import``: bring in writings and conversations."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import typer
+
+from core.corpus.importing import ENTRY, KIND, Request, plan, rederive_exchanges
+from core.corpus.records import Issue, Options
+from core.corpus.sniffing import Choice, inspect
+from core.errors import ImportFailed
+from tui.face import DONE_IN_PART, Face, command
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+class Kind(StrEnum):
+    """What the documents of a source are."""
+
+    writing = "writing"
+    conversation = "conversation"
+    profile = "profile"
+    journal = "journal"
+
+
+class Use(StrEnum):
+    """What the words of a source may be used for."""
+
+    train = "train"
+    recall = "recall"
+    none = "none"
+
+
+@command(app, "import")
+def import_(
+    face: Face,
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE…", help="Files, archives, folders.")],
+    kind: Annotated[Kind | None, typer.Option("--as", help="What the documents are.")] = None,
+    use: Annotated[Use | None, typer.Option("--use", help="What the words may be used for.")] = None,
+    format_name: Annotated[str | None, typer.Option("--format", metavar="F", help="Overrule the sniffing.")] = None,
+    target: Annotated[str | None, typer.Option("--target", metavar="NAME", help="Who the target is.")] = None,
+    alias: Annotated[list[str] | None, typer.Option("--alias", help="Another name of the target; repeat.")] = None,
+    include_private: Annotated[bool, typer.Option("--include-private", help="Drafts and the like too.")] = False,
+    day_first: Annotated[
+        bool | None, typer.Option("--day-first/--month-first", help="How numeric dates are written.")
+    ] = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Look, and store nothing.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and return.")] = False,
+) -> None:
+    """Bring in writings and conversations. Importing the same source again changes nothing.
+
+    Example: simulee import letters/ interview.json --target "Ada Marlow"
+    """
+    workspace = face.workspace()
+    choices, issues = plan(sources, format_name)
+    document_kind = cast(
+        Literal["writing", "journal", "profile"] | None, kind.value if kind and kind != Kind.conversation else None
+    )
+    options = Options(kind=document_kind, day_first=day_first, include_private=include_private)
+    if preview:
+        _preview(face, choices, issues, options)
+        return
+    if not choices:
+        first = issues[0] if issues else Issue(str(sources[0]), "nothing to import")
+        raise ImportFailed(f"{first.locator}: {first.reason}", "see `simulee formats`")
+    if target or alias:
+        workspace.add_names(target or "", alias or ())
+        rederive_exchanges(workspace)
+    requests = [Request(str(choice.source.path), choice.importer.name, choice.match.confidence) for choice in choices]
+    params: dict[str, Any] = {
+        "sources": [asdict(request) for request in requests],
+        "use": use.value if use else None,
+        "kind": document_kind,
+        "day_first": day_first,
+        "include_private": include_private,
+    }
+    done = face.work(workspace, KIND, ENTRY, params, detach)
+    if done is None:
+        return
+    reports = done["sources"]
+    troubles = [asdict(issue) | {"hint": ""} for issue in issues]
+    face.result({"sources": reports, "issues": troubles}, [_line(report) for report in reports])
+    for trouble in [*troubles, *(issue for report in reports for issue in report["issues"])]:
+        face.note(f"  {trouble['locator']}: {trouble['reason']}")
+        if trouble.get("hint"):
+            face.note(f"    {trouble['hint']}")
+    unread = [
+        report for report in reports if not (report["documents"] or report["conversations"] or report["profiles"])
+    ]
+    if len(unread) == len(reports) and any(report["issues"] for report in unread):
+        raise ImportFailed("nothing was imported", "the lines above say why")
+    if unread or troubles or any(report["conversations"] and not report["exchanges"] for report in reports):
+        raise typer.Exit(DONE_IN_PART)
+
+
+def _line(report: dict[str, Any]) -> str:
+    counted = ("documents", "profiles", "conversations", "exchanges", "skipped")
+    counts = ", ".join(f"{report[key]} {key}" for key in counted if report[key]) or "nothing"
+    changes = ", ".join(f"{report[key]} {key}" for key in ("added", "changed", "removed") if report[key])
+    return (
+        f"{Path(report['location']).name}: {report['format']}, {counts}; {changes or 'nothing changed'};"
+        f" use: {report['use'] or 'none'}"
+    )
+
+
+def _preview(face: Face, choices: list[Choice], issues: list[Issue], options: Options) -> None:
+    found: list[dict[str, Any]] = []
+    lines: list[str] = []
+    for choice in choices:
+        seen = inspect(choice.source, choice.importer, options)
+        told = {"confidence": choice.match.confidence, "reason": choice.match.reason}
+        found.append({"location": str(choice.source.path), "format": choice.importer.name, **told, **asdict(seen)})
+        dates = f"{seen.first_date} to {seen.last_date}" if seen.first_date else "undated"
+        lines.append(f"{choice.source.name}: {choice.importer.name} ({choice.match.reason})")
+        lines.append(f"  {seen.documents} documents, {seen.conversations} conversations, {dates}")
+        lines += [f"  {speaker.name}: {speaker.turns} turns, such as: {speaker.samples[0] if speaker.samples else ''}"
+                  for speaker in seen.speakers[:8]]  # fmt: skip
+        lines += [f"  to settle: {question}" for question in seen.ambiguities]
+    lines += [f"{issue.locator}: {issue.reason}" for issue in issues]
+    face.result({"sources": found, "issues": [asdict(issue) for issue in issues]}, lines)

@@ -1,0 +1,95 @@
+"""``simulee runs``: list, look at, follow, cancel and resume long work."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from core.runs import control
+from core.runs.journal import Run, list_runs, load_run, read_events
+from tui.face import Face, command, group, table
+
+app = group("Long work: list, follow, cancel, resume.")
+
+_Id = Annotated[str, typer.Argument(metavar="ID")]
+
+
+@command(app, "list")
+def list_(face: Face) -> None:
+    """Every run, oldest first.
+
+    Example: simulee runs list
+    """
+    rows = [_row(run) for run in list_runs(face.workspace().runs)]
+    shown = [
+        [row["id"], row["state"], f"{row['progress']['done']}/{row['progress']['total']}", row["started"], row["ended"]]
+        for row in rows
+    ]
+    face.result(
+        {"runs": rows}, table(shown, ("run", "state", "progress", "started", "ended")) if rows else ["no runs yet"]
+    )
+
+
+@command(app)
+def show(face: Face, run_id: _Id) -> None:
+    """One run: what was asked, how far it is, how it ended.
+
+    Example: simulee runs show sft-1
+    """
+    run = load_run(face.workspace().runs, run_id)
+    values = _row(run) | {"params": run.params, "result": run.result, "folder": str(run.folder)}
+    face.result(values, [f"{key}: {value}" for key, value in values.items()])
+
+
+@command(app)
+def attach(face: Face, run_id: _Id) -> None:
+    """Follow a run from its start to its end. Ctrl+C asks it to stop, a second one only detaches.
+
+    Example: simulee runs attach sft-1
+    """
+    workspace = face.workspace()
+    run = load_run(workspace.runs, run_id)
+    result = face.follow(workspace, run) if run.state in ("running", "queued") else control.result_of(workspace, run_id)
+    face.result(result, [f"{run_id} is done"])
+
+
+@command(app)
+def cancel(face: Face, run_id: _Id) -> None:
+    """Ask a run to stop at its next safe point; finished work is kept.
+
+    Example: simulee runs cancel sft-1
+    """
+    run = control.cancel(face.workspace(), run_id)
+    face.result({"run": run.id}, [f"asked {run.id} to stop; simulee runs resume {run.id} goes on later"])
+
+
+@command(app)
+def resume(
+    face: Face, run_id: _Id, detach: Annotated[bool, typer.Option("--detach", help="Do not follow it.")] = False
+) -> None:
+    """Go on with a run that was cancelled, failed or lost.
+
+    Example: simulee runs resume sft-1
+    """
+    workspace = face.workspace()
+    run = control.resume(workspace, run_id)
+    if detach:
+        face.result({"run": run.id}, [f"{run.id} is running"])
+        return
+    face.result(face.follow(workspace, run, from_start=False), [f"{run_id} is done"])
+
+
+def _row(run: Run) -> dict[str, Any]:
+    events, _ = read_events(run.folder)
+    progress = next((event.payload for event in reversed(events) if event.kind == "progress"), {"done": 0, "total": 0})
+    started = next((event.at for event in events if event.kind == "started"), "")
+    ended = events[-1].at if events and events[-1].kind == "ended" else ""
+    return {
+        "id": run.id,
+        "kind": run.kind,
+        "state": run.state,
+        "progress": {"done": progress["done"], "total": progress["total"]},
+        "started": started,
+        "ended": ended,
+    }
