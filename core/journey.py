@@ -233,7 +233,8 @@ def go(workspace: Workspace, sources: list[Path], until: str | None, auto: bool,
     def reached(stage: str) -> bool:
         return STAGES.index(stage) > last
 
-    choices, issues = importing.plan(sources, None) if sources else ([], [])
+    # One's own words: a text of no other kind is taken as written by the target.
+    choices, issues = importing.plan(sources, None, "writing") if sources else ([], [])
     result["issues"] = [asdict(issue) for issue in issues]
     if choices:
         requests = [

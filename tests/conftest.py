@@ -38,7 +38,9 @@ Importing = Callable[..., dict[str, Any]]
 def import_paths() -> Importing:
     """Import paths into a workspace as a run, as the command does; returns the run's result."""
 
-    def do(workspace: Workspace, paths: Sequence[Path], format_name: str | None = None, **options: Any) -> dict[str, Any]:
+    def do(
+        workspace: Workspace, paths: Sequence[Path], format_name: str | None = None, **options: Any
+    ) -> dict[str, Any]:
         choices, _ = importing.plan(paths, format_name)
         requests = [
             importing.Request(str(choice.source.path), choice.importer.name, choice.match.confidence)

@@ -66,12 +66,14 @@ class SourceReport:
     speakers: list[str] = field(default_factory=list)
 
 
-def plan(paths: Iterable[Path], format_name: str | None) -> tuple[list[Choice], list[Issue]]:
+def plan(
+    paths: Iterable[Path], format_name: str | None, kind: DocumentKind | None = None
+) -> tuple[list[Choice], list[Issue]]:
     """Settle the format of everything under some paths. Raises as ``choose_each`` does."""
     choices: list[Choice] = []
     issues: list[Issue] = []
     for path in paths:
-        found, troubled = choose_each(path.absolute(), format_name)
+        found, troubled = choose_each(path.absolute(), format_name, kind)
         choices += found
         issues += troubled
     return choices, issues

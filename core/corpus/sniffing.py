@@ -17,6 +17,7 @@ from core.corpus.opening import Source, expand, open_source
 from core.corpus.records import (
     Conversation,
     Document,
+    DocumentKind,
     Importer,
     Issue,
     Match,
@@ -32,6 +33,8 @@ from core.errors import ImportFailed, UsageError
 
 SURE = 0.8
 """The least confidence with which a format is taken without asking."""
+AMBIGUOUS_PROSE = {"text", "profile"}
+"""Formats that only the user can tell apart: words by the target, or about them."""
 _TIE = 0.03
 _SAMPLES = 3
 _SAMPLE_CHARACTERS = 80
@@ -60,8 +63,14 @@ def importer_named(name: str) -> Importer:
     raise UsageError(f"no format is called {name!r}", f"Formats: {', '.join(each.name for each in IMPORTERS)}.")
 
 
-def choose(path: Path | Source, format: str | None = None) -> Choice:  # noqa: A002
+def choose(
+    path: Path | Source,
+    format: str | None = None,  # noqa: A002
+    kind: DocumentKind | None = None,
+) -> Choice:
     """The importer for a path or an opened source; ``format`` overrules sniffing.
+
+    Plain text may be by the target or about them: ``kind``, where the user gave it, settles that.
 
     Raises ``UsageError`` that names the candidates when the best claim is under 0.8 or tied, ``ImportFailed`` when the
     source cannot be opened or nothing claims it.
@@ -78,26 +87,34 @@ def choose(path: Path | Source, format: str | None = None) -> Choice:  # noqa: A
         candidates = [
             each for each, claim in claims if match.confidence < SURE or match.confidence - claim.confidence < _TIE
         ]
+        if kind and {each.name for each in candidates} == AMBIGUOUS_PROSE:
+            wanted = "profile" if kind == "profile" else "text"
+            return Choice(source, importer_named(wanted), Match(SURE, f"said to be {kind}"))
         names = ", ".join(each.name for each in candidates)
         raise UsageError(
-            f"{source.name}: could be {names}", f"Say which with --format, such as --format {candidates[0].name}."
+            f"{source.name}: could be {names}",
+            f"Say which with --format, such as --format {candidates[0].name}, or with --as writing|profile.",
         )
     return Choice(source, importer, match)
 
 
-def choose_each(path: Path, format: str | None = None) -> tuple[list[Choice], list[Issue]]:  # noqa: A002
+def choose_each(
+    path: Path,
+    format: str | None = None,  # noqa: A002
+    kind: DocumentKind | None = None,
+) -> tuple[list[Choice], list[Issue]]:
     """The importers for everything that a path holds; in a folder, files without a clear format become issues.
 
     Raises as ``choose`` does when the path is one source.
     """
     expansion = expand(path)
     if len(expansion.sources) == 1 and not expansion.issues:
-        return [choose(expansion.sources[0], format)], []
+        return [choose(expansion.sources[0], format, kind)], []
     choices: list[Choice] = []
     issues = list(expansion.issues)
     for source in expansion.sources:
         try:
-            choices.append(choose(source, format))
+            choices.append(choose(source, format, kind))
         except (ImportFailed, UsageError) as error:
             place = str(source.path.relative_to(path)) if source.path != path else source.name
             issues.append(Issue(place, error.message.removeprefix(f"{source.name}: ")))

@@ -254,15 +254,17 @@ class VectorIndex:
             if len(row[1]) != self._bytes:
                 raise StoreError(
                     f"the stored vector of chunk {row[0]} has {len(row[1])} bytes, not {self._bytes}",
-                    "embed it again: simulee index --again",
+                    "embed this passage again",
                 )
-        flat = np.asarray(np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4"), dtype=np.float32)
-        return np.reshape(flat, (len(rows), self._dimension))
+        flat = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4")
+        matrix: Vector = flat.reshape(len(rows), self._dimension)
+        return matrix
 
     def _checked(self, name: str, vector: Vector) -> Vector:
         if vector.shape != (self._dimension,):
             raise self._misshapen(name, vector)
-        return self._all_checked([name], np.asarray(vector, dtype="<f4")[None])[0]
+        row = self._all_checked([name], np.asarray(vector, dtype=np.float32).reshape(1, -1))
+        return row.reshape(-1)
 
     def _all_checked(self, names: list[str], matrix: Vector) -> Vector:
         bad = np.flatnonzero(~_usable(matrix))

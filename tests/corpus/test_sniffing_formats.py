@@ -47,6 +47,11 @@ def test_plain_text_is_asked_about(write_file):
     assert "--format text" in asked.value.hint
 
 
+@pytest.mark.parametrize(("kind", "importer"), [("writing", "text"), ("journal", "text"), ("profile", "profile")])
+def test_plain_text_is_what_the_user_says_it_is(write_file, kind, importer):
+    assert choose(write_file("essay.txt", "Some words."), kind=kind).importer.name == importer
+
+
 def test_a_tie_is_asked_about(write_file):
     with pytest.raises(UsageError, match=r"profile, markdown|markdown, profile"):
         choose(write_file("profile.md", "---\ntitle: x\n---\nwords"))

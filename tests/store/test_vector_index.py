@@ -127,8 +127,6 @@ def test_recall_holds_on_many_vectors_and_under_a_narrow_filter(connection: apsw
     centers = generator.normal(size=(300, dimension))
     members = centers[generator.integers(0, 300, count)] + generator.normal(size=(count, dimension))
     members = members.astype(np.float32)
-        np.float32
-    )
     index = VectorIndex(connection, "model", "r1", dimension)
     index.add(IndexRow(i, vector, i % 100, 0) for i, vector in enumerate(members))
     unit = members / np.linalg.norm(members, axis=1, keepdims=True)

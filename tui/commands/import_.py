@@ -56,10 +56,10 @@ def import_(
     Example: simulee import letters/ interview.json --target "Ada Marlow"
     """
     workspace = face.workspace()
-    choices, issues = plan(sources, format_name)
     document_kind = cast(
         Literal["writing", "journal", "profile"] | None, kind.value if kind and kind != Kind.conversation else None
     )
+    choices, issues = plan(sources, format_name, document_kind)
     options = Options(kind=document_kind, day_first=day_first, include_private=include_private)
     if preview:
         _preview(face, choices, issues, options)
