@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from core.corpus.holdout import assign_splits
+from core.corpus.holdout import assigned_splits
 from core.errors import SimuleeError
 from core.models.packaged import cache_folder, describe
 from core.models.roles import check_role, embedder_of
@@ -69,23 +69,34 @@ def check_workspace(workspace: Workspace, rebuild: bool, verify: bool) -> Iterat
     database = workspace.database
     problems = integrity_problems(database)
     yield Check("database", not problems, "; ".join(problems[:3]) or f"schema {database.schema_version()}")
-    embedder = embedder_of(settings)
-    if rebuild:
-        yield Check("index rebuilt", True, f"{rebuild_index(workspace, embedder)} vectors")
-    problems = open_index(workspace, embedder).check()
-    fix = "; simulee doctor --rebuild-index" if problems else "in step with the vectors"
-    yield Check("index", not problems, "; ".join(problems[:3]) + fix)
+    yield from _check_index(workspace, rebuild)
     differing = recompute(database)
     yield Check("decisions", True, f"{differing} cached states were mended" if differing else "as their log says")
-    splits = assign_splits(workspace)
+    splits = assigned_splits(workspace)
     held = sum(split == "heldout" for split in splits.values())
     yield Check("held out", True, f"{held} of {len(splits)} conversations")
     for adapter in list_adapters(database):
         folder = workspace.root / adapter.path
-        whole = folder.is_dir() and folder_hash(folder, ADAPTER_FILES) == adapter.hash
+        try:
+            whole = folder_hash(folder, ADAPTER_FILES) == adapter.hash
+        except OSError:
+            whole = False
         yield Check(f"adapter {adapter.name}", whole, adapter.hash if whole else f"{folder} is damaged: train it again")
     lost = [run.id for run in list_runs(workspace.runs) if run.state == "lost"]
     yield Check("runs", not lost, f"lost: {', '.join(lost)}; simulee runs resume ID" if lost else "none lost")
     if verify:
         for stage, value in fingerprints(database).items():
             yield Check(f"content of {stage}", True, value)
+
+
+def _check_index(workspace: Workspace, rebuild: bool) -> Iterator[Check]:
+    try:
+        embedder = embedder_of(workspace.settings)
+        if rebuild:
+            yield Check("index rebuilt", True, f"{rebuild_index(workspace, embedder)} vectors")
+        problems = open_index(workspace, embedder).check()
+    except SimuleeError as error:
+        yield Check("index", False, f"{error.message}: {error.hint}")
+        return
+    fix = "; simulee doctor --rebuild-index" if problems else "in step with the vectors"
+    yield Check("index", not problems, "; ".join(problems[:3]) + fix)

@@ -15,7 +15,7 @@ from typing import Any
 from core.corpus import importing
 from core.corpus.importing import Request
 from core.dataset.build import BuiltDataset, build
-from core.errors import DatasetError, ImportFailed, SimuleeError, UsageError
+from core.errors import DatasetError, ImportFailed, UsageError
 from core.fidelity.launch import EVALUATE_ENTRY, EVALUATE_KIND
 from core.review.queue import decide_by_threshold
 from core.review.queue import stats as review_stats
@@ -24,7 +24,7 @@ from core.runs.journal import Event, list_runs
 from core.sample import CONTROL, QUESTION, TARGET, sample_folder
 from core.store.adapters import list_adapters
 from core.store.conversations import trainable_conversations
-from core.training.launch import SFT_ENTRY, SFT_KIND
+from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.workspace import Workspace
 
 STAGES = ("import", "embed", "recall", "review", "dataset", "train", "evaluate", "chat")
@@ -60,19 +60,14 @@ class Journey:
         self.watch(name, Event(0, "", "stage_done", row))
 
     def work(self, name: str, workspace: Workspace, kind: str, entry: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Run one stage's detached work to its end; one that stopped half-way with the same request goes on."""
-        unfinished = [
+        """Run one stage's detached work to its end; one that is running or stopped half-way goes on."""
+        same = [
             run.id
             for run in list_runs(workspace.runs)
-            if run.kind == kind and run.params == params and run.state in ("cancelled", "lost", "failed", "queued")
+            if run.kind == kind and run.params == params and run.state != "done"
         ]
         return run_to_end(
-            workspace,
-            kind,
-            entry,
-            params,
-            lambda event: self.watch(name, event),
-            unfinished[-1] if unfinished else None,
+            workspace, kind, entry, params, lambda event: self.watch(name, event), same[-1] if same else None
         )
 
     def import_files(self, workspace: Workspace, name: str, requests: list[Request], **options: Any) -> None:
@@ -112,7 +107,7 @@ class Journey:
     ) -> dict[str, Any]:
         """Train on a dataset, unless an adapter of the same request is there."""
         with self.stage(name) as row:
-            params = {"dataset": dataset.hash, "use": use, "max_steps": max_steps}
+            params = sft_params(workspace, dataset.hash, max_steps=max_steps, use=use)
             finished = {run.id for run in list_runs(workspace.runs) if run.params == params and run.state == "done"}
             known = [each for each in list_adapters(workspace.database) if each.run_id in finished]
             if known:
@@ -209,7 +204,7 @@ def demo(root: Path, quick: bool, watch: Watch) -> dict[str, Any]:
 
 def _train_control(journey: Journey, root: Path, requests: list[Request]) -> Workspace:
     """The control person's own workspace and adapter: the same steps, nothing held out."""
-    control = _open_or_create(root, CONTROL, "\n[dataset]\nheldout = 0.0\n")
+    control = _open_or_create(root, CONTROL, {"dataset": {"heldout": 0.0}})
     journey.import_files(control, "control: import", requests, use="train")
     journey.embed(control, "control: embed")
     journey.recall(control, "control: recall")
@@ -280,19 +275,15 @@ def go(workspace: Workspace, sources: list[Path], until: str | None, auto: bool,
         result["scorecard"] = journey.evaluate(
             workspace, {"adapter": twin["adapter"], "systems": ["b0", "b2", "b4", "b4-shuffled"]}
         )
-    except SimuleeError as error:
+    except UsageError as error:
         journey.missing.append(f"{error.message}: {error.hint}")
     return result
 
 
-def _open_or_create(root: Path, name: str, extra: str = "") -> Workspace:
+def _open_or_create(root: Path, name: str, sections: dict[str, dict[str, object]] | None = None) -> Workspace:
     if (root / "persona.toml").is_file():
         workspace = Workspace.open(root)
         if workspace.target != name:
             raise UsageError(f"{root} is {workspace.target}'s workspace, not {name}'s", "choose another --dir")
         return workspace
-    workspace = Workspace.create(root, name)
-    if extra:
-        with (root / "persona.toml").open("a", encoding="utf-8") as file:
-            file.write(extra)
-    return workspace
+    return Workspace.create(root, name, sections=sections)

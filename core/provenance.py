@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from core.errors import UsageError
 from core.store import links
 from core.store.database import Database
+from core.store.identity import row_number
 
 NOUNS = {
     "s": "source", "d": "document", "c": "conversation", "x": "exchange", "k": "chunk", "m": "memory",
@@ -41,9 +42,9 @@ def trace(database: Database, reference: str) -> list[Link]:
 
 def _parse(database: Database, reference: str) -> tuple[str, int]:
     letters = reference.rstrip("0123456789")
-    number = reference[len(letters) :]
-    if letters in NOUNS and number:
-        return NOUNS[letters], int(number[:18])
+    number = row_number(reference, letters) if letters in NOUNS else -1
+    if number >= 0:
+        return NOUNS[letters], number
     adapter = links.adapter_named(database, reference)
     if adapter is not None:
         return "adapter", adapter

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.errors import SettingsError
 
 Use = Literal["train", "recall", "none"]
-EngineName = Literal["sentence-transformers", "extractive", "llama.cpp", "transformers", "endpoint"]
+EngineName = Literal["sentence-transformers", "extractive", "llama.cpp", "transformers"]
 
 
 class _Section(BaseModel):
@@ -22,19 +22,10 @@ class _Section(BaseModel):
 
 
 class RoleSettings(_Section):
-    """One role's engine. ``model`` is a packaged name, a hub name, a path, or a name the endpoint knows."""
+    """One role's engine. ``model`` is a packaged name, a hub name, or a path."""
 
     engine: EngineName
     model: str = ""
-    base_url: str = ""
-    api_key_env: str = "OPENAI_API_KEY"
-    """The name of the variable that holds the key, never the key."""
-    concurrency: Annotated[int, Field(ge=1)] = 32
-    timeout: Annotated[float, Field(gt=0)] = 120.0
-    """Seconds for one whole call."""
-    max_cost: float | None = None
-    """In the currency of ``price``; None sets no cap."""
-    price: dict[str, float] = Field(default_factory=dict)
 
 
 class ModelSettings(_Section):
@@ -51,7 +42,7 @@ class RetrievalSettings(_Section):
 
     mode: Literal["hybrid", "vector", "lexical"] = "hybrid"
     k: Annotated[int, Field(ge=1, le=100)] = 5
-    """Passages per question (RAFT: 5)."""
+    """Passages that a search shows (RAFT: 5)."""
     chunk_tokens: Annotated[int, Field(ge=32)] = 240
     """Largest chunk, in the embedder's tokens; never more than it can read."""
     overlap: Annotated[int, Field(ge=0)] = 40
@@ -74,8 +65,8 @@ class RecallSettings(_Section):
 class DatasetSettings(_Section):
     """How training samples are packed."""
 
-    max_tokens: Annotated[int, Field(ge=128)] = 1024
-    """Longest sample. RAFT uses 4,096 to 8,192; the embedded default is sized for a CPU."""
+    max_tokens: Annotated[int, Field(ge=128)] = 640
+    """Longest sample. RAFT uses 4,096 to 8,192; this trains SmolLM2 on a CPU within 3 GB of memory."""
     failed_recall: Annotated[float, Field(ge=0, le=0.9)] = 0.2
     """Share of samples' questions whose memories are withheld or wrong, so that bad recall is survived."""
     heldout: Annotated[float, Field(ge=0, lt=1)] = 0.25
@@ -83,14 +74,14 @@ class DatasetSettings(_Section):
 
 
 class TrainingSettings(_Section):
-    """LoRA (RAFT's published code: r 16, alpha 32, all linear layers, lr 2e-4, 3 epochs)."""
+    """LoRA on all linear layers (RAFT's published code: r 16, alpha 32). None takes the preset for the base's size."""
 
     rank: Annotated[int, Field(ge=1)] = 16
     alpha: Annotated[int, Field(ge=1)] = 32
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-4
-    epochs: Annotated[float, Field(gt=0)] = 3.0
-    batch: Annotated[int, Field(ge=1)] = 1
+    learning_rate: Annotated[float | None, Field(gt=0)] = None
+    epochs: Annotated[float | None, Field(gt=0)] = None
+    batch: Annotated[int | None, Field(ge=1)] = None
     """Samples per optimizer step, by gradient accumulation."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     checkpoint_steps: Annotated[int, Field(ge=1)] = 20
@@ -98,13 +89,12 @@ class TrainingSettings(_Section):
 
 
 class PrivacySettings(_Section):
-    """What may be used for what, and who may receive text."""
+    """What may be used for what, by default."""
 
     journal: Use = "recall"
     direct_messages: Use = "none"
     verbatim_words: Annotated[int, Field(ge=2)] = 8
     """A longer run of words from a recall-only document is never shown."""
-    consent: tuple[str, ...] = ()
 
 
 class SpeakerSettings(_Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -25,8 +25,17 @@ class Workspace:
         self.root = root
 
     @classmethod
-    def create(cls, root: Path, name: str, aliases: tuple[str, ...] = ()) -> Workspace:
-        """Make a workspace for the target ``name``. Raises WorkspaceError when the folder holds something."""
+    def create(
+        cls,
+        root: Path,
+        name: str,
+        aliases: tuple[str, ...] = (),
+        sections: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> Workspace:
+        """Make a workspace for the target ``name``, with sections of settings where given.
+
+        Raises WorkspaceError when the folder holds something.
+        """
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise WorkspaceError(f"{root} is not empty", "name a folder that does not exist yet: --dir D")
         try:
@@ -37,6 +46,7 @@ class Workspace:
             document: dict[str, object] = {"name": name}
             if aliases:
                 document["aliases"] = list(aliases)
+            document.update(sections or {})
             Database.create(root / DATABASE_FILE).close()
             # The settings come last: a folder that holds them is a whole workspace.
             write_atomically(root / SETTINGS_FILE, tomlkit.dumps(document))
@@ -72,13 +82,18 @@ class Workspace:
         return load_settings(self.root / SETTINGS_FILE)
 
     def add_names(self, name: str = "", aliases: Sequence[str] = ()) -> None:
-        """Set the target's name and add aliases in ``persona.toml``; everything else in it stays as it was written."""
+        """Add names by which the target goes to ``persona.toml``; everything else in it stays as it was written.
+
+        The first name is the target's; another one given later is an alias. Raises SettingsError.
+        """
         path = self.root / SETTINGS_FILE
+        load_settings(path)
         document = tomlkit.parse(path.read_text("utf-8"))
         known = [str(alias) for alias in document.get("aliases", [])]
-        if name and document.get("name") != name:
+        if name and not document.get("name"):
             document["name"] = name
-        fresh = [alias for alias in aliases if alias not in (*known, name)]
+        wanted = dict.fromkeys((name, *aliases))
+        fresh = [alias for alias in wanted if alias and alias not in (*known, document.get("name"))]
         if fresh:
             document["aliases"] = [*known, *fresh]
         write_atomically(path, tomlkit.dumps(document))

@@ -79,7 +79,7 @@ class Face:
             asked = True
             try:
                 control.cancel(workspace, run.id)
-            except (SimuleeError, ProcessLookupError):
+            except SimuleeError:
                 return
             line.say(f"asked {run.id} to stop; Ctrl+C again leaves it to finish")
 

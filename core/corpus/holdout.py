@@ -1,50 +1,79 @@
 """Which conversations are set aside for measuring: by whole conversation and by time.
 
-The latest quarter of the dated conversations is held out and the latest of the rest validates; what was once assigned
-stays, and a person's choice outranks the rule.
+The latest quarter of the dated conversations is held out and the latest of the rest validates. What was once held out
+stays so; while nothing is, the rule is tried again. A person's choice outranks the rule.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+from core.errors import UsageError
+from core.store.chunks import remove_chunks_of_conversation
 from core.store.conversations import ConversationRow, assign_split, splits, trainable_conversations
+from core.store.database import Database
+from core.store.identity import row_number
 from core.workspace import Workspace
 
 SMALLEST_FOR_HELDOUT = 4
-"""With fewer conversations than this nothing is held out: there would be too little to learn from."""
+"""With fewer dated conversations than this nothing is held out: there would be too little to learn from."""
+
+
+def assigned_splits(workspace: Workspace) -> dict[str, str]:
+    """Conversation uid → split as it stands, without assigning anything; what has none yet is left out."""
+    return {uid: split for uid, (split, _) in splits(workspace.database).items()}
 
 
 def assign_splits(workspace: Workspace) -> dict[str, str]:
     """Give every trainable conversation a split, and return uid → split.
 
-    The first time, the rule sets the latest ones aside; conversations that come later train.
+    Only stages that build on the split call this. Conversations that come once something is held out train.
     """
     database = workspace.database
-    conversations = trainable_conversations(database)
-    known = splits(database)
-    if any(conversation.uid not in known for conversation in conversations):
-        chosen: dict[str, str] = {}
-        if not any(conversation.uid in known for conversation in conversations):
-            chosen = _latest_aside(conversations, workspace.settings.dataset.heldout)
-        with database.write():
-            for conversation in conversations:
-                if conversation.uid not in known:
-                    assign_split(database, conversation.uid, chosen.get(conversation.uid, "train"), "rule")
+    with database.write():
+        conversations = trainable_conversations(database)
         known = splits(database)
+        if not any(split == "heldout" for split, _ in known.values()):
+            for uid, split in _latest_aside(conversations, workspace.settings.dataset.heldout).items():
+                if known.get(uid, ("", "rule"))[1] == "rule":
+                    _set(database, uid, split, "rule")
+        for conversation in conversations:
+            if conversation.uid not in splits(database):
+                _set(database, conversation.uid, "train", "rule")
+    known = splits(database)
     return {conversation.uid: known[conversation.uid][0] for conversation in conversations}
 
 
-def hold_out(workspace: Workspace, conversation_uids: list[str]) -> None:
-    """A person's choice: these are held out, and those held out by the rule go back to training."""
+def hold_out(workspace: Workspace, references: Sequence[str]) -> None:
+    """A person's choice: these (``c7`` or a uid) are held out, and those that the rule held out train again.
+
+    Their passages go at once. Raises UsageError for a conversation that is not there or cannot be trained on.
+    """
     database = workspace.database
+    by_uid = {conversation.uid: conversation for conversation in trainable_conversations(database)}
+    by_id = {conversation.id: conversation for conversation in by_uid.values()}
+    chosen: set[str] = set()
+    for reference in references:
+        found = by_uid.get(reference) or by_id.get(row_number(reference, "c"))
+        if found is None:
+            raise UsageError(
+                f"no conversation {reference!r} that could be held out", "`simulee corpus list` shows their ids"
+            )
+        chosen.add(found.uid)
     assign_splits(workspace)
     with database.write():
         for uid, (split, chosen_by) in splits(database).items():
-            if split == "heldout" and chosen_by == "rule" and uid not in conversation_uids:
-                assign_split(database, uid, "train", "rule")
-        for uid in conversation_uids:
-            assign_split(database, uid, "heldout", "person")
+            if split == "heldout" and chosen_by == "rule" and uid not in chosen:
+                _set(database, uid, "train", "rule")
+        for uid in chosen:
+            _set(database, uid, "heldout", "person")
+
+
+def _set(database: Database, uid: str, split: str, chosen_by: str) -> None:
+    assign_split(database, uid, split, chosen_by)
+    if split != "train":
+        remove_chunks_of_conversation(database, uid)
 
 
 def _latest_aside(conversations: list[ConversationRow], share: float) -> dict[str, str]:

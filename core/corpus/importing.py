@@ -32,6 +32,7 @@ from core.workspace import Workspace
 
 KIND = "import"
 ENTRY = "core.corpus.importing:run"
+STRICTEST_FIRST: tuple[Use, ...] = ("none", "recall", "train")
 BATCH = 200
 """Records of one transaction."""
 
@@ -103,11 +104,13 @@ def import_source(job: Job, request: Request, options: Options, use: Use | None)
     report = SourceReport(request.path, request.format, request.confidence)
     uid = content_uid("source", request.path)
     known = find_source(database, uid)
-    settled = use or (cast(Use, known.use) if known and known.content_hash else None)
+    chosen = use or (cast(Use, known.use) if known and known.use_chosen else None)
+    location = request.path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     with database.write():
         at = datetime.now(UTC).isoformat(timespec="seconds")
         # Nothing may use a source that is only half there and whose use is not settled.
-        source_id = begin_source(database, uid, request.path, request.format, settled or "none", at)
+        provisional = chosen or (known.use if known else "none")
+        source_id = begin_source(database, uid, location, request.format, provisional, chosen is not None, at)
     sink = _Sink(database, workspace.settings, source_id, uid, report)
     try:
         source = open_source(Path(request.path))
@@ -121,11 +124,10 @@ def import_source(job: Job, request: Request, options: Options, use: Use | None)
         report.issues.append({"locator": Path(request.path).name, "reason": error.message, "hint": error.hint})
         return report
     with database.write():
-        report.use = settled or sink.default_use()
+        report.use = chosen or sink.default_use()
         report.removed = remove_documents_but(database, source_id, sink.document_uids)
         report.removed += store_conversations.remove_conversations_but(database, source_id, sink.conversation_uids)
-        begin_source(database, uid, request.path, request.format, report.use, at)
-        finish_source(database, source_id, content_uid("content", sorted(sink.hashes)))
+        finish_source(database, source_id, content_uid("content", sorted(sink.hashes)), report.use)
     if report.conversations and not report.exchanges:
         report.speakers = [name for name, _ in sink.speakers.most_common(12)]
         report.issues.append(
@@ -149,8 +151,7 @@ class _Sink:
         self._source_id = source_id
         self._source_uid = source_uid
         self._report = report
-        self._kinds: set[str] = set()
-        self._private_talk = False
+        self._demands: set[Use] = set()
         self.document_uids: set[str] = set()
         self.conversation_uids: set[str] = set()
         self.hashes: list[str] = []
@@ -168,13 +169,16 @@ class _Sink:
                 self._conversation(record)
 
     def default_use(self) -> Use:
-        """By what the source turned out to hold, when the user did not say."""
+        """The strictest use that any record of the source asks for, when the user did not say."""
+        return min(self._demands, key=STRICTEST_FIRST.index, default="train")
+
+    def _demand(self, record: Document | Conversation) -> Use:
         privacy = self._settings.privacy
-        if self._private_talk:
-            return privacy.direct_messages
-        if self._kinds == {"journal"}:
+        if isinstance(record, Conversation):
+            return privacy.direct_messages if record.visibility == "private" else "train"
+        if record.kind == "journal":
             return privacy.journal
-        return "recall" if self._kinds == {"profile"} else "train"
+        return "recall" if record.kind == "profile" or record.visibility == "private" else "train"
 
     def _issue(self, locator: str, reason: str) -> None:
         self._report.skipped += 1
@@ -195,7 +199,7 @@ class _Sink:
         self._count(put_document(self._database, row))
         self.document_uids.add(document.uid)
         self.hashes.append(row.content_hash)
-        self._kinds.add(document.kind)
+        self._demands.add(self._demand(document))
         if document.kind == "profile":
             self._report.profiles += 1
         else:
@@ -216,7 +220,7 @@ class _Sink:
         self._count(store_conversations.put_conversation(self._database, row, turns))
         self.conversation_uids.add(conversation.uid)
         self.hashes.append(row.content_hash)
-        self._private_talk = self._private_talk or conversation.visibility == "private"
+        self._demands.add(self._demand(conversation))
         self.speakers.update(turn.speaker for turn in conversation.turns if turn.kind == "said")
         self._report.conversations += 1
         self._report.turns += len(turns)
@@ -251,15 +255,16 @@ def _exchanges(
     conversation: Conversation, source_uid: str, conversation_id: int, names: Iterable[str]
 ) -> list[ExchangeRow]:
     rows = []
+    seen: Counter[tuple[object, ...]] = Counter()
     for exchange in deriving.derive_exchanges(conversation, names):
         date = exchange.date or conversation.date
+        # Not the position: a turn more or less elsewhere in the conversation leaves the others who they are.
+        content = (exchange.asker, exchange.question, exchange.answer, date.first, date.last)
+        seen[content] += 1
         rows.append(
             ExchangeRow(
                 0,
-                content_uid(
-                    "exchange", source_uid, conversation.uid, exchange.position, exchange.asker, exchange.question,
-                    exchange.answer, date.first,
-                ),
+                content_uid("exchange", source_uid, conversation.uid, *content, seen[content]),
                 conversation_id,
                 exchange.position,
                 exchange.segment,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,16 +11,23 @@ from typing import Any
 from core.corpus.holdout import assign_splits, hold_out
 from core.dataset.leaks import Leak, find_leaks
 from core.dataset.packing import pack
-from core.dataset.scenes import conversation_scene, turn_of
+from core.dataset.scenes import conversation_scene, stretches_of, turn_of
 from core.errors import DatasetError
 from core.models.chat_tokenizer import load_tokenizer
 from core.prompts.render import RecalledMemory, Renderer
-from core.store.chunks import document_passages, passages
-from core.store.conversations import ConversationRow, ExchangeRow, exchanges_of, trainable_conversations
+from core.store.chunks import passages
+from core.store.conversations import (
+    ConversationRow,
+    ExchangeRow,
+    exchanges_of,
+    list_conversations,
+    trainable_conversations,
+)
 from core.store.datasets import ExampleRow, PartRow, put_dataset
 from core.store.decisions import last_decision_id
 from core.store.identity import content_uid
 from core.store.memories import ReviewRow, accepted_memories
+from core.store.texts import answers, document_texts
 from core.workspace import Workspace
 
 
@@ -66,12 +73,12 @@ def build(workspace: Workspace, heldout: Sequence[str] = (), memories: bool = Tr
     if leaks:
         first = leaks[0]
         raise DatasetError(
-            f"{len(leaks)} held-out answers are nearly repeated elsewhere, the first (exchange {first.heldout}) in"
-            f" {first.where}: similarity {first.similarity}",
+            f"{len(leaks)} times a held-out answer is nearly repeated elsewhere; first, exchange {first.heldout} in"
+            f" {first.where}: {first.share:.0%} of its runs of eight words",
             "leave that source out (simulee import … --use none), or hold out other conversations (--heldout ID)",
         )
     renderer = renderer_of(workspace)
-    accepted = _accepted(workspace) if memories else {}
+    accepted = _accepted(workspace, splits) if memories else {}
     max_tokens = settings.dataset.max_tokens
     examples: list[ExampleRow] = []
     left_out = 0
@@ -80,16 +87,16 @@ def build(workspace: Workspace, heldout: Sequence[str] = (), memories: bool = Tr
         if split == "heldout":
             continue
         share = settings.dataset.failed_recall if split == "train" and memories else 0.0
-        recalled = [_recall(row, exchange, accepted, share, settings.training.seed) for exchange in exchanges]
-        scene = conversation_scene(settings, workspace.target, row, exchanges)
-        for begin, stop in _segments(exchanges):
-            turns = [turn_of(exchanges[i], recalled[i].shown) for i in range(begin, stop)]
+        for stretch_exchanges in stretches_of(exchanges):
+            recalled = [_recall(row, each, accepted, share, settings.training.seed) for each in stretch_exchanges]
+            scene = conversation_scene(settings, workspace.target, row, stretch_exchanges)
+            turns = [turn_of(each, memory.shown) for each, memory in zip(stretch_exchanges, recalled, strict=True)]
             stretches, missed = pack(renderer, scene, turns, max_tokens)
             left_out += missed
             for stretch in stretches:
                 parts = tuple(
-                    recalled[begin + index].part(bool(turn.memories))
-                    for index, turn in zip(range(stretch.first, stretch.stop), stretch.turns, strict=True)
+                    memory.part(bool(turn.memories))
+                    for memory, turn in zip(recalled[stretch.first : stretch.stop], stretch.turns, strict=True)
                 )
                 messages = [
                     {"role": m.role, "content": m.content, "trained": m.trained and m.role == "assistant"}
@@ -119,7 +126,7 @@ def build(workspace: Workspace, heldout: Sequence[str] = (), memories: bool = Tr
     with database.write():
         dataset_id = put_dataset(
             database, content_hash, frozen, last_decision_id(database),
-            datetime.now(UTC).isoformat(timespec="seconds"), examples,
+            datetime.now(UTC).isoformat(timespec="milliseconds"), examples,
         )  # fmt: skip
     counts = {split: sum(len(e.parts) for e in examples if e.split == split) for split in ("train", "validation")}
     counts["heldout"] = sum(len(uids) for uids in held.values())
@@ -136,18 +143,11 @@ def build(workspace: Workspace, heldout: Sequence[str] = (), memories: bool = Tr
 
 
 def check_leaks(workspace: Workspace) -> list[Leak]:
-    """Near-copies of held-out answers in passages and in answers that are trained on."""
+    """Near-copies of held-out answers in anything that the twin may learn or recall: documents, other answers."""
     database = workspace.database
-    splits = assign_splits(workspace)
-    held: list[tuple[str, str]] = []
-    trained: list[tuple[str, str]] = []
-    for row in trainable_conversations(database):
-        for exchange in exchanges_of(database, row.id):
-            if splits[row.uid] == "heldout":
-                held.append((exchange.uid, exchange.answer))
-            else:
-                trained.append((f"{row.title or row.uid}, exchange {exchange.position + 1}", exchange.answer))
-    return find_leaks(held, [*document_passages(database), *trained])
+    held = [(uid, answer) for uid, _, answer in answers(database, "heldout")]
+    others = [(where, answer) for _, where, answer in answers(database)]
+    return find_leaks(held, [*document_texts(database), *others])
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +171,18 @@ class _Accepted:
     conversation_id: int
 
 
-def _accepted(workspace: Workspace) -> dict[str, list[_Accepted]]:
-    """Exchange uid → its accepted memories from passages that are cleared for training, best first."""
+def _accepted(workspace: Workspace, splits: dict[str, str]) -> dict[str, list[_Accepted]]:
+    """Exchange uid → its accepted memories from passages that are cleared for training, best first.
+
+    A conversation that was set aside since the memory was accepted is not cleared any more.
+    """
+    aside = {row.id for row in list_conversations(workspace.database) if splits.get(row.uid, "train") != "train"}
     rows = accepted_memories(workspace.database)
     found = passages(workspace.database, [row.memory.chunk_id for row in rows])
     accepted: dict[str, list[_Accepted]] = {}
     for row in rows:
         passage = found[row.memory.chunk_id]
-        if passage.use == "train":
+        if passage.use == "train" and passage.conversation_id not in aside:
             accepted.setdefault(row.exchange_uid, []).append(
                 _Accepted(
                     row.memory.uid,
@@ -222,12 +226,3 @@ def _recall(
     if kind == "none":
         own = []
     return _Recalled(exchange.uid, tuple(each.uid for each in own), tuple(each.memory for each in own), kind)
-
-
-def _segments(exchanges: Sequence[ExchangeRow]) -> Iterator[tuple[int, int]]:
-    """Ranges of exchanges between the silences of a chat."""
-    first = 0
-    for position in range(1, len(exchanges) + 1):
-        if position == len(exchanges) or exchanges[position].segment != exchanges[first].segment:
-            yield first, position
-            first = position

@@ -1,6 +1,7 @@
 """The guard: no near-copy of a held-out answer may stand where the twin can learn or recall it.
 
-Near-copy: Jaccard similarity of word 8-grams of at least 0.2 (METHODS §6).
+METHODS §6 asks for a Jaccard similarity of word 8-grams under 0.2. Measured so, a long text hides a copy in it; what
+counts here is the share of the held-out answer's 8-grams that the other text holds, which is never the smaller figure.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 NGRAM = 8
 THRESHOLD = 0.2
 
+Ngrams = set[tuple[str, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class Leak:
@@ -20,21 +23,18 @@ class Leak:
     heldout: str
     """Uid of the held-out exchange."""
     where: str
-    similarity: float
+    share: float
+    """Of the held-out answer's 8-grams, from 0.2 to 1."""
 
 
-def ngrams(text: str, n: int = NGRAM) -> set[tuple[str, ...]]:
+def ngrams(text: str, n: int = NGRAM) -> Ngrams:
     """The word n-grams of a text, case and punctuation aside."""
     words = re.findall(r"\w+", text.casefold())
     return {tuple(words[start : start + n]) for start in range(len(words) - n + 1)}
 
 
-def jaccard(left: set[tuple[str, ...]], right: set[tuple[str, ...]]) -> float:
-    return len(left & right) / len(left | right) if left and right else 0.0
-
-
 def find_leaks(heldout: Iterable[tuple[str, str]], texts: Iterable[tuple[str, str]]) -> list[Leak]:
-    """Compare held-out answers (uid, text) with other texts (where, text), as long as a passage each."""
+    """Compare held-out answers (uid, text) with other texts (where, text) of any length."""
     held = [(uid, ngrams(answer)) for uid, answer in heldout]
     by_gram: dict[tuple[str, ...], set[int]] = {}
     for index, (_, grams) in enumerate(held):
@@ -42,9 +42,12 @@ def find_leaks(heldout: Iterable[tuple[str, str]], texts: Iterable[tuple[str, st
             by_gram.setdefault(gram, set()).add(index)
     leaks = []
     for where, text in texts:
-        grams = ngrams(text)
-        for index in sorted({index for gram in grams for index in by_gram.get(gram, ())}):
-            similarity = jaccard(held[index][1], grams)
-            if similarity >= THRESHOLD:
-                leaks.append(Leak(held[index][0], where, round(similarity, 3)))
+        shared: dict[int, int] = {}
+        for gram in ngrams(text):
+            for index in by_gram.get(gram, ()):
+                shared[index] = shared.get(index, 0) + 1
+        for index, count in sorted(shared.items()):
+            share = count / len(held[index][1])
+            if share >= THRESHOLD:
+                leaks.append(Leak(held[index][0], where, round(share, 3)))
     return leaks

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from core.dataset.build import renderer_of
-from core.dataset.scenes import conversation_scene
-from core.prompts.render import Message
+from core.dataset.scenes import conversation_scene, stretches_of, turn_of
+from core.prompts.render import Message, PromptTurn, RecalledMemory, Renderer, Scene
+from core.store.chunks import passages
 from core.store.conversations import ExchangeRow, exchanges_of, list_conversations
+from core.store.database import Database
 from core.store.datasets import DatasetRow, ExampleRow, examples_of
+from core.store.memories import find_memory
 from core.workspace import Workspace
+
+Known = dict[str, tuple[Scene, ExchangeRow]]
+"""Exchange uid → the scene it is asked in, and the exchange."""
 
 
 def parity_problems(workspace: Workspace, dataset: DatasetRow) -> list[str]:
-    """What differs, for each sample whose conversation is still there, between its text and a prompt made afresh.
+    """What differs between each sample and the prompts made afresh from the store; one line each.
 
-    The prompt for every answer is rendered from the stored exchange, as the twin's would be, and must be exactly the
-    sample's text before that answer.
+    Every question, memory and scene is read from the store and rendered as the twin's prompt would be; the sample's
+    text up to each answer must be exactly that prompt.
     """
     renderer = renderer_of(workspace, dataset.settings["base"])
     problems = []
@@ -22,43 +28,51 @@ def parity_problems(workspace: Workspace, dataset: DatasetRow) -> list[str]:
         problems.append("the prompt files have changed since this dataset was frozen")
     if renderer.tokenizer.fingerprint != dataset.settings["tokenizer"]:
         problems.append("the base model's tokenizer or template has changed since this dataset was frozen")
-    conversations = {}
-    for row in list_conversations(workspace.database):
-        exchanges = [exchange for exchange in exchanges_of(workspace.database, row.id) if exchange.question]
-        scene = conversation_scene(workspace.settings, workspace.target, row, exchanges)
-        conversations[row.uid] = (scene, {exchange.uid: exchange for exchange in exchanges})
+    known = _known(workspace)
     for example in examples_of(workspace.database, dataset.id):
-        known = conversations.get(example.conversation_uid)
-        if known is None or any(part.exchange_uid not in known[1] for part in example.parts):
-            problems.append(f"sample {example.position + 1}: its conversation has changed or is gone")
-            continue
-        scene, exchanges_by_uid = known
-        fresh = renderer.messages(scene, [])[0].content
-        if example.messages[0]["content"] != fresh:
-            problems.append(f"sample {example.position + 1}: its scene would be written otherwise today")
-        problems += _answer_problems(example, exchanges_by_uid)
-        text = "".join(segment.text for segment in renderer.segments(_messages(example)))
-        for index, message in enumerate(example.messages):
-            if message["role"] == "assistant" and not text.startswith(renderer.prompt(_messages(example)[:index])):
-                problems.append(
-                    f"sample {example.position + 1}: the prompt for turn {index // 2} differs from its text"
-                )
+        problem = _problem(workspace.database, renderer, known, example)
+        if problem:
+            problems.append(f"sample {example.position + 1}: {problem}")
     return problems
 
 
-def _answer_problems(example: ExampleRow, exchanges: dict[str, ExchangeRow]) -> list[str]:
-    answers = [message["content"] for message in example.messages if message["role"] == "assistant"]
-    wanted = [exchanges[part.exchange_uid].answer.strip() for part in example.parts]
-    if answers != wanted:
-        return [f"sample {example.position + 1}: its answers are not those of the corpus"]
-    questions = [message["content"] for message in example.messages if message["role"] == "user"]
-    off = [
-        question
-        for question, part in zip(questions, example.parts, strict=True)
-        if not question.startswith(exchanges[part.exchange_uid].question.strip())
-    ]
-    return [f"sample {example.position + 1}: a question is not that of the corpus"] if off else []
+def _known(workspace: Workspace) -> Known:
+    known: Known = {}
+    for row in list_conversations(workspace.database):
+        asked = [exchange for exchange in exchanges_of(workspace.database, row.id) if exchange.question]
+        for stretch in stretches_of(asked):
+            scene = conversation_scene(workspace.settings, workspace.target, row, stretch)
+            known.update({exchange.uid: (scene, exchange) for exchange in stretch})
+    return known
 
 
-def _messages(example: ExampleRow) -> list[Message]:
-    return [Message(message["role"], message["content"], message["trained"]) for message in example.messages]
+def _problem(database: Database, renderer: Renderer, known: Known, example: ExampleRow) -> str:
+    """The first difference, or an empty string."""
+    if any(part.exchange_uid not in known for part in example.parts):
+        return "an exchange of it has changed or is gone"
+    turns: list[PromptTurn] = []
+    for part in example.parts:
+        memories = [_memory(database, uid) for uid in part.memory_uids]
+        shown = tuple(memory for memory in memories if memory is not None)
+        if len(shown) < len(memories):
+            return "a memory that it shows is gone"
+        turns.append(turn_of(known[part.exchange_uid][1], shown))
+    scene = known[example.parts[0].exchange_uid][0]
+    frozen = [Message(message["role"], message["content"], message["trained"]) for message in example.messages]
+    text = "".join(segment.text for segment in renderer.segments(frozen))
+    for index, turn in enumerate(turns):
+        asked = PromptTurn(turn.question, turn.asker, turn.memories)
+        prompt = renderer.prompt(renderer.messages(scene, [*turns[:index], asked]))
+        if not text.startswith(prompt):
+            return f"turn {index + 1} would be asked in other words today"
+        if not text[len(prompt) :].startswith(renderer.messages(scene, [turn])[-1].content):
+            return f"answer {index + 1} is not that of the corpus"
+    return ""
+
+
+def _memory(database: Database, uid: str) -> RecalledMemory | None:
+    row = find_memory(database, uid)
+    if row is None:
+        return None
+    passage = passages(database, [row.memory.chunk_id])[row.memory.chunk_id]
+    return RecalledMemory(row.edited or row.memory.text, passage.date, passage.title)

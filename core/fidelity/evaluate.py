@@ -13,11 +13,11 @@ import numpy as np
 
 from core.dataset.build import renderer_of
 from core.dataset.leaks import ngrams
-from core.errors import UsageError
+from core.errors import ModelError, UsageError
 from core.fidelity.bootstrap import FEWEST_CLUSTERS, ClusterRatio
 from core.fidelity.heldout import Interview, load_interviews, turns_with
 from core.fidelity.launch import GENERATED_TOKENS
-from core.fidelity.metrics import OVERLAP_WORDS, RANKED, answer_bits, copied_share, line_up, reciprocal_ranks
+from core.fidelity.metrics import OVERLAP_WORDS, answer_bits, copied_share, line_up, reciprocal_ranks
 from core.fidelity.systems import System, chosen_systems
 from core.models.causal_lm import BASE, CausalLM
 from core.models.embedder import Embedder
@@ -28,10 +28,15 @@ from core.runs.job import Job
 from core.scoring.likelihood import Likelihood
 from core.store.adapters import AdapterRow, active_adapter, find_adapter, list_adapters
 from core.store.call_cache import cached, remember
-from core.store.chunks import document_passages
-from core.store.conversations import exchanges_of, list_conversations
+from core.store.conversations import exchanges_of, list_conversations, splits
+from core.store.database import Database
+from core.store.datasets import trained_conversations
 from core.store.identity import content_uid
 from core.store.scorecards import put_scorecard
+from core.store.texts import answers, document_texts, recall_only_texts
+from core.training.checkpoints import folder_hash
+from core.training.launch import ADAPTER_FILES
+from core.twin.receipts import PrivateWords
 from core.workspace import Workspace
 
 GENERATION_BATCH = 12
@@ -44,6 +49,8 @@ class _Weights:
     memories: AdapterRow | None
     plain: AdapterRow | None
     control: tuple[Workspace, AdapterRow] | None
+    notes: list[str]
+    """Why an adapter that is there was not used."""
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -80,7 +87,7 @@ def run(job: Job) -> dict[str, Any]:
         "systems": {name: result.summary for name, result in results.items()},
         "controls": board.controls(weights.control[0] if weights.control else None),
         "differences": _differences({name: result.bits for name, result in results.items()}),
-        "notes": _notes(interviews),
+        "notes": [*weights.notes, *_notes(interviews, board.ranked)],
         "seconds": round(time.monotonic() - started, 1),
     }
     with workspace.database.write():
@@ -102,6 +109,8 @@ def _weights(workspace: Workspace, params: dict[str, Any]) -> _Weights:
         memories = find_adapter(database, named)
         if memories is None:
             raise UsageError(f"no adapter {named!r} here", "see `simulee adapters list`")
+        if not memories.memories:
+            raise UsageError(f"{named} was trained without memories: it is b3, not b4", "name one trained with them")
     else:
         active = active_adapter(database)
         trained = [each for each in adapters if each.memories]
@@ -114,7 +123,20 @@ def _weights(workspace: Workspace, params: dict[str, Any]) -> _Weights:
         if adapter is None:
             raise UsageError(f"{other.root} has no trained adapter", "train one there: simulee -w DIR train sft")
         control = (other, adapter)
-    return _Weights(memories, plain[-1] if plain else None, control)
+    notes: list[str] = []
+    clean = [each for each in (memories, plain[-1] if plain else None) if each and _unspoiled(database, each, notes)]
+    return _Weights(
+        memories if memories in clean else None, plain[-1] if plain and plain[-1] in clean else None, control, notes
+    )
+
+
+def _unspoiled(database: Database, adapter: AdapterRow, notes: list[str]) -> bool:
+    """Whether an adapter never saw what is held out now; a note says so when it did."""
+    held = {uid for uid, (split, _) in splits(database).items() if split == "heldout"}
+    seen = held & trained_conversations(database, adapter.dataset_id) if adapter.dataset_id else set()
+    if seen:
+        notes.append(f"{adapter.name} was trained on {len(seen)} of the held-out conversations, so it is not measured.")
+    return not seen
 
 
 def _load_parts(model: CausalLM, workspace: Workspace, weights: _Weights) -> dict[str, str]:
@@ -128,7 +150,13 @@ def _load_parts(model: CausalLM, workspace: Workspace, weights: _Weights) -> dic
     for part, found in owned.items():
         if found:
             owner, adapter = found
-            model.load_adapter(part, owner.root / adapter.path, adapter.hash)
+            folder = owner.root / adapter.path
+            if adapter.revision != model.revision or folder_hash(folder, ADAPTER_FILES) != adapter.hash:
+                raise ModelError(
+                    f"the adapter {adapter.name} does not belong to this base, or its files have changed",
+                    "train it again: simulee train sft",
+                )
+            model.load_adapter(part, folder, adapter.hash)
             parts[part] = part
     model.use(BASE)
     return parts
@@ -163,11 +191,18 @@ class _Scoreboard:
         self._answers = [item.exchange.answer for each in interviews for item in each.items]
         self._lineup = line_up(self._answers, embedder.embed(self._answers))
         self._known: set[tuple[str, ...]] = set()
-        for _, text in document_passages(workspace.database):
+        trained = [answer for _, _, answer in answers(workspace.database)]
+        for text in (*(text for _, text in document_texts(workspace.database)), *trained):
             self._known |= ngrams(text, OVERLAP_WORDS)
+        self._private = PrivateWords(recall_only_texts(workspace.database), workspace.settings.privacy.verbatim_words)
         self._total = systems * len(self._answers) * 2
         self._done = 0
         self._target = workspace.target
+
+    @property
+    def ranked(self) -> int:
+        """Among how many answers the true one is ranked."""
+        return len(self._lineup.rows[0])
 
     def score(self, system: System) -> _SystemResult:
         per_interview = []
@@ -182,13 +217,16 @@ class _Scoreboard:
         summary["metrics"]["bits_per_token"] = bits.interval().rounded()
         summary["per_interview"]["bits_per_token"] = [round(b / t, 4) for b, t in per_interview]
         summary["title"] = system.title
-        summary["answers"] = generated
+        summary["answers"] = [self._private.redact(text) for text in generated]
         return _SystemResult(summary, bits)
 
     def controls(self, other: Workspace | None) -> dict[str, Any]:
         """C1: another person's real answer to the nearest question. C3: the target's to another question."""
-        controls = {"c3": self._text_metrics([self._answers[row[-1]] for row in self._lineup.rows])}
-        controls["c3"]["title"] = f"{self._target}'s real answer to another question"
+        controls: dict[str, Any] = {}
+        others = self._lineup.outside()
+        if others is not None:
+            controls["c3"] = self._text_metrics([self._answers[index] for index in others])
+            controls["c3"]["title"] = f"{self._target}'s real answer to another question"
         if other is not None:
             exchanges = [
                 exchange
@@ -266,8 +304,9 @@ def _differences(bits: dict[str, ClusterRatio]) -> dict[str, Any]:
     return differences
 
 
-def _notes(interviews: list[Interview]) -> list[str]:
-    notes = [f"The true answer is ranked among {RANKED} held-out answers; chance gives an MRR of about 0.18."]
+def _notes(interviews: list[Interview], ranked: int) -> list[str]:
+    chance = sum(1 / rank for rank in range(1, ranked + 1)) / ranked
+    notes = [f"The true answer is ranked among {ranked} held-out answers; chance gives an MRR of {chance:.2f}."]
     if len(interviews) < FEWEST_CLUSTERS:
         notes.append(
             f"Only {len(interviews)} interviews: the intervals are too narrow (about 74% coverage at 3). Read the"

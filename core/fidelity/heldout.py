@@ -65,7 +65,13 @@ def load_interviews(job: Job, renderer: Renderer, recollector: Recollector, limi
             recalled[exchange.uid] = tuple(each.remembered() for each in useful)
             job.progress(len(recalled), total, "recalling for held-out questions")
     wrong = shuffle_memories(recalled)
-    return [_interview(workspace, renderer, row, exchanges, recalled, wrong) for row, exchanges in chosen]
+    interviews = [_interview(workspace, renderer, row, exchanges, recalled, wrong) for row, exchanges in chosen]
+    measurable = [each for each in interviews if each.stretches]
+    if not measurable:
+        raise UsageError(
+            "no held-out conversation has an answer that fits a sample", "raise [dataset] max_tokens in persona.toml"
+        )
+    return measurable
 
 
 def shuffle_memories(

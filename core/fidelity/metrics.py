@@ -67,6 +67,12 @@ class Lineup:
     rows: list[list[int]]
     """For each question, the true answer's index first, then its distractors'."""
 
+    def outside(self) -> list[int] | None:
+        """For each question, an answer that it is not ranked with; None where every answer is."""
+        every = range(len(self.answers))
+        rest = [[index for index in every if index not in row] for row in self.rows]
+        return [each[position % len(each)] for position, each in enumerate(rest)] if all(rest) else None
+
 
 def line_up(answers: list[str], vectors: NDArray[np.float32], seed: int = 0) -> Lineup:
     """Draw 19 of the other held-out answers for each question; fewer where there are fewer."""

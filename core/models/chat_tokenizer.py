@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class ChatTokenizer:
         self._special = {
             name: _token_text(config[name]) for name in ("bos_token", "eos_token", "pad_token") if config.get(name)
         }
+        self._control = _control_tokens(folder / "tokenizer.json")
         template = folder / "chat_template.jinja"
         self.template = template.read_text("utf-8") if template.is_file() else config.get("chat_template")
         if not isinstance(self.template, str) or not self.template.strip():
@@ -45,6 +47,12 @@ class ChatTokenizer:
         self.fingerprint = hashlib.sha256(
             (folder / "tokenizer.json").read_bytes() + self.template.encode()
         ).hexdigest()[:12]
+
+    def plain(self, text: str) -> str:
+        """Outside text with the spelling of control tokens broken, so that it cannot end a turn or forge one."""
+        if self._control is None:
+            return text
+        return self._control.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of exactly this text, nothing added."""
@@ -82,8 +90,13 @@ def model_folder(name: str, weights: bool = True) -> Path:
     """
     found = resolve_persona(name, "transformers")
     if isinstance(found, Path):
+        if found.is_file() and not weights and (found.parent / "tokenizer.json").is_file():
+            return found.parent
         if not found.is_dir():
-            raise ModelError(f"{found} is not a model folder", "name a folder that transformers can load")
+            raise ModelError(
+                f"{found} is not a model folder",
+                "name a folder that transformers can load; beside a GGUF file, put the model's tokenizer files",
+            )
         return found
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
@@ -111,6 +124,14 @@ def _json(path: Path) -> dict[str, Any]:
         return {}
     loaded: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return loaded
+
+
+def _control_tokens(path: Path) -> re.Pattern[str] | None:
+    """What spells a special token of two characters or more in this tokenizer."""
+    added = _json(path).get("added_tokens", [])
+    spelled = sorted((token["content"] for token in added if token.get("special")), key=len, reverse=True)
+    long = [re.escape(text) for text in spelled if len(text) > 1]
+    return re.compile("|".join(long)) if long else None
 
 
 def _token_text(token: str | dict[str, Any]) -> str:

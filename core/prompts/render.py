@@ -101,15 +101,22 @@ class Renderer:
 
     def messages(self, scene: Scene, turns: Sequence[PromptTurn]) -> list[Message]:
         """The messages of a scene: one system message, then a question and, where known, an answer per turn."""
+        plain = self.tokenizer.plain
         system = self._system.render(
-            name=scene.name, about=scene.about, date=scene.date, speakers=scene.speakers
+            name=plain(scene.name),
+            about=plain(scene.about),
+            date=scene.date,
+            speakers=[Speaker(plain(speaker.name), plain(speaker.relation)) for speaker in scene.speakers],
         ).strip()
         messages = [Message("system", system)]
         for turn in turns:
-            content = self._question.render(asker=turn.asker, question=turn.question.strip(), memories=turn.memories)
+            memories = [RecalledMemory(plain(m.text), m.date, plain(m.title)) for m in turn.memories]
+            content = self._question.render(
+                asker=plain(turn.asker), question=plain(turn.question.strip()), memories=memories
+            )
             messages.append(Message("user", content.strip()))
             if turn.answer is not None:
-                messages.append(Message("assistant", turn.answer.strip(), turn.trained))
+                messages.append(Message("assistant", plain(turn.answer.strip()), turn.trained))
         return messages
 
     def prompt(self, messages: Sequence[Message]) -> str:

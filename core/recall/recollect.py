@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
+from core.models.embedder import Embedder
 from core.prompts.render import RecalledMemory
 from core.recall.judge import LikelihoodJudge, Verdict
 from core.recall.retell import ExtractiveWriter, Retold
@@ -61,6 +62,10 @@ class Recollector:
         self._writer = writer
         self._judge = judge
 
+    @property
+    def embedder(self) -> Embedder:
+        return self._searcher.embedder
+
     def recollect(self, asked: Asked, accept: Callable[[Passage], bool]) -> list[Recollection]:
         """The best candidates, in the retriever's order, each judged. Passages that ``accept`` refuses stay unseen."""
         limits = self._settings.retrieval
@@ -78,21 +83,22 @@ class Recollector:
         best = found[: self._settings.recall.candidates]
         if not best:
             return []
-        unrelated = _unrelated(asked.question, found)
-        retold = self._writer.retell(
-            asked.question, [hit.passage.chunk.text for hit in best] + [unrelated.passage.chunk.text]
-        )
+        unrelated = _unrelated(asked.question, found[len(best) :])
+        retold = self._writer.retell(asked.question, [hit.passage.chunk.text for hit in (*best, *unrelated)])
+        # Where there is no other passage at all, a memory is compared with none.
+        null = retold[len(best)].text if unrelated else ""
         verdicts = self._judge.judge(
-            asked.asker, asked.question, [each.text for each in retold[:-1]], retold[-1].text, asked.answer
+            asked.asker, asked.question, [each.text for each in retold[: len(best)]], null, asked.answer
         )
-        return [Recollection(*each) for each in zip(best, retold[:-1], verdicts, strict=True)]
+        return [Recollection(*each) for each in zip(best, retold, verdicts, strict=False)]
 
     def useful(self, recollections: list[Recollection]) -> list[Recollection]:
         """Those that the judge finds useful by the question alone: what reaches the twin's prompt."""
         return [each for each in recollections if each.verdict.question >= self._settings.recall.threshold]
 
 
-def _unrelated(question: str, found: list[Found]) -> Found:
-    """A passage from the far half of what was found, chosen by the question's hash: the same one every time."""
-    far = found[len(found) // 2 :]
-    return far[int.from_bytes(sha256(question.encode()).digest()[:4]) % len(far)]
+def _unrelated(question: str, rest: list[Found]) -> list[Found]:
+    """One passage from the far half of the rest, chosen by the question's hash: the same one every time."""
+    far = rest[len(rest) // 2 :]
+    digest = sha256(question.encode("utf-8", "replace")).digest()
+    return [far[int.from_bytes(digest[:4]) % len(far)]] if far else []

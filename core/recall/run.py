@@ -15,7 +15,7 @@ from core.recall.recollect import Asked, Recollection, Recollector
 from core.recall.retell import ExtractiveWriter
 from core.retrieval.search import Searcher
 from core.runs.job import Job
-from core.store.chunks import Passage, corpus_fingerprint
+from core.store.chunks import Passage, chunks_without_vector, corpus_fingerprint
 from core.store.conversations import ConversationRow, ExchangeRow, exchanges_of, trainable_conversations
 from core.store.documents import own_words_exist
 from core.store.identity import content_uid
@@ -32,6 +32,7 @@ def run(job: Job) -> dict[str, Any]:
     workspace = job.workspace
     database = workspace.database
     splits = assign_splits(workspace)
+    limit = job.params.get("limit")
     exchanges = [
         (conversation, exchange)
         for conversation in trainable_conversations(database)
@@ -44,9 +45,12 @@ def run(job: Job) -> dict[str, Any]:
             f"nobody has asked {workspace.target} anything yet: there are no exchanges to recall for",
             "import an interview or a chat: simulee import FILE --target NAME",
         )
-    limit = job.params.get("limit")
     exchanges = exchanges[:limit] if limit else exchanges
     recollector, identity = load_recollector(workspace)
+    spec = recollector.embedder.spec
+    missing = len(chunks_without_vector(database, spec.model, spec.revision))
+    if missing:
+        raise UsageError(f"{missing} passages are not embedded with {spec.model}", "simulee embed")
     key = content_uid(identity, corpus_fingerprint(database), workspace.settings.retrieval.model_dump(mode="json"))
     known = recall_keys(database)
     accept = training_words(workspace)

@@ -37,6 +37,8 @@ def run(job: Job) -> dict[str, Any]:
     embedder = embedder_of(workspace.settings)
     added, removed = cut_corpus(job, embedder)
     embedded = embed_missing(job, embedder)
+    with workspace.database.write():
+        open_index(workspace, embedder).prune()
     return {
         "chunks": store.count_chunks(workspace.database),
         "added": added,
@@ -130,17 +132,28 @@ def embed_missing(job: Job, embedder: Embedder) -> int:
     for start in range(0, len(missing), BATCH_CHUNKS):
         job.stop_point()
         batch = missing[start : start + BATCH_CHUNKS]
-        vectors = embedder.embed(embedded_texts(database, batch))
+        vectors = embedder.embed(embedded_texts(database, batch, embedder))
         with database.write():
+            # An import beside this run may have removed some of them meanwhile.
+            there = store.existing(database, [chunk.id for chunk in batch])
             index.add(
                 IndexRow(chunk.id, vector, metadata[chunk.id][1], metadata[chunk.id][2])
                 for chunk, vector in zip(batch, np.asarray(vectors, dtype=np.float32), strict=True)
+                if chunk.id in there
             )
         job.progress(start + len(batch), len(missing), "embedding")
     return len(missing)
 
 
-def embedded_texts(database: Database, rows: Sequence[store.ChunkRow]) -> list[str]:
-    """What is embedded for each chunk: its title, or the question it answers, on a line before it."""
+def embedded_texts(database: Database, rows: Sequence[store.ChunkRow], embedder: Embedder) -> list[str]:
+    """What is embedded for each chunk: the head of its title, or of the question it answers, on a line before it."""
     found = store.passages(database, [row.id for row in rows])
-    return [f"{found[row.id].question or found[row.id].title}\n{row.text}" for row in rows]
+    texts = []
+    for row in rows:
+        passage = found.get(row.id)
+        head = (passage.question or passage.title) if passage else ""
+        spans = embedder.token_spans(head)
+        if len(spans) >= TITLE_TOKENS:
+            head = head[: spans[TITLE_TOKENS - 2][1]]
+        texts.append(f"{head}\n{row.text}")
+    return texts

@@ -1,6 +1,7 @@
 """Find passages as every stage finds them: vector, lexical, or both merged, strictly before a date.
 
-Hybrid search is reciprocal-rank fusion (Cormack et al. 2009, k = 60) of the two orders.
+Hybrid search is reciprocal-rank fusion (Cormack et al. 2009) of the two orders; its constants are chosen on the
+training interviews of the sample (bench/retrieval.py).
 """
 
 from __future__ import annotations
@@ -17,7 +18,21 @@ from core.workspace import Workspace
 
 Mode = Literal["hybrid", "vector", "lexical"]
 
-FUSION_K = 60
+FUSION_K = 5
+"""The paper's 60 is for lists of a thousand; over a few dozen it makes all ranks nearly equal."""
+LEXICAL_WEIGHT = 0.7
+"""What a rank of the lexical order counts, beside 1 in the vector order."""
+FUNCTION_WORDS = frozenset(
+    """
+    a about after again against all am an and any are aren as at be because been before being below between both but
+    by can could couldn d did didn do does doesn doing don down during each every few for from further had hadn has
+    hasn have haven having he her here hers him his how i if in into is isn it its itself just let ll m me more most my
+    no nor not now of off on once one only or other our out over own re s same shall she should shouldn so some still
+    such t than that the their them then there these they this those through to too under until up us ve very was wasn
+    we were weren what when where which while who whom whose why will with would wouldn you your yours
+    """.split()  # noqa: SIM905
+)
+"""English words that shape a question and say nothing of its subject; the lexical search leaves them out."""
 POOL = 4
 """Candidates per wanted passage that each order brings."""
 LARGEST_K = 4096
@@ -70,7 +85,7 @@ class Searcher:
             kept = [
                 (score, found[chunk_id])
                 for chunk_id, score in scored
-                if chunk_id in found and (accept is None or accept(found[chunk_id]))
+                if chunk_id in found and found[chunk_id].use != "none" and (accept is None or accept(found[chunk_id]))
             ]
             if len(kept) >= query.k or pool >= LARGEST_K or len(scored) < pool:
                 break
@@ -83,9 +98,9 @@ class Searcher:
         if query.mode == "lexical":
             return self._by_words(query, pool)
         fused: dict[int, float] = {}
-        for order in (self._by_vector(query, pool), self._by_words(query, pool)):
+        for weight, order in ((1.0, self._by_vector(query, pool)), (LEXICAL_WEIGHT, self._by_words(query, pool))):
             for rank, (chunk_id, _) in enumerate(order, 1):
-                fused[chunk_id] = fused.get(chunk_id, 0.0) + 1 / (FUSION_K + rank)
+                fused[chunk_id] = fused.get(chunk_id, 0.0) + weight / (FUSION_K + rank)
         return sorted(fused.items(), key=lambda item: (-item[1], item[0]))
 
     def _by_vector(self, query: Query, pool: int) -> list[tuple[int, float]]:
@@ -105,7 +120,8 @@ class Searcher:
         words = dict.fromkeys(re.findall(r"\w+", query.text.casefold()))
         if not words:
             return []
-        match = " OR ".join(f'"{word}"' for word in words)
+        # A query of nothing else keeps its function words.
+        match = " OR ".join(f'"{word}"' for word in [word for word in words if word not in FUNCTION_WORDS] or words)
         return lexical_search(
             self._workspace.database, match, pool, query.before, query.include_undated, query.not_conversation
         )

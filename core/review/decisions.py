@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -41,16 +41,29 @@ class Decision:
 
 def decide(db: Database, actor: Actor, decisions: Sequence[Decision]) -> list[int]:
     """Commit decisions as one batch, which undoes as one. Returns their ids."""
+    with db.write():
+        return _append(db, actor, decisions)
+
+
+def decide_by_rule(db: Database, rule: str, choose: Callable[[], Sequence[Decision]]) -> Sequence[Decision]:
+    """Let a rule choose and commit in one transaction, so that it never overrides what a person decides meanwhile."""
+    with db.write():
+        decisions = choose()
+        if decisions:
+            _append(db, Actor("rule", rule), decisions)
+    return decisions
+
+
+def _append(db: Database, actor: Actor, decisions: Sequence[Decision]) -> list[int]:
     batch = secrets.token_hex(8)
     at = _now()
     ids = []
-    with db.write():
-        for each in decisions:
-            card = (each.card_kind, each.card_uid)
-            row = DecisionRow(0, at, batch, *card, each.verb, each.reason, each.text, actor.kind, actor.name, "")
-            decision_id = store.append_decision(db, row)
-            store.set_card_state(db, *card, STATE_AFTER[each.verb], each.text, decision_id)
-            ids.append(decision_id)
+    for each in decisions:
+        card = (each.card_kind, each.card_uid)
+        row = DecisionRow(0, at, batch, *card, each.verb, each.reason, each.text, actor.kind, actor.name, "")
+        decision_id = store.append_decision(db, row)
+        store.set_card_state(db, *card, STATE_AFTER[each.verb], each.text, decision_id)
+        ids.append(decision_id)
     return ids
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.errors import UsageError
-from core.review.decisions import Actor, Decision, decide
+from core.review.decisions import Decision, decide_by_rule
 from core.store.database import Database
 from core.store.decisions import last_decision_id
 from core.store.memories import ReviewRow, find_memory, memory_counts, pending_memories
@@ -49,15 +49,16 @@ def decide_by_threshold(db: Database, threshold: float) -> tuple[int, int]:
     It decides as a rule and under its own name, so that its decisions are told from a person's for ever. Returns how
     many it accepted and rejected.
     """
-    actor = Actor("rule", f"question-likelihood>={threshold:g}")
-    decisions = [
-        Decision(row.memory.uid, "accept")
-        if row.question_bits is not None and row.question_bits >= threshold
-        else Decision(row.memory.uid, "reject", reason="below threshold")
-        for row in pending_memories(db)
-        if row.state == "pending"
-    ]
-    if decisions:
-        decide(db, actor, decisions)
+
+    def choose() -> list[Decision]:
+        return [
+            Decision(row.memory.uid, "accept")
+            if row.question_bits is not None and row.question_bits >= threshold
+            else Decision(row.memory.uid, "reject", reason="below threshold")
+            for row in pending_memories(db)
+            if row.state == "pending"
+        ]
+
+    decisions = decide_by_rule(db, f"question-likelihood>={threshold:g}", choose)
     accepted = sum(decision.verb == "accept" for decision in decisions)
     return accepted, len(decisions) - accepted

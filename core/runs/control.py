@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Interrupted, RunError
-from core.runs.journal import Event, Run, create_run, is_alive, list_runs, load_run, read_events
+from core.runs.journal import Event, Run, create_run, holder, is_alive, list_runs, load_run, read_events
 from core.workspace import Workspace
 
 POLL_SECONDS = 0.05
@@ -46,9 +47,11 @@ def resume(workspace: Workspace, run_id: str) -> Run:
 def cancel(workspace: Workspace, run_id: str) -> Run:
     """Ask a run to stop at its next safe point."""
     run = load_run(workspace.runs, run_id)
-    if run.state != "running":
+    pid = holder(run.folder / "lock")
+    if pid is None:
         raise RunError(f"{run_id} is not running: it is {run.state}", "see `simulee runs list`")
-    os.kill(_pid(run), signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
     return run
 
 
@@ -71,11 +74,6 @@ def follow(workspace: Workspace, run_id: str, from_start: bool = True) -> Iterat
                 yield Event(0, "", "lost", {})
             return
         time.sleep(POLL_SECONDS)
-
-
-def _pid(run: Run) -> int:
-    events, _ = read_events(run.folder)
-    return int(next(event.payload["pid"] for event in reversed(events) if event.kind == "started"))
 
 
 def _spawn(workspace: Workspace, run: Run) -> None:
@@ -114,11 +112,20 @@ def run_to_end(
     watch: Callable[[Event], None] | None = None,
     resume_id: str | None = None,
 ) -> dict[str, Any]:
-    """Start (or resume) a run, follow it, and return its result. Raises what stopped it as a SimuleeError."""
+    """Start (or resume) a run, follow it, and return its result. Raises what stopped it as a SimuleeError.
+
+    Ctrl+C asks the run to stop at its next safe point and waits for that.
+    """
     run = resume(workspace, resume_id) if resume_id else start(workspace, kind, entry, params)
-    for event in follow(workspace, run.id, from_start=False):
-        if watch is not None:
-            watch(event)
+    try:
+        for event in follow(workspace, run.id, from_start=False):
+            if watch is not None:
+                watch(event)
+    except KeyboardInterrupt:
+        with contextlib.suppress(RunError):
+            cancel(workspace, run.id)
+        for _ in follow(workspace, run.id, from_start=False):
+            pass
     return result_of(workspace, run.id)
 
 

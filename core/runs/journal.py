@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ from core.atomic import write_atomically
 from core.errors import UsageError
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "lost"]
-FINAL_STATES = ("done", "failed", "cancelled")
+LOCK_PATIENCE = 1.0
+"""Seconds: somebody who only asks whether a lock is held holds it for a moment."""
+LOCK_POLL = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def create_run(runs: Path, kind: str, entry: str, params: dict[str, Any]) -> Run
         except FileExistsError:
             number += 1
     request = {"kind": kind, "entry": entry, "params": params, "created": now()}
-    write_atomically(folder / "run.json", json.dumps(request, ensure_ascii=False))
+    write_atomically(folder / "run.json", json.dumps(request))
     return load_run(runs, folder.name)
 
 
@@ -115,12 +118,28 @@ def is_alive(folder: Path) -> bool:
 def holding(path: Path) -> Iterator[bool]:
     """Hold an exclusive lock file for as long as this process lives; yields whether it was free."""
     with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
+        deadline = time.monotonic() + LOCK_PATIENCE
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    yield False
+                    return
+                time.sleep(LOCK_POLL)
+        file.truncate()
+        file.write(str(os.getpid()).encode())
+        file.flush()
         yield True
+
+
+def holder(path: Path) -> int | None:
+    """The process that holds a lock file, or None."""
+    try:
+        return int(path.read_bytes()) if is_alive(path.parent) else None
+    except (OSError, ValueError):
+        return None
 
 
 class EventLog:

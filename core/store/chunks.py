@@ -73,6 +73,24 @@ def sync_chunks(db: Database, owner: str, owner_id: int, title: str, chunks: Seq
     return len(fresh), len(gone)
 
 
+def drop_stale_chunks(db: Database, document_id: int, text: str, last_day: int) -> None:
+    """Before a document's text becomes ``text``: remove the chunks that it no longer holds, and date the others.
+
+    What was recalled for an exchange from a removed chunk is to be recalled again.
+    """
+    for chunk_id, start, stop, words in db.rows(
+        "SELECT id, start, stop, text FROM chunk WHERE document_id = ?", (document_id,)
+    ):
+        if text[start:stop] == words:
+            db.execute("UPDATE chunk SET last_day = ? WHERE id = ?", (last_day, chunk_id))
+        else:
+            db.execute(
+                "DELETE FROM recalled WHERE exchange_id IN (SELECT exchange_id FROM memory WHERE chunk_id = ?)",
+                (chunk_id,),
+            )
+            db.execute("DELETE FROM chunk WHERE id = ?", (chunk_id,))
+
+
 def chunked_keys(db: Database, owner: str) -> dict[int, str]:
     """Owner id → the key under which it was last cut."""
     rows = db.rows("SELECT owner_id, key FROM chunked WHERE owner = ?", (owner,))
@@ -92,6 +110,25 @@ def remove_chunks(db: Database, chunk_ids: Iterable[int]) -> None:
     db.execute_many("DELETE FROM chunk WHERE id = ?", ((chunk_id,) for chunk_id in chunk_ids))
 
 
+def remove_chunks_of_conversation(db: Database, conversation_uid: str) -> None:
+    """Take a conversation's answers out of what can be recalled."""
+    db.execute(
+        "DELETE FROM chunk WHERE exchange_id IN (SELECT exchange.id FROM exchange"
+        " JOIN conversation ON conversation.id = conversation_id WHERE conversation.uid = ?)",
+        (conversation_uid,),
+    )
+    db.execute(
+        "DELETE FROM chunked WHERE owner = 'exchange_id' AND owner_id IN (SELECT exchange.id FROM exchange"
+        " JOIN conversation ON conversation.id = conversation_id WHERE conversation.uid = ?)",
+        (conversation_uid,),
+    )
+
+
+def existing(db: Database, ids: Sequence[int]) -> set[int]:
+    """Those of the ids that are there."""
+    return {chunk_id for chunk_id in ids if db.value("SELECT 1 FROM chunk WHERE id = ?", (chunk_id,))}
+
+
 def chunk_ids_of(db: Database, owner: str, owner_id: int) -> list[int]:
     assert owner in ("document_id", "exchange_id")
     return [row[0] for row in db.rows(f"SELECT id FROM chunk WHERE {owner} = ? ORDER BY position", (owner_id,))]
@@ -101,29 +138,15 @@ def count_chunks(db: Database) -> int:
     return int(db.value("SELECT count(*) FROM chunk"))
 
 
-def document_passages(db: Database) -> list[tuple[str, str]]:
-    """(where, text) of every passage of a document: what the twin may recall."""
+def corpus_fingerprint(db: Database) -> str:
+    """A hash of every passage there is, its date and its use, whatever the row ids."""
     rows = db.rows(
-        "SELECT document.title, chunk.text FROM chunk JOIN document ON document.id = document_id ORDER BY chunk.id"
-    )
-    return [(str(row[0]), str(row[1])) for row in rows]
-
-
-def recall_only_texts(db: Database) -> list[str]:
-    """The passages whose words the twin may know and must not repeat."""
-    rows = db.rows(
-        "SELECT chunk.text FROM chunk LEFT JOIN document ON document.id = document_id"
+        "SELECT chunk.uid, chunk.last_day, source.use FROM chunk LEFT JOIN document ON document.id = document_id"
         " LEFT JOIN exchange ON exchange.id = exchange_id"
         " LEFT JOIN conversation ON conversation.id = exchange.conversation_id"
-        " JOIN source ON source.id = coalesce(document.source_id, conversation.source_id)"
-        " WHERE source.use = 'recall' ORDER BY chunk.id"
+        " JOIN source ON source.id = coalesce(document.source_id, conversation.source_id) ORDER BY chunk.uid"
     )
-    return [str(row[0]) for row in rows]
-
-
-def corpus_fingerprint(db: Database) -> str:
-    """A hash of every passage there is, whatever their row ids."""
-    return content_uid([row[0] for row in db.rows("SELECT uid FROM chunk ORDER BY uid")])
+    return content_uid([list(row) for row in rows])
 
 
 def chunks_without_vector(db: Database, model: str, revision: str) -> list[ChunkRow]:

@@ -178,6 +178,10 @@ def sync_exchanges(db: Database, conversation_id: int, exchanges: Sequence[Excha
             for e in fresh
         ),
     )  # fmt: skip
+    db.execute_many(
+        "UPDATE exchange SET position = ?, segment = ?, initiates = ? WHERE uid = ?",
+        ((e.position, e.segment, e.initiates, uid) for uid, e in wanted.items() if uid in known),
+    )
     return bool(gone or fresh)
 
 
@@ -196,7 +200,8 @@ def trainable_conversations(db: Database) -> list[ConversationRow]:
     columns = ", ".join(f"conversation.{name}" for name in _CONVERSATION.split(", "))
     rows = db.rows(
         f"SELECT {columns} FROM conversation JOIN source ON source.id = source_id"
-        " WHERE use = 'train' AND EXISTS (SELECT 1 FROM exchange WHERE conversation_id = conversation.id)"
+        " WHERE use = 'train' AND EXISTS"
+        " (SELECT 1 FROM exchange WHERE conversation_id = conversation.id AND question <> '')"
         " ORDER BY conversation.first_day < 0, conversation.first_day, conversation.title, conversation.uid"
     )
     return [ConversationRow(*row) for row in rows]

@@ -52,11 +52,11 @@ def put_dataset(
     """Store a dataset, or find the one with the same hash. Returns its id. The caller holds the transaction."""
     known = db.value("SELECT id FROM dataset WHERE hash = ?", (content_hash,))
     if known is not None:
-        db.execute("UPDATE dataset SET decision = ? WHERE id = ?", (decision, known))
+        db.execute("UPDATE dataset SET decision = ?, built_at = ? WHERE id = ?", (decision, at, known))
         return int(known)
     dataset_id = db.insert(
-        "INSERT INTO dataset (hash, settings, decision, created_at) VALUES (?, ?, ?, ?)",
-        (content_hash, json.dumps(settings, sort_keys=True), decision, at),
+        "INSERT INTO dataset (hash, settings, decision, created_at, built_at) VALUES (?, ?, ?, ?, ?)",
+        (content_hash, json.dumps(settings, sort_keys=True), decision, at, at),
     )
     for example in examples:
         example_id = db.insert(
@@ -78,7 +78,8 @@ def put_dataset(
 
 
 def list_datasets(db: Database) -> list[DatasetRow]:
-    rows = db.rows("SELECT id, hash, settings, decision, created_at FROM dataset ORDER BY id")
+    """Every dataset; the one built last is last."""
+    rows = db.rows("SELECT id, hash, settings, decision, created_at FROM dataset ORDER BY built_at, id")
     return [DatasetRow(row[0], row[1], json.loads(row[2]), row[3], row[4]) for row in rows]
 
 
@@ -93,6 +94,14 @@ def examples_of(db: Database, dataset_id: int, split: str | None = None) -> list
         ExampleRow(row[0], row[1], row[2], row[3], json.loads(row[4]), row[5], row[6], _parts(db, row[0]))
         for row in rows
     ]
+
+
+def trained_conversations(db: Database, dataset_id: int) -> set[str]:
+    """Uids of the conversations that a dataset's training samples are made of."""
+    rows = db.rows(
+        "SELECT DISTINCT conversation_uid FROM example WHERE dataset_id = ? AND split = 'train'", (dataset_id,)
+    )
+    return {str(row[0]) for row in rows}
 
 
 def _parts(db: Database, example_id: int) -> tuple[PartRow, ...]:

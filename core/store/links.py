@@ -53,7 +53,7 @@ _CAME_FROM = {
         ("dataset", "SELECT dataset_id FROM scorecard WHERE id = ?"),
     ],
     "message": [
-        ("chunk", "SELECT chunk_id FROM receipt WHERE message_id = ?"),
+        ("chunk", "SELECT chunk_id FROM message_memory WHERE message_id = ? ORDER BY position"),
         ("adapter", "SELECT adapter_id FROM session JOIN message ON session_id = session.id WHERE message.id = ?"),
     ],
 }
@@ -76,7 +76,7 @@ _BECAME = {
     ],
     "chunk": [
         ("memory", "SELECT id FROM memory WHERE chunk_id = ? ORDER BY id"),
-        ("message", "SELECT DISTINCT message_id FROM receipt WHERE chunk_id = ?"),
+        ("message", "SELECT DISTINCT message_id FROM message_memory WHERE chunk_id = ?"),
     ],
     "memory": [
         (

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.store.database import Database
+from core.store.identity import row_number
 
 _COLUMNS = (
     "memory.id, memory.uid, memory.exchange_id, memory.chunk_id, memory.rank, memory.score, memory.writer,"
@@ -54,7 +55,7 @@ class ReviewRow:
 def put_memories(
     db: Database, exchange_id: int, memories: Sequence[tuple[MemoryRow, Mapping[tuple[str, str], float]]]
 ) -> None:
-    """Store an exchange's candidates with their judgements ``{(kind, judge): value}``; known uids are kept as they are.
+    """Store an exchange's candidates with their judgements ``{(kind, judge): value}``; known uids keep their decisions.
 
     Candidates of the exchange that are not among these and were never decided on are removed.
     """
@@ -74,10 +75,10 @@ def put_memories(
             ),
         )  # fmt: skip
         memory_id = db.value("SELECT id FROM memory WHERE uid = ?", (memory.uid,))
+        db.execute("DELETE FROM judgement WHERE memory_id = ?", (memory_id,))
         for (kind, judge), value in judgements.items():
             db.execute(
-                "INSERT INTO judgement (memory_id, kind, judge, value) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (memory_id, kind, judge) DO UPDATE SET value = excluded.value",
+                "INSERT INTO judgement (memory_id, kind, judge, value) VALUES (?, ?, ?, ?)",
                 (memory_id, kind, judge, value),
             )
 
@@ -112,8 +113,7 @@ def accepted_memories(db: Database) -> list[ReviewRow]:
 
 def find_memory(db: Database, reference: str) -> ReviewRow | None:
     """By uid, or by ``m<row id>`` as lists print it."""
-    number = int(reference[1:]) if reference[:1] == "m" and reference[1:].isdigit() else -1
-    rows = review_rows(db, "memory.uid = ? OR memory.id = ?", (reference, number))
+    rows = review_rows(db, "memory.uid = ? OR memory.id = ?", (reference, row_number(reference, "m")))
     return rows[0] if rows else None
 
 

@@ -30,3 +30,11 @@ def add_receipts(db: Database, message_id: int, receipts: Sequence[tuple[str, in
         "INSERT INTO receipt (message_id, position, sentence, chunk_id, score) VALUES (?, ?, ?, ?, ?)",
         ((message_id, position, *receipt) for position, receipt in enumerate(receipts)),
     )
+
+
+def add_memories(db: Database, message_id: int, memories: Sequence[tuple[int, str]]) -> None:
+    """Store (chunk id, text) of the memories that a message's prompt showed, in their order."""
+    db.execute_many(
+        "INSERT INTO message_memory (message_id, position, chunk_id, text) VALUES (?, ?, ?, ?)",
+        ((message_id, position, *memory) for position, memory in enumerate(memories)),
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from core.store.database import Database
 
-_COLUMNS = "id, uid, location, format, content_hash, use, imported_at"
+_COLUMNS = "id, uid, location, format, content_hash, use, use_chosen, imported_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class SourceRow:
     content_hash: str
     """Of everything parsed from it; empty while an import is under way."""
     use: str
+    use_chosen: int
+    """1 when a person said so, 0 when it follows from what the source holds."""
     imported_at: str
 
 
@@ -32,16 +34,26 @@ def list_sources(db: Database) -> list[SourceRow]:
     return [SourceRow(*row) for row in db.rows(f"SELECT {_COLUMNS} FROM source ORDER BY id")]
 
 
-def begin_source(db: Database, uid: str, location: str, format_name: str, use: str, at: str) -> int:
+def begin_source(db: Database, uid: str, location: str, format_name: str, use: str, chosen: bool, at: str) -> int:
     """Insert or reopen a source; its hash is empty until ``finish_source``. Returns its id."""
     db.execute(
-        "INSERT INTO source (uid, location, format, content_hash, use, imported_at) VALUES (?, ?, ?, '', ?, ?)"
+        "INSERT INTO source (uid, location, format, content_hash, use, use_chosen, imported_at)"
+        " VALUES (?, ?, ?, '', ?, ?, ?)"
         " ON CONFLICT (uid) DO UPDATE SET content_hash = '', format = excluded.format, use = excluded.use,"
+        " use_chosen = excluded.use_chosen,"
         " location = excluded.location, imported_at = excluded.imported_at",
-        (uid, location, format_name, use, at),
+        (uid, location, format_name, use, int(chosen), at),
     )
     return int(db.value("SELECT id FROM source WHERE uid = ?", (uid,)))
 
 
-def finish_source(db: Database, source_id: int, content_hash: str) -> None:
-    db.execute("UPDATE source SET content_hash = ? WHERE id = ?", (content_hash, source_id))
+def finish_source(db: Database, source_id: int, content_hash: str, use: str) -> None:
+    """The source is whole, and its words may be used so; with ``none`` its passages go at once."""
+    db.execute("UPDATE source SET content_hash = ?, use = ? WHERE id = ?", (content_hash, use, source_id))
+    if use == "none":
+        db.execute(
+            "DELETE FROM chunk WHERE document_id IN (SELECT id FROM document WHERE source_id = ?) OR exchange_id IN"
+            " (SELECT exchange.id FROM exchange JOIN conversation ON conversation.id = conversation_id"
+            " WHERE source_id = ?)",
+            (source_id, source_id),
+        )

@@ -28,9 +28,13 @@ UNDATED = -1
 """The last day of a passage without a date."""
 MAXIMUM_K = 4096
 """What vec0 returns at most."""
-FEWEST_CANDIDATES = 160
-CANDIDATES_PER_HIT = 8
-"""Candidates beyond the first ``FEWEST_CANDIDATES``, measured: see bench/vectors.py."""
+VEC0_CHUNK = 1024
+"""Rows in one of vec0's chunks."""
+CANDIDATES = 64
+CANDIDATES_PER_HIT = 5
+CANDIDATE_GROWTH = 0.3
+"""For ten hits among 10,000 rows; more for each further hit, and by this power of the number of rows. Measured with
+bench/vectors.py: the ten nearest are then found at 0.99 from 10,000 to 100,000 rows."""
 BATCH = 1024
 VEC0_TABLES = ("info", "chunks", "rowids", "vector_chunks00", "metadatachunks00", "metadatachunks01")
 """The ordinary tables in which vec0 keeps a table with one vector column and two integer columns."""
@@ -115,6 +119,16 @@ class VectorIndex:
                 ((*chunk_id, *self._owner) for chunk_id in ids),
             )
 
+    def prune(self) -> int:
+        """Remove the rows of the index whose vector is gone with its chunk; returns how many."""
+        gone = self._connection.execute(
+            f"SELECT chunk_id FROM {self._table} EXCEPT SELECT chunk_id FROM vector WHERE model = ? AND revision = ?",
+            self._owner,
+        ).fetchall()
+        with self._savepoint():
+            self._connection.executemany(f"DELETE FROM {self._table} WHERE chunk_id = ?", gone)
+        return len(gone)
+
     def search(
         self,
         query: Vector,
@@ -134,8 +148,9 @@ class VectorIndex:
         if not 1 <= k <= MAXIMUM_K:
             raise StoreError(f"a search returns 1 to {MAXIMUM_K} passages, not {k}", "ask for fewer")
         wanted = self._checked("the query", query)
-        candidates = min(MAXIMUM_K, max(FEWEST_CANDIDATES, FEWEST_CANDIDATES // 2 + CANDIDATES_PER_HIT * k))
         conditions = ["code MATCH vec_bit(?)", "k = ?"]
+        with self._damage_told():
+            candidates = self._candidates(k)
         values: list[object] = [sign_codes(wanted[None])[0].tobytes(), candidates]
         if before is not None:
             conditions.append("last_day < ?")
@@ -158,9 +173,10 @@ class VectorIndex:
             )
         if not found:
             return []
+        ids = np.array([row[0] for row in found])
         scores = _cosines(self._matrix(found), wanted)
-        hits = [Hit(int(row[0]), float(score)) for row, score in zip(found, scores, strict=True)]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))[:k]
+        best = np.lexsort((ids, -scores))[:k]
+        return [Hit(int(ids[place]), float(scores[place])) for place in best]
 
     def rebuild(self, metadata: Iterable[tuple[int, int, int]]) -> int:
         """Make the index again from the stored vectors; returns how many were indexed.
@@ -209,6 +225,12 @@ class VectorIndex:
             (stale, "rows of the index do not match their vector"),
         )
         return problems + [f"{number} {what}" for number, what in counted if number]
+
+    def _candidates(self, k: int) -> int:
+        """How many rows to score exactly for ``k`` hits; a row's chunk number tells how many rows there are."""
+        chunks = self._connection.execute(f"SELECT max(chunk_id) FROM {self._table}_chunks").get or 1
+        growth = max(1.0, chunks * VEC0_CHUNK / 10_000) ** CANDIDATE_GROWTH
+        return min(MAXIMUM_K, int((CANDIDATES + CANDIDATES_PER_HIT * max(0, k - 10)) * growth))
 
     def _add_batch(self, rows: list[IndexRow]) -> None:
         for row in rows:

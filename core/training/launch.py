@@ -2,7 +2,34 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.workspace import Workspace
+
 SFT_KIND = "sft"
 SFT_ENTRY = "core.training.sft:run"
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 """What an adapter's folder holds, and what its hash covers."""
+
+
+def sft_params(
+    workspace: Workspace,
+    dataset_hash: str,
+    base: str | None = None,
+    max_steps: int | None = None,
+    use: bool = True,
+    **settings: object,
+) -> dict[str, Any]:
+    """Everything that decides what a training run does, frozen: later changes of ``persona.toml`` do not reach it.
+
+    ``settings`` overrule the workspace's training settings where they are not None.
+    """
+    named = {key: value for key, value in settings.items() if value is not None}
+    return {
+        "dataset": dataset_hash,
+        "base": base or workspace.settings.models.persona.model,
+        "max_steps": max_steps,
+        "settings": workspace.settings.training.model_copy(update=named).model_dump(mode="json"),
+        "use": use,
+    }

@@ -30,14 +30,17 @@ from core.store.adapters import AdapterRow, put_adapter, use_adapter
 from core.store.datasets import ExampleRow, examples_of
 from core.training.checkpoints import folder_hash, newest_whole, prune, write_manifest
 from core.training.launch import ADAPTER_FILES
+from core.training.presets import filled, preset_for
 
 
 def run(job: Job) -> dict[str, Any]:
-    """The work of an ``sft`` run. Raises TrainingError or, when asked to stop, Interrupted."""
+    """The work of an ``sft`` run; its params are those of ``sft_params``, so that a resumed run is the same run.
+
+    Raises TrainingError or, when asked to stop, Interrupted.
+    """
     workspace = job.workspace
-    dataset = find_dataset(workspace, job.params.get("dataset"))
-    settings = workspace.settings.training.model_copy(update=job.params.get("settings", {}))
-    base = job.params.get("base") or workspace.settings.models.persona.model
+    dataset = find_dataset(workspace, job.params["dataset"])
+    base = job.params["base"]
     renderer = renderer_of(workspace, base)
     if renderer.tokenizer.fingerprint != dataset.settings["tokenizer"]:
         raise TrainingError(
@@ -50,9 +53,11 @@ def run(job: Job) -> dict[str, Any]:
     }
     if not samples["train"]:
         raise TrainingError(f"dataset {dataset.id} has no training samples", "see `simulee dataset show`")
-    # Offsets of a resumed run's own randomness come from its checkpoint; this fixes the adapter's initial weights.
-    transformers.set_seed(settings.seed)
     lm = CausalLM(base)
+    preset = preset_for(lm.model.num_parameters())
+    settings = filled(TrainingSettings(**job.params["settings"]), preset)
+    # A resumed run's randomness comes from its checkpoint; this fixes the adapter's initial weights.
+    transformers.set_seed(settings.seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         model = get_peft_model(
@@ -71,6 +76,7 @@ def run(job: Job) -> dict[str, Any]:
     job.event(
         "plan",
         base=base,
+        preset=preset.name,
         dataset=dataset.id,
         samples=len(samples["train"]),
         tokens=sum(len(sample["input_ids"]) for sample in samples["train"]),
@@ -100,6 +106,8 @@ def _sample(renderer: Renderer, row: ExampleRow) -> dict[str, list[int]]:
 
 
 def _steps(samples: int, settings: TrainingSettings, most: int | None) -> int:
+    assert settings.batch is not None
+    assert settings.epochs is not None
     per_epoch = -(-samples // settings.batch)
     steps = max(1, round(per_epoch * settings.epochs))
     return min(steps, most) if most else steps
@@ -154,6 +162,8 @@ def _trainer(
             callbacks=[watcher],
         )
     trainer.remove_callback(transformers.PrinterCallback)
+    # One process trains on one device; several are a matter for a launcher, never for threads.
+    trainer.args._n_gpu = min(1, trainer.args._n_gpu)
     return trainer
 
 
@@ -169,7 +179,7 @@ class _SpokenTokensTrainer(SFTTrainer):
     ) -> Any:
         labels = inputs["labels"][:, 1:]
         mask = inputs.get("attention_mask")
-        causal = model.get_base_model()
+        causal = self.accelerator.unwrap_model(model).get_base_model()
         hidden = causal.model(
             input_ids=inputs["input_ids"],
             # Without padding the mask says nothing, and its absence keeps the fast attention kernel.

@@ -16,14 +16,14 @@ from core.prompts.render import Message, PromptTurn
 from core.recall.recollect import Asked, Recollection
 from core.recall.run import load_recollector, recallable_words
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
-from core.store.chunks import recall_only_texts
-from core.store.sessions import add_message, add_receipts, begin_session
+from core.store.sessions import add_memories, add_message, add_receipts, begin_session
+from core.store.texts import recall_only_texts
 from core.twin.receipts import PrivateWords, Receipt, receipts_of
 from core.twin.speech import LlamaVoice, Manner, TransformersVoice, Voice
 from core.workspace import Workspace
 
 CONTEXT_TOKENS = 2048
-"""Prompt and answer together."""
+"""Least room for prompt and answer together; a longer training sample asks for more."""
 BASE_ONLY = "base"
 """The name that asks for the bare base model instead of an adapter."""
 
@@ -59,6 +59,7 @@ class Twin:
         self._before = _as_of_day(options.as_of)
         settings = workspace.settings
         check_role("persona", settings.models.persona)
+        self._context = max(CONTEXT_TOKENS, settings.dataset.max_tokens + options.manner.max_tokens)
         self.adapter = _adapter(workspace, options.adapter)
         base = self.adapter.base if self.adapter else settings.models.persona.model
         self._renderer = renderer_of(workspace, base)
@@ -69,7 +70,7 @@ class Twin:
         self._private = PrivateWords(recall_only_texts(workspace.database), settings.privacy.verbatim_words)
         self._voice: Voice
         if settings.models.persona.engine == "llama.cpp":
-            self._voice = LlamaVoice(workspace, base, self.adapter, CONTEXT_TOKENS)
+            self._voice = LlamaVoice(workspace, base, self.adapter, self._context)
         else:
             model = judge if judge is not None and judge.name == base else CausalLM(base)
             self._voice = TransformersVoice(workspace, model, self.adapter)
@@ -96,7 +97,7 @@ class Twin:
         turn = PromptTurn(question, "", tuple(each.remembered() for each in recollections))
         prompt = self._renderer.prompt(self._fitting(turn))
         shown: list[str] = []
-        pieces = self._voice.speak(prompt, self._options.manner)
+        pieces = self._voice.speak(prompt, self._renderer.tokenizer.encode(prompt), self._options.manner)
         self._guarded = self._guarded or any(each.found.passage.use == "recall" for each in recollections)
         if self._guarded:
             pieces = iter([self._private.redact("".join(pieces))])
@@ -106,7 +107,7 @@ class Twin:
         text = "".join(shown).strip()
         receipts = tuple(receipts_of(text, recollections, self._embedder))
         self._turns.append(PromptTurn(question, "", turn.memories, text))
-        message_id = self._store(question, text, prompt, receipts)
+        message_id = self._store(question, text, prompt, recollections, receipts)
         yield Answer(text, prompt, tuple(recollections), receipts, message_id)
 
     def close(self) -> None:
@@ -120,7 +121,7 @@ class Twin:
 
     def _fitting(self, turn: PromptTurn) -> list[Message]:
         """The messages of the conversation so far; the oldest turns are dropped when the context is full."""
-        room = CONTEXT_TOKENS - self._options.manner.max_tokens
+        room = self._context - self._options.manner.max_tokens
         turns = [*self._turns, turn]
         while True:
             messages = self._renderer.messages(self._scene, turns)
@@ -128,7 +129,14 @@ class Twin:
                 return messages
             turns = turns[1:]
 
-    def _store(self, question: str, text: str, prompt: str, receipts: tuple[Receipt, ...]) -> int:
+    def _store(
+        self,
+        question: str,
+        text: str,
+        prompt: str,
+        recollections: list[Recollection],
+        receipts: tuple[Receipt, ...],
+    ) -> int:
         database = self._workspace.database
         manner = self._options.manner
         settings = {
@@ -142,6 +150,9 @@ class Twin:
             add_message(database, self._session, "user", self._options.speaker, question, "", {}, _now())
             message_id = add_message(
                 database, self._session, "assistant", self._workspace.target, text, prompt, settings, _now()
+            )
+            add_memories(
+                database, message_id, [(each.found.passage.chunk.id, each.retold.text) for each in recollections]
             )
             add_receipts(
                 database,

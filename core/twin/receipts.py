@@ -53,8 +53,9 @@ class PrivateWords:
         """The text with every run of more than ``longest`` such words replaced."""
         if not self._runs:
             return text
-        places = [(match.start(), match.end()) for match in re.finditer(r"\w+", text)]
-        words = _words(text)
+        found = list(re.finditer(r"\w+", text))
+        places = [(match.start(), match.end()) for match in found]
+        words = [match[0].casefold() for match in found]
         private = [False] * len(words)
         for start, run in enumerate(_runs(words, self._longest + 1)):
             if run in self._runs:
@@ -76,7 +77,7 @@ class PrivateWords:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.casefold())
+    return [word.casefold() for word in re.findall(r"\w+", text)]
 
 
 def _runs(words: Sequence[str], length: int) -> list[tuple[str, ...]]:

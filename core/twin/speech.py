@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -35,8 +35,8 @@ class Voice(Protocol):
 
     engine: str
 
-    def speak(self, prompt: str, manner: Manner) -> Iterator[str]:
-        """Yield the answer in pieces. Raises ModelError."""
+    def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Iterator[str]:
+        """Yield the answer in pieces; ``tokens`` are the prompt's, by the renderer's tokenizer. Raises ModelError."""
 
     def close(self) -> None:
         """Let go of processes and memory."""
@@ -57,10 +57,10 @@ class LlamaVoice:
         adapters = [Adapter(gguf_of(workspace, adapter))] if adapter else []
         self._server = LlamaServer.start(model, adapters=adapters, context=context)
 
-    def speak(self, prompt: str, manner: Manner) -> Iterator[str]:
+    def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Iterator[str]:
         """Yield the answer as tokens come."""
         yield from self._server.complete(
-            prompt, Sampling(max_tokens=manner.max_tokens, temperature=manner.temperature, seed=manner.seed)
+            tokens, Sampling(max_tokens=manner.max_tokens, temperature=manner.temperature, seed=manner.seed)
         )
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ class TransformersVoice:
             model.load_adapter(adapter.name, workspace.root / adapter.path, adapter.hash)
             model.use("")
 
-    def speak(self, prompt: str, manner: Manner) -> Iterator[str]:
+    def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Iterator[str]:
         """Yield the answer whole."""
         before = self._model.active
         self._model.use(self._name)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import StoreError
-from core.store.vector_index import FEWEST_CANDIDATES, Hit, IndexRow, VectorIndex
+from core.store.vector_index import CANDIDATES, Hit, IndexRow, VectorIndex
 
 DIMENSION = 24
 
@@ -73,7 +73,7 @@ def test_the_nearest_come_first_with_their_cosine(index: VectorIndex) -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    count=st.integers(0, FEWEST_CANDIDATES),
+    count=st.integers(0, CANDIDATES),
     k=st.integers(1, 30),
     before=st.none() | st.integers(-2, 21),
     include_undated=st.booleans(),
@@ -125,8 +125,8 @@ def test_recall_holds_on_many_vectors_and_under_a_narrow_filter(connection: apsw
     dimension, count = 384, 6000
     generator = np.random.default_rng(3)
     centers = generator.normal(size=(300, dimension))
-    members = centers[generator.integers(0, 300, count)] + generator.normal(size=(count, dimension))
-    members = members.astype(np.float32)
+    weights = generator.dirichlet([1, 1, 1], count)
+    members = np.einsum("nk,nkd->nd", weights, centers[generator.integers(0, 300, (count, 3))]).astype(np.float32)
     index = VectorIndex(connection, "model", "r1", dimension)
     index.add(IndexRow(i, vector, i % 100, 0) for i, vector in enumerate(members))
     unit = members / np.linalg.norm(members, axis=1, keepdims=True)
@@ -225,12 +225,12 @@ def test_an_index_opened_again_has_what_was_written(tmp_path: Any) -> None:
 
 
 def test_a_rebuilt_index_answers_as_the_original(index: VectorIndex) -> None:
-    known = rows(150)
+    known = rows(CANDIDATES)
     index.add(known)
     query = vectors(1, 5)[0]
     asked: list[dict[str, Any]] = [{}, {"before": 4}, {"before": 4, "include_undated": False}, {"not_conversation": 2}]
     before = [index.search(query, 20, **how) for how in asked]
-    assert index.rebuild((row.chunk_id, row.last_day, row.conversation) for row in known) == 150
+    assert index.rebuild((row.chunk_id, row.last_day, row.conversation) for row in known) == CANDIDATES
     assert [index.search(query, 20, **how) for how in asked] == before
     assert index.check() == []
 

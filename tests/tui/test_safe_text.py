@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from tui.safe_text import is_hidden, safe, safe_line
 
-
 ACTING = [
     "\x1b[31m", "\x1b]52;c;aGk=\x07", "\x9b2J", "\x7f", "\u202e", "\u2066", "\u200b", "\u2028", "\ud800",
     "\U000e0041", "\r", "\x00", "\ufeff",

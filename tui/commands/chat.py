@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import sys
 from typing import Annotated, Any
@@ -56,6 +57,8 @@ def chat(
 def _loop(face: Face, twin: Twin) -> None:
     """Read questions until the end of input; an empty line is passed over."""
     prompted = sys.stdin.isatty()
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
     if prompted:
         face.note("Ctrl+D leaves.")
     while True:

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from core.corpus.holdout import assign_splits
+from core.corpus.holdout import assigned_splits
 from core.errors import UsageError
 from core.store.conversations import exchanges_of, get_conversation, list_conversations, speaker_counts, turns_of
 from core.store.counts import count_all
 from core.store.documents import get_document, list_documents
+from core.store.identity import row_number
 from core.store.sources import list_sources
 from tui.face import Face, command, group, table
 
@@ -27,7 +28,7 @@ def list_(face: Face) -> None:
     workspace = face.workspace()
     database = workspace.database
     uses = {source.id: source.use for source in list_sources(database)}
-    splits = assign_splits(workspace)
+    splits = assigned_splits(workspace)
     rows: list[dict[str, Any]] = [
         {"id": f"d{d.id}", "kind": d.kind, "date": d.date, "title": d.title, "use": uses[d.source_id], "split": ""}
         for d in list_documents(database)
@@ -51,11 +52,10 @@ def show(face: Face, reference: Annotated[str, typer.Argument(metavar="ID", help
     Example: simulee corpus show d12
     """
     database = face.workspace().database
-    number = int(reference[1:]) if reference[1:].isdigit() else -1
-    if reference[:1] == "d" and (document := get_document(database, number)):
+    if document := get_document(database, row_number(reference, "d")):
         face.result(asdict(document), [f"{document.title} · {document.date or 'undated'}", "", document.text])
         return
-    if reference[:1] == "c" and (conversation := get_conversation(database, number)):
+    if conversation := get_conversation(database, row_number(reference, "c")):
         turns = turns_of(database, conversation.id)
         values = asdict(conversation) | {
             "turns": [asdict(turn) for turn in turns],

@@ -133,7 +133,7 @@ def verify(face: Face, reference: Annotated[str | None, typer.Argument(metavar="
     face.result(
         {"dataset": f"ds{dataset.id}", "leaks": [asdict(leak) for leak in leaks], "parity": problems},
         [
-            *(f"leak: {leak.heldout} in {leak.where}, similarity {leak.similarity}" for leak in leaks),
+            *(f"leak: {leak.heldout} in {leak.where}, {leak.share:.0%} of its runs of eight words" for leak in leaks),
             *problems,
             f"ds{dataset.id}: {len(leaks)} leaks, {len(problems)} parity problems",
         ],

@@ -83,16 +83,19 @@ def import_(
         return
     reports = done["sources"]
     troubles = [asdict(issue) | {"hint": ""} for issue in issues]
+    unread = [
+        report for report in reports if not (report["documents"] or report["conversations"] or report["profiles"])
+    ]
+    if len(unread) == len(reports) and any(report["issues"] for report in unread):
+        first = next(issue for report in unread for issue in report["issues"])
+        raise ImportFailed(
+            f"{first['locator']}: {first['reason'].removeprefix(first['locator'] + ': ')}", first["hint"]
+        )
     face.result({"sources": reports, "issues": troubles}, [_line(report) for report in reports])
     for trouble in [*troubles, *(issue for report in reports for issue in report["issues"])]:
         face.note(f"  {trouble['locator']}: {trouble['reason']}")
         if trouble.get("hint"):
             face.note(f"    {trouble['hint']}")
-    unread = [
-        report for report in reports if not (report["documents"] or report["conversations"] or report["profiles"])
-    ]
-    if len(unread) == len(reports) and any(report["issues"] for report in unread):
-        raise ImportFailed("nothing was imported", "the lines above say why")
     if unread or troubles or any(report["conversations"] and not report["exchanges"] for report in reports):
         raise typer.Exit(DONE_IN_PART)
 

@@ -32,7 +32,7 @@ class Mode(StrEnum):
 def search(
     face: Face,
     query: Annotated[str, typer.Argument(help="What to look for.")],
-    k: Annotated[int, typer.Option("-k", min=1, max=100, help="How many passages.")] = 5,
+    k: Annotated[int | None, typer.Option("-k", min=1, max=100, help="How many passages.")] = None,
     as_of: Annotated[
         str, typer.Option("--as-of", metavar="D", help="Only what was written by then: 2019, 2019-05.")
     ] = "",
@@ -51,7 +51,13 @@ def search(
     settings = workspace.settings
     searcher = Searcher(workspace, lambda: embedder_of(settings))
     found = searcher.search(
-        Query(query, k, before, mode.value if mode else settings.retrieval.mode, settings.retrieval.include_undated)
+        Query(
+            query,
+            k or settings.retrieval.k,
+            before,
+            mode.value if mode else settings.retrieval.mode,
+            settings.retrieval.include_undated,
+        )
     )
     rows = [
         {

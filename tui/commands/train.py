@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from core.dataset.export import find_dataset
-from core.training.launch import SFT_ENTRY, SFT_KIND
+from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from tui.face import Face, command, group
 
 app = group("Fine-tune on a frozen dataset.")
@@ -36,14 +36,10 @@ def sft(
     Example: simulee train sft --epochs 2 --detach
     """
     workspace = face.workspace()
-    named = {"epochs": epochs, "learning_rate": learning_rate, "rank": rank, "seed": seed}
-    params: dict[str, Any] = {
-        "dataset": find_dataset(workspace, dataset).hash,
-        "base": base,
-        "max_steps": max_steps,
-        "settings": {key: value for key, value in named.items() if value is not None},
-        "use": not no_use,
-    }
+    params = sft_params(
+        workspace, find_dataset(workspace, dataset).hash, base, max_steps, not no_use,
+        epochs=epochs, learning_rate=learning_rate, rank=rank, seed=seed,
+    )  # fmt: skip
     done = face.work(workspace, SFT_KIND, SFT_ENTRY, params, detach)
     if done is not None:
         face.result(

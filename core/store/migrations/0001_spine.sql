@@ -8,6 +8,7 @@ CREATE TABLE source (
     format       TEXT NOT NULL,
     content_hash TEXT NOT NULL,                 -- of what was parsed, '' while an import is under way
     use          TEXT NOT NULL CHECK (use IN ('train', 'recall', 'none')),
+    use_chosen   INTEGER NOT NULL,              -- by a person, else by what the source holds
     imported_at  TEXT NOT NULL
 ) STRICT;
 
@@ -195,7 +196,8 @@ CREATE TABLE dataset (
     hash       TEXT NOT NULL UNIQUE,
     settings   TEXT NOT NULL,                   -- JSON
     decision   INTEGER NOT NULL,                -- the last decision it knows
-    created_at TEXT NOT NULL
+    created_at TEXT NOT NULL,
+    built_at   TEXT NOT NULL                    -- when the same content was last built
 ) STRICT;
 
 CREATE TABLE example (
@@ -264,6 +266,14 @@ CREATE TABLE message (
     created_at TEXT NOT NULL
 ) STRICT;
 
+CREATE TABLE message_memory (
+    message_id INTEGER NOT NULL REFERENCES message (id) ON DELETE CASCADE,
+    position   INTEGER NOT NULL,
+    chunk_id   INTEGER REFERENCES chunk (id) ON DELETE SET NULL,
+    text       TEXT NOT NULL,                   -- as the prompt showed it
+    PRIMARY KEY (message_id, position)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE receipt (
     message_id INTEGER NOT NULL REFERENCES message (id) ON DELETE CASCADE,
     position   INTEGER NOT NULL,
@@ -278,12 +288,3 @@ CREATE TABLE call_cache (
     key   TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-
-CREATE TABLE egress (
-    id        INTEGER PRIMARY KEY,
-    at        TEXT NOT NULL,
-    host      TEXT NOT NULL,
-    role      TEXT NOT NULL,
-    bytes     INTEGER NOT NULL,
-    documents TEXT NOT NULL                     -- JSON array of uids
-) STRICT;

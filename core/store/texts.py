@@ -1,0 +1,36 @@
+"""Whole texts by what they may be used for: for the guards that compare words."""
+
+from __future__ import annotations
+
+from core.store.database import Database
+
+
+def document_texts(db: Database) -> list[tuple[str, str]]:
+    """(title, text) of every document that may be used for anything."""
+    rows = db.rows(
+        "SELECT title, text FROM document JOIN source ON source.id = source_id WHERE use <> 'none' ORDER BY document.id"
+    )
+    return [(str(row[0]), str(row[1])) for row in rows]
+
+
+def answers(db: Database, split: str | None = None) -> list[tuple[str, str, str]]:
+    """(exchange uid, where, answer) of every answer that may be used, of one split or of all but the held-out ones."""
+    rows = db.rows(
+        "SELECT exchange.uid, conversation.title || ', exchange ' || (exchange.position + 1), answer,"
+        " coalesce(split, 'train') FROM exchange JOIN conversation ON conversation.id = conversation_id"
+        " JOIN source ON source.id = source_id"
+        " LEFT JOIN conversation_split ON conversation_uid = conversation.uid WHERE use <> 'none' ORDER BY exchange.id"
+    )
+    return [
+        (str(row[0]), str(row[1]), str(row[2])) for row in rows if (row[3] == split if split else row[3] != "heldout")
+    ]
+
+
+def recall_only_texts(db: Database) -> list[str]:
+    """Texts whose words the twin may know and must not repeat: whole documents, and the target's answers."""
+    rows = db.rows(
+        "SELECT text FROM document JOIN source ON source.id = source_id WHERE use = 'recall'"
+        " UNION ALL SELECT answer FROM exchange JOIN conversation ON conversation.id = conversation_id"
+        " JOIN source ON source.id = source_id WHERE use = 'recall'"
+    )
+    return [str(row[0]) for row in rows]

@@ -1,0 +1,39 @@
+"""Values that fit a base model's size, each with its source; ``persona.toml`` and the command line outrank them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.settings import TrainingSettings
+
+SMALL_PARAMETERS = 500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """How fast, how long, and over how many samples at a time."""
+
+    name: str
+    learning_rate: float
+    epochs: float
+    batch: int
+    """Samples per optimizer step."""
+
+
+SMALL = Preset("small", 1e-3, 2.0, 1)
+"""Chosen on the validation interview of the sample with SmolLM2-135M: higher or longer overfits it."""
+RAFT = Preset("raft", 2e-4, 3.0, 8)
+"""RAFT's published code, for models of billions of parameters."""
+
+
+def preset_for(parameters: int) -> Preset:
+    """The preset for a base of this many parameters."""
+    return SMALL if parameters < SMALL_PARAMETERS else RAFT
+
+
+def filled(settings: TrainingSettings, preset: Preset) -> TrainingSettings:
+    """The settings with what they leave open taken from the preset."""
+    values = {
+        name: getattr(preset, name) for name in ("learning_rate", "epochs", "batch") if getattr(settings, name) is None
+    }
+    return settings.model_copy(update=values)
