@@ -139,9 +139,16 @@ def read(reader: str, form: str, path: str) -> None:
         began = time.perf_counter()
         READERS[reader](form, Path(path), Path(folder))
         seconds = time.perf_counter() - began
-    # Linux counts in KiB, macOS in bytes.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-    print(seconds, peak)
+    print(seconds, peak_megabytes())
+
+
+def peak_megabytes() -> float:
+    """The largest resident size of this process so far."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Linux's ru_maxrss begins with the size of the process that started this one.
+        return int(re.findall(r"VmHWM:\s+(\d+)", status.read_text())[0]) / 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def main(rounds: int = 3) -> None:

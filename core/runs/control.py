@@ -16,6 +16,9 @@ from core.errors import Interrupted, RunError
 from core.runs.journal import Event, Run, create_run, holder, is_alive, list_runs, load_run, read_events
 from core.workspace import Workspace
 
+_children: dict[Path, subprocess.Popen[bytes]] = {}
+"""Workers that this process started, until they have ended and been waited for. They outlive it all the same."""
+
 POLL_SECONDS = 0.05
 START_SECONDS = 60.0
 
@@ -66,13 +69,24 @@ def follow(workspace: Workspace, run_id: str, from_start: bool = True) -> Iterat
         events, offset = read_events(run.folder, offset)
         yield from events
         if events and events[-1].kind == "ended":
+            _wait_for(run)
             return
         if not alive and not is_alive(run.folder):
             events, offset = read_events(run.folder, offset)
             yield from events
             if not events or events[-1].kind != "ended":
                 yield Event(0, "", "lost", {})
+            _wait_for(run)
             return
+        time.sleep(POLL_SECONDS)
+
+
+def _wait_for(run: Run) -> None:
+    """Wait the moment between a worker's last event and its end, and reap it where it is our own."""
+    process = _children.pop(run.folder, None)
+    if process is not None:
+        process.wait()
+    while is_alive(run.folder):
         time.sleep(POLL_SECONDS)
 
 
@@ -93,6 +107,7 @@ def _spawn(workspace: Workspace, run: Run) -> None:
         raise RunError(f"cannot start {run.id}: {error.strerror}", "see `simulee doctor`") from None
     finally:
         os.close(log)
+    _children[run.folder] = process
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         events, _ = read_events(run.folder, seen)

@@ -27,8 +27,8 @@ ADA, REX = "Ada Marlow", "Rex Halloran"
 WRITINGS = ("vault", "soundings.xml", "columns.jsonl", "winter-ledger.zip")
 NEVER_WRITTEN = re.compile(r"[!;()—–…‘’“”]|\.\.\.")
 NEVER_SAID = re.compile(
-    r"\b(?:amazing|incredibl[ey]|journey|passionate|honestly|literally|to be honest|at the end of the day|nature|content"
-    r"|basically|I feel like|lov(?:e|es|ed|ing|ely))\b",
+    r"\b(?:amazing|incredibl[ey]|journey|passionate|honestly|literally|to be honest|at the end of the day|nature"
+    r"|content|basically|I feel like|lov(?:e|es|ed|ing|ely))\b",
     re.IGNORECASE,
 )
 PASSAGE_SENTENCES = (2, 4, 8)
@@ -69,9 +69,9 @@ class Sample:
 def ada(sample: Path) -> Sample:
     issues: list[Issue] = []
 
-    def read(path: Path, form: str | None = None) -> list[Record]:
+    def read(path: Path, form: str | None = None, private: bool = False) -> list[Record]:
         choice = choose(path, form)
-        records = list(choice.importer.parse(open_source(path), Options(include_private=True)))
+        records = list(choice.importer.parse(open_source(path), Options(include_private=private)))
         issues.extend(record for record in records if isinstance(record, Issue))
         return [record for record in records if not isinstance(record, Issue)]
 
@@ -83,7 +83,7 @@ def ada(sample: Path) -> Sample:
         return {name: each for name, records in found.items() for each in records if isinstance(each, Conversation)}
 
     (profile,) = read(sample / "ada/profile.txt", "profile")
-    (chat,) = read(sample / "ada/chat-harbor-supper.txt")
+    (chat,) = read(sample / "ada/chat-harbor-supper.txt", private=True)
     assert isinstance(profile, Document)
     assert isinstance(chat, Conversation)
     return Sample(
