@@ -8,7 +8,6 @@ table's connection has the same page cache and memory map as ours. Run from the 
 
 from __future__ import annotations
 
-import json
 import re
 import statistics
 import sys
@@ -30,6 +29,7 @@ SENTENCES = 1500
 QUERIES = 60
 NOISE = 0.15
 K = 10
+PAGE_SIZES = (4096, 8192)
 PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "mmap_size = 1073741824", "cache_size = -262144")
 
 
@@ -53,8 +53,9 @@ def mixed(real: np.ndarray, count: int) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def connect(file: Path) -> apsw.Connection:
+def connect(file: Path, page_size: int) -> apsw.Connection:
     connection = apsw.Connection(str(file))
+    connection.execute(f"PRAGMA page_size = {page_size}")
     connection.enable_load_extension(True)
     connection.load_extension(sqlite_vec.loadable_path())
     for pragma in PRAGMAS:
@@ -85,9 +86,9 @@ def chroma_rate(vectors: np.ndarray) -> str:
         return f"{len(part) / (time.perf_counter() - began):,.0f}"
 
 
-def compare(real: np.ndarray, count: int, folder: Path) -> None:
+def compare(real: np.ndarray, count: int, page_size: int, folder: Path) -> None:
     queries, vectors = real[:QUERIES], mixed(real[QUERIES:], count)
-    plain, ours = connect(folder / f"plain-{count}.db"), connect(folder / f"ours-{count}.db")
+    plain, ours = (connect(folder / f"{name}-{count}-{page_size}.db", page_size) for name in ("plain", "ours"))
     plain.execute("CREATE VIRTUAL TABLE plain USING vec0(id INTEGER PRIMARY KEY, vector float[384], day INTEGER)")
     index = VectorIndex(ours, "bench", "1", DIMENSION)
     days = np.random.default_rng(2).integers(0, 1000, count).tolist()
@@ -96,7 +97,7 @@ def compare(real: np.ndarray, count: int, folder: Path) -> None:
     plain_rate = rate(plain, count, lambda: plain.executemany("INSERT INTO plain VALUES (?, ?, ?)", inserted))
     our_rate = rate(ours, count, lambda: index.add(rows))
     print(f"{count:,} vectors; inserts/s: plain vec0 {plain_rate:,.0f}, simulee {our_rate:,.0f} (vectors and index), "
-          f"chroma {chroma_rate(vectors)}")  # fmt: skip
+          f"chroma {chroma_rate(vectors)}; pages of {page_size:,} bytes")  # fmt: skip
     print(f"{'':24} {'plain ms':>9} {'simulee ms':>11} {'ratio':>7} {'recall@10':>10}")
     for name, before in (("all", None), ("5% pass the filter", 50)):
         visible = np.array([before is None or day < before for day in days])
@@ -118,8 +119,8 @@ def compare(real: np.ndarray, count: int, folder: Path) -> None:
             found += len(truth & {hit.chunk_id for hit in hits})
         theirs, mine = (statistics.median(column) * 1e3 for column in zip(*times, strict=True))
         print(f"{name:24} {theirs:9.2f} {mine:11.2f} {mine / theirs:7.2f} {found / K / QUERIES:10.3f}")
-    size = {name: (folder / f"{name}-{count}.db").stat().st_size / 1e6 for name in ("plain", "ours")}
-    print(json.dumps({"database MB": {name: round(number) for name, number in size.items()}}))
+    size = {name: (folder / f"{name}-{count}-{page_size}.db").stat().st_size / 1e6 for name in ("plain", "ours")}
+    print(f"database: plain {size['plain']:,.0f} MB, simulee {size['ours']:,.0f} MB\n")
 
 
 def main(*counts: int) -> None:
@@ -127,7 +128,8 @@ def main(*counts: int) -> None:
     print(f"mixed from {len(real) - QUERIES} real embeddings, {QUERIES} queries, k = {K}")
     with tempfile.TemporaryDirectory() as folder:
         for count in counts or (10_000, 100_000):
-            compare(real, count, Path(folder))
+            for page_size in PAGE_SIZES:
+                compare(real, count, page_size, Path(folder))
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def test_every_vector_agrees_with_sentence_transformers(embedder: Embedder, pass
         warnings.simplefilter("ignore")
         from sentence_transformers import SentenceTransformer
 
-        texts = passages + ODD + [passage[:200] for passage in passages[:10]]
+        texts = passages[:25] + ODD + [passage[:200] for passage in passages[:10]]
         expected = SentenceTransformer(str(minilm()), device="cpu").encode(texts, normalize_embeddings=True)
     assert np.einsum("ij,ij->i", embedder.embed(texts), expected).min() >= 0.999
 
