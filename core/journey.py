@@ -133,7 +133,9 @@ class Journey:
         answers = {}
         with self.stage("chat") as row:
             for name, (adapter, memories) in variants.items():
-                twin = Twin(workspace, ChatOptions(adapter, memories, manner=Manner(max_tokens=120, temperature=0.0)))
+                twin = Twin(
+                    workspace, ChatOptions(adapter, memories, manner=Manner(max_tokens=120, temperature=0.7, seed=1))
+                )
                 try:
                     answers[name] = next(each.text for each in twin.answer(question) if isinstance(each, Answer))
                 finally:
@@ -178,14 +180,14 @@ def demo(root: Path, quick: bool, watch: Watch) -> dict[str, Any]:
     journey.embed(workspace)
     journey.recall(workspace)
     journey.review_by_rule(workspace)
+    # The one with memories is built last: it is the newest, which later commands take.
+    plain = None if quick else journey.dataset(workspace, "dataset without memories", memories=False)
     dataset = journey.dataset(workspace)
-    steps = QUICK_STEPS if quick else None
-    twin = journey.train(workspace, "train", dataset, True, steps)
+    twin = journey.train(workspace, "train", dataset, True, QUICK_STEPS if quick else None)
     params: dict[str, Any] = {"adapter": twin["adapter"], "systems": None, "limit": None, "control": None}
-    if quick:
+    if plain is None:
         params |= {"systems": ["b0", "b2", "b4"], "limit": QUICK_QUESTIONS}
     else:
-        plain = journey.dataset(workspace, "dataset without memories", memories=False)
         journey.train(workspace, "train without memories", plain, False, None)
         params["control"] = str(_train_control(journey, root / "control", requests["control"]).root)
     scorecard = journey.evaluate(workspace, params)

@@ -37,8 +37,9 @@ def run(job: Job) -> dict[str, Any]:
     embedder = embedder_of(workspace.settings)
     added, removed = cut_corpus(job, embedder)
     embedded = embed_missing(job, embedder)
+    index = open_index(workspace, embedder)
     with workspace.database.write():
-        open_index(workspace, embedder).prune()
+        index.prune()
     return {
         "chunks": store.count_chunks(workspace.database),
         "added": added,
@@ -49,9 +50,13 @@ def run(job: Job) -> dict[str, Any]:
 
 
 def open_index(workspace: Workspace, embedder: Embedder) -> VectorIndex:
-    """The vector index of this workspace for an embedder."""
-    spec = embedder.spec
-    return VectorIndex(workspace.database.connection, spec.model, spec.revision, spec.dimension)
+    """The vector index of this workspace for an embedder; one that is missing is made from the stored vectors."""
+    spec, database = embedder.spec, workspace.database
+    index = VectorIndex(database.connection, spec.model, spec.revision, spec.dimension)
+    if index.is_missing():
+        with database.write():
+            index.rebuild(store.index_metadata(database))
+    return index
 
 
 def cut_corpus(job: Job, embedder: Embedder) -> tuple[int, int]:

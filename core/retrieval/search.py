@@ -129,5 +129,6 @@ class Searcher:
 
 def rebuild_index(workspace: Workspace, embedder: Embedder) -> int:
     """Make the vector index again from the stored vectors. Returns how many it holds."""
+    index = open_index(workspace, embedder)
     with workspace.database.write():
-        return open_index(workspace, embedder).rebuild(index_metadata(workspace.database))
+        return index.rebuild(index_metadata(workspace.database))

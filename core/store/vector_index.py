@@ -119,6 +119,12 @@ class VectorIndex:
                 ((*chunk_id, *self._owner) for chunk_id in ids),
             )
 
+    def is_missing(self) -> bool:
+        """Whether there are vectors and no index over them: it was dropped, or made by another version."""
+        any_row = f"SELECT EXISTS (SELECT 1 FROM {self._table})"
+        any_vector = "SELECT EXISTS (SELECT 1 FROM vector WHERE model = ? AND revision = ?)"
+        return bool(self._connection.execute(any_vector, self._owner).get) and not self._connection.execute(any_row).get
+
     def prune(self) -> int:
         """Remove the rows of the index whose vector is gone with its chunk; returns how many."""
         gone = self._connection.execute(

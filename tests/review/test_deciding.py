@@ -1,0 +1,109 @@
+"""Decisions are kept for ever; undo and redo walk them without end, a batch as one, across restarts."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import apsw
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from core.errors import UsageError
+from core.review.decisions import Actor, Decision, decide, fold, recompute, redo, undo
+from core.store.decisions import card_states, list_decisions
+from core.workspace import Workspace
+
+NELL = Actor("person", "Nell")
+CARDS = st.sampled_from(["a", "b", "c"])
+VERBS = st.sampled_from(["accept", "reject", "defer", "flag"])
+
+
+class Reviewing(RuleBasedStateMachine):
+    """The store against a stack of batches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        self.workspace = Workspace.create(Path(self._folder.name) / "ws", "Ada")
+        self.done: list[dict[str, str]] = []
+        self.undone: list[dict[str, str]] = []
+
+    @rule(batch=st.dictionaries(CARDS, VERBS, min_size=1))
+    def decide(self, batch: dict[str, str]) -> None:
+        decide(self.workspace.database, NELL, [Decision(card, verb) for card, verb in batch.items()])  # type: ignore[arg-type]
+        self.done.append(batch)
+        self.undone.clear()
+
+    @rule()
+    def undo(self) -> None:
+        if not self.done:
+            with pytest.raises(UsageError):
+                undo(self.workspace.database, NELL)
+            return
+        undo(self.workspace.database, NELL)
+        self.undone.append(self.done.pop())
+
+    @rule()
+    def redo(self) -> None:
+        if not self.undone:
+            with pytest.raises(UsageError):
+                redo(self.workspace.database, NELL)
+            return
+        redo(self.workspace.database, NELL)
+        self.done.append(self.undone.pop())
+
+    @rule()
+    def restart(self) -> None:
+        root = self.workspace.root
+        self.workspace.database.close()
+        self.workspace = Workspace.open(root)
+
+    @invariant()
+    def states_are_what_stands(self) -> None:
+        wanted: dict[str, str] = {}
+        for batch in self.done:
+            wanted |= batch
+        states = {card: state for (_, card), (state, _) in card_states(self.workspace.database).items()}
+        names = {"accept": "accepted", "reject": "rejected", "defer": "deferred", "flag": "flagged"}
+        assert states == {card: names[verb] for card, verb in wanted.items()}
+        folded = {card: row[0] for (_, card), row in fold(list_decisions(self.workspace.database)).items()}
+        assert folded == states
+
+    def teardown(self) -> None:
+        self.workspace.database.close()
+        self._folder.cleanup()
+
+
+TestReviewing = Reviewing.TestCase
+TestReviewing.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+
+
+def test_decisions_cannot_be_changed_or_removed(workspace: Workspace) -> None:
+    decide(workspace.database, NELL, [Decision("a", "accept")])
+    for sql in ("UPDATE decision SET verb = 'reject'", "DELETE FROM decision"):
+        with pytest.raises(apsw.ConstraintError, match="append-only"):
+            workspace.database.execute(sql)
+
+
+def test_a_lost_cache_of_states_is_mended_from_the_log(workspace: Workspace) -> None:
+    database = workspace.database
+    decide(database, NELL, [Decision("a", "accept"), Decision("b", "edit", text="new words")])
+    undo(database, NELL)
+    redo(database, NELL)
+    before = card_states(database)
+    database.execute("DELETE FROM card_state WHERE card_uid = 'a'")
+    database.execute("UPDATE card_state SET state = 'rejected'")
+    assert recompute(database) == 2
+    assert card_states(database) == before
+
+
+def test_who_decided_is_told_apart_for_ever(workspace: Workspace) -> None:
+    decide(workspace.database, NELL, [Decision("a", "accept")])
+    decide(workspace.database, Actor("rule", "question-likelihood>=0"), [Decision("b", "accept")])
+    assert [(row.actor_kind, row.actor) for row in list_decisions(workspace.database)] == [
+        ("person", "Nell"),
+        ("rule", "question-likelihood>=0"),
+    ]

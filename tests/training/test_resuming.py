@@ -1,0 +1,173 @@
+"""A training run that is killed, canceled or damaged ends with the very adapter of an undisturbed one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.dataset.build import build
+from core.errors import Interrupted
+from core.runs.control import cancel, follow, result_of, resume, run_to_end, start
+from core.runs.journal import holder, load_run, read_events
+from core.training.checkpoints import is_whole, newest_whole, write_manifest
+from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
+from core.workspace import Workspace
+
+STEPS = 6
+FILES = ("adapter_model.safetensors", "optimizer.pt", "rng_state.pth", "scheduler.pt", "trainer_state.json")
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A workspace with a dataset of three short samples, and the dataset's hash."""
+    from core.corpus import importing
+
+    root = tmp_path_factory.mktemp("training")
+    workspace = Workspace.create(root / "ws", "Ada Marlow", sections={"training": {"checkpoint_steps": 2}})
+    files = [
+        _interview(root / f"{year}.json", f"{year}-05-01", f"What came in {year}?", "Rain, and Pell with the bill.")
+        for year in (2010, 2011, 2012)
+    ]
+    sources = [{"path": str(path), "format": "raft-transcript"} for path in files]
+    run_to_end(workspace, importing.KIND, importing.ENTRY, {"sources": sources})
+    dataset = build(workspace)
+    workspace.database.close()
+    return root / "ws", dataset.hash
+
+
+def _interview(path: Path, date: str, question: str, answer: str) -> Path:
+    people = {"q": "Ines Calder", "a": "Ada Marlow"}
+    path.write_text(json.dumps({"participants": people, "date": date, "exchanges": [[question, answer]]}), "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(untrained: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    workspace, params = _copy(untrained, tmp_path_factory.mktemp("undisturbed") / "ws")
+    return str(run_to_end(workspace, SFT_KIND, SFT_ENTRY, params)["hash"])
+
+
+def _copy(untrained: tuple[Path, str], target: Path) -> tuple[Workspace, dict[str, Any]]:
+    shutil.copytree(untrained[0], target)
+    workspace = Workspace.open(target)
+    return workspace, sft_params(workspace, untrained[1], max_steps=STEPS, epochs=4)
+
+
+def _stopped_after(workspace: Workspace, params: dict[str, Any], step: int, stop: Callable[[int], object]) -> str:
+    """Start training and stop it once it has done a step. Returns the run's id."""
+    run = start(workspace, SFT_KIND, SFT_ENTRY, params)
+    pid = holder(run.folder / "lock")
+    assert pid is not None
+    for event in follow(workspace, run.id):
+        if event.kind == "metrics" and event.payload["step"] == step and "loss" in event.payload:
+            stop(pid)
+    return run.id
+
+
+def _checkpoints(workspace: Workspace, run_id: str) -> Path:
+    return workspace.runs / run_id / "checkpoints"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [1, 3, 5])
+def test_a_killed_run_resumed_gives_the_same_bytes(
+    untrained: tuple[Path, str], undisturbed: str, tmp_path: Path, step: int
+) -> None:
+    workspace, params = _copy(untrained, tmp_path / "ws")
+    run_id = _stopped_after(workspace, params, step, lambda pid: os.kill(pid, signal.SIGKILL))
+    assert load_run(workspace.runs, run_id).state == "lost"
+    assert run_to_end(workspace, SFT_KIND, SFT_ENTRY, params, resume_id=run_id)["hash"] == undisturbed
+
+
+@pytest.mark.slow
+def test_a_canceled_run_saves_says_so_and_goes_on_to_the_same_bytes(
+    untrained: tuple[Path, str], undisturbed: str, tmp_path: Path
+) -> None:
+    workspace, params = _copy(untrained, tmp_path / "ws")
+    run_id = _stopped_after(workspace, params, 3, lambda _: cancel(workspace, "sft-1"))
+    assert load_run(workspace.runs, run_id).state == "cancelled"
+    with pytest.raises(Interrupted, match=r"stopped at step \d of 6; a checkpoint is saved"):
+        result_of(workspace, run_id)
+    whole, damaged = newest_whole(_checkpoints(workspace, run_id))
+    assert whole is not None
+    assert not damaged
+    resume(workspace, run_id)
+    for _ in follow(workspace, run_id):
+        pass
+    assert result_of(workspace, run_id)["hash"] == undisturbed
+    kinds = [event.kind for event in read_events(workspace.runs / run_id)[0]]
+    assert kinds.count("started") == 2
+    assert kinds.count("ended") == 2
+
+
+@pytest.mark.slow
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_is_used(
+    untrained: tuple[Path, str], undisturbed: str, tmp_path: Path
+) -> None:
+    workspace, params = _copy(untrained, tmp_path / "ws")
+    run_id = _stopped_after(workspace, params, 5, lambda pid: os.kill(pid, signal.SIGKILL))
+    newest = _checkpoints(workspace, run_id) / "checkpoint-4"
+    assert is_whole(newest)
+    (newest / "optimizer.pt").unlink()
+    assert run_to_end(workspace, SFT_KIND, SFT_ENTRY, params, resume_id=run_id)["hash"] == undisturbed
+    plan = [event.payload for event in read_events(workspace.runs / run_id)[0] if event.kind == "plan"][-1]
+    assert (plan["resumed_from"], plan["damaged"]) == ("checkpoint-2", ["checkpoint-4"])
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Path:
+    """Two sealed checkpoints."""
+    for step in (9, 10):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        for name in (
+            "adapter_model.safetensors",
+            "optimizer.pt",
+            "rng_state.pth",
+            "scheduler.pt",
+            "trainer_state.json",
+        ):
+            (folder / name).write_bytes(name.encode() * 50)
+        write_manifest(folder)
+    return tmp_path
+
+
+def test_checkpoints_are_ordered_by_step_not_by_name_or_clock(sealed: Path) -> None:
+    os.utime(sealed / "checkpoint-10", (0, 0))
+    assert newest_whole(sealed) == (sealed / "checkpoint-10", [])
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "missing": Path.unlink,
+    "empty": lambda path: path.write_bytes(b""),
+    "one bit": _flip,
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "longer": lambda path: path.write_bytes(path.read_bytes() + b"x"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", [*FILES, "manifest.json"])
+def test_no_damage_to_any_file_is_resumed_from(sealed: Path, name: str, damage: str) -> None:
+    DAMAGES[damage](sealed / "checkpoint-10" / name)
+    assert newest_whole(sealed) == (sealed / "checkpoint-9", ["checkpoint-10"])
+    assert (sealed / "damaged-checkpoint-10").is_dir()
+
+
+def test_a_checkpoint_that_was_never_sealed_is_not_used(sealed: Path) -> None:
+    (sealed / "checkpoint-11").mkdir()
+    (sealed / "checkpoint-11" / "adapter_model.safetensors").write_bytes(b"half")
+    assert newest_whole(sealed)[0] == sealed / "checkpoint-10"
