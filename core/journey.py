@@ -99,7 +99,7 @@ class Journey:
     def dataset(self, workspace: Workspace, name: str = "dataset", memories: bool = True) -> BuiltDataset:
         with self.stage(name) as row:
             built = build(workspace, memories=memories)
-            row["detail"] = f"{built.examples} samples, {built.trained_tokens} trained tokens, hash {built.hash}"
+            row["detail"] = f"{built.examples} samples, {built.trained_tokens} trained tokens"
         return built
 
     def train(

@@ -121,7 +121,7 @@ class ProgressLine:
         if event.kind == "progress":
             self._draw(name, payload)
         elif event.kind == "stage_done":
-            self.say(f"  {payload['name']:<26} {payload['seconds']:>7.1f} s   {payload['detail']}")
+            self.say(f"  {payload['name']:<24} {payload['seconds']:>6.1f} s  {payload['detail']}")
             for issue in payload.get("issues", []) if self._verbose else []:
                 self.say(f"      {issue['locator']}: {issue['reason']}")
         elif event.kind == "metrics" and self._verbose:

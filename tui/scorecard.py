@@ -1,26 +1,32 @@
-"""A scorecard as lines of text."""
+"""A scorecard as lines of text that fit 80 columns."""
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from tui.face import table
 
-COLUMNS = (
-    ("bits_per_token", "bits/token"),
-    ("mrr", "true answer MRR"),
-    ("verbatim_overlap", "copied"),
-    ("words", "words"),
-)
+WIDTH = 80
+WITH_INTERVAL = (("bits_per_token", "bits/token"), ("mrr", "true answer MRR"))
 
 
 def scorecard_lines(scorecard: dict[str, Any]) -> list[str]:
     """The ladder with intervals, the values per interview, and what b4 gains on each other system."""
     dates = [each["date"] or each["title"] for each in scorecard["interviews"]]
-    rows = []
-    for name, system in {**scorecard["systems"], **scorecard["controls"]}.items():
-        rows.append([name, system["title"], *(_interval(system["metrics"].get(key)) for key, _ in COLUMNS)])
-    lines = table(rows, ("", "", *(title for _, title in COLUMNS)))
+    everything = {**scorecard["systems"], **scorecard["controls"]}
+    lines = table([[name, system["title"]] for name, system in everything.items()])
+    lines += ["", "on the held-out interviews, with 95% intervals"]
+    rows = [
+        [
+            name,
+            *(_interval(system["metrics"].get(key)) for key, _ in WITH_INTERVAL),
+            f"{system['metrics']['verbatim_overlap']['value']:.1%}",
+            f"{system['metrics']['words']['value']:.0f}",
+        ]
+        for name, system in everything.items()
+    ]
+    lines += table(rows, ("", *(title for _, title in WITH_INTERVAL), "copied", "words"))
     lines += ["", "bits per token of the real answers, per interview (fewer is better)"]
     lines += table(
         [
@@ -31,21 +37,18 @@ def scorecard_lines(scorecard: dict[str, Any]) -> list[str]:
     )
     if scorecard["differences"]:
         lines += ["", "b4 minus each, in bits per token (below zero: b4 is better)"]
-        lines += table(
-            [
-                [name, f"{gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]",
-                 *(f"{value:+.3f}" for value in gain["per_interview"])]
-                for name, gain in scorecard["differences"].items()
-            ],
-            ("", "pooled", *dates),
-        )  # fmt: skip
+        rows = [
+            [name, _interval(gain, "+"), *(f"{value:+.3f}" for value in gain["per_interview"])]
+            for name, gain in scorecard["differences"].items()
+        ]
+        lines += table(rows, ("", "pooled", *dates))
     if scorecard.get("not_run"):
         lines += ["", f"not run, for want of an adapter: {', '.join(scorecard['not_run'])}"]
-    return [*lines, "", *scorecard["notes"]]
+    return [*lines, "", *(line for note in scorecard["notes"] for line in textwrap.wrap(note, WIDTH))]
 
 
-def _interval(figure: dict[str, float] | None) -> str:
+def _interval(figure: dict[str, float] | None, sign: str = "") -> str:
     if figure is None:
         return ""
-    digits = 1 if figure["value"] >= 10 else 3
-    return f"{figure['value']:.{digits}f} [{figure['low']:.{digits}f}, {figure['high']:.{digits}f}]"
+    value, low, high = (f"{figure[key]:{sign}.3f}" for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"

@@ -82,7 +82,10 @@ def drop_stale_chunks(db: Database, document_id: int, text: str, last_day: int) 
         "SELECT id, start, stop, text FROM chunk WHERE document_id = ?", (document_id,)
     ):
         if text[start:stop] == words:
-            db.execute("UPDATE chunk SET last_day = ? WHERE id = ?", (last_day, chunk_id))
+            if db.value("SELECT last_day FROM chunk WHERE id = ?", (chunk_id,)) != last_day:
+                db.execute("UPDATE chunk SET last_day = ? WHERE id = ?", (last_day, chunk_id))
+                # The index holds the old date with the vector: both are made again.
+                db.execute("DELETE FROM vector WHERE chunk_id = ?", (chunk_id,))
         else:
             db.execute(
                 "DELETE FROM recalled WHERE exchange_id IN (SELECT exchange_id FROM memory WHERE chunk_id = ?)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from core.journey import demo as journey_demo
 from core.sample import TARGET
 from tui.face import Face, command
 from tui.safe_text import safe_line
-from tui.scorecard import scorecard_lines
+from tui.scorecard import WIDTH, scorecard_lines
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -50,7 +51,8 @@ def demo(
 def _lines(told: dict[str, Any], folder: Path) -> list[str]:
     lines = ["", *scorecard_lines(told["scorecard"]), "", f"Asked: {told['question']}"]
     for name, answer in told["answers"].items():
-        lines += ["", f"{name}, {NAMES[name]}:", f"  {safe_line(answer)}"]
+        lines += ["", f"{name}, {NAMES[name]}:", *textwrap.wrap(safe_line(answer), WIDTH - 2, initial_indent="  ",
+                                                                subsequent_indent="  ")]  # fmt: skip
     seconds = sum(stage["seconds"] for stage in told["stages"])
     return [
         *lines,
