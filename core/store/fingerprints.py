@@ -25,7 +25,8 @@ _QUERIES = {
     ),
     "recall": (
         "SELECT memory.uid, exchange.uid, chunk.uid, memory.rank, memory.score, writer, memory.text, quote"
-        " FROM memory JOIN exchange ON exchange.id = exchange_id JOIN chunk ON chunk.id = chunk_id ORDER BY memory.uid",
+        " FROM memory JOIN exchange ON exchange.id = memory.exchange_id JOIN chunk ON chunk.id = memory.chunk_id"
+        " ORDER BY memory.uid",
         "SELECT memory.uid, kind, judge, value FROM judgement JOIN memory ON memory.id = memory_id ORDER BY 1, 2, 3",
     ),
     "dataset": ("SELECT hash FROM dataset ORDER BY hash",),

@@ -29,6 +29,8 @@ from core.workspace import Workspace
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 KILLS = 20
+KILLS_IN_A_ROW = 4
+"""Before a workspace is left to finish and compared."""
 STAGES = ("import", "embed", "recall", "dataset")
 
 
@@ -87,16 +89,17 @@ def test_a_killed_stage_ends_as_an_undisturbed_one(
 ) -> None:
     chance = random.Random(stage)
     attempt = _attempts(words)[stage]
-    kills = finished = 0
+    kills = workspaces = 0
     while kills < KILLS:
-        workspace = _copy(undisturbed.before[stage], tmp_path / f"{stage}-{kills}")
-        while kills < KILLS and not attempt(workspace, chance.uniform(0, undisturbed.seconds[stage])):
+        workspaces += 1
+        workspace = _copy(undisturbed.before[stage], tmp_path / f"{stage}-{workspaces}")
+        for _ in range(KILLS_IN_A_ROW):
+            if attempt(workspace, chance.uniform(0, undisturbed.seconds[stage])):
+                break
             kills += 1
-        attempt(workspace, None)
-        finished += 1
+        assert attempt(workspace, None)
         assert fingerprint(workspace.database, stage) == undisturbed.content[stage]
         workspace.database.close()
-    assert finished > 1
 
 
 def test_a_recall_that_was_killed_does_not_recall_again_what_it_had(
