@@ -70,11 +70,6 @@ class DateSpan:
             return cls.unknown()
 
 
-def as_of_conversation(span: DateSpan) -> int | None:
-    """The day before which passages are visible to a conversation: its first day, or None when it is undated."""
-    return span.first if span.known else None
-
-
 def as_of_request(text: str) -> int | None:
     """The day before which passages are visible to a chat set at ``text``: ``2019`` means the end of that year.
 

@@ -5,8 +5,8 @@ An importer never touches the store; it yields these values in the order of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -136,7 +136,6 @@ class Options:
     day_first: bool | None = None
     """Day before month in numeric dates; None lets the importer decide from the values, or report an ambiguity."""
     include_private: bool = False
-    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 class Importer(Protocol):

@@ -22,9 +22,6 @@ from core.store.identity import content_uid
 from core.store.memories import MemoryRow, put_memories, recall_keys, set_recall_key
 from core.workspace import Workspace
 
-KIND = "recall"
-ENTRY = "core.recall.run:run"
-
 
 def run(job: Job) -> dict[str, Any]:
     """Recall for every trained or validating exchange that has not been recalled with these settings."""

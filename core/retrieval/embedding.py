@@ -22,8 +22,6 @@ from core.store.sources import list_sources
 from core.store.vector_index import IndexRow, VectorIndex
 from core.workspace import Workspace
 
-KIND = "embed"
-ENTRY = "core.retrieval.embedding:run"
 BATCH_CHUNKS = 64
 TITLE_TOKENS = 16
 """Room kept in the embedder's window for the title or question that is embedded with a passage."""
