@@ -32,6 +32,8 @@ EMBED = ("embed", "core.retrieval.embedding:run")
 RECALL = ("recall", "core.recall.run:run")
 
 QUICK_STEPS = 20
+QUICK_RECALLED = 40
+"""Questions that the quick demo recalls memories for, the earliest."""
 QUICK_QUESTIONS = 4
 """Held-out questions of each interview that the quick demo scores."""
 
@@ -85,9 +87,9 @@ class Journey:
             done = self.work(name, workspace, *EMBED, {})
             row["detail"] = f"{done['chunks']} passages, {done['embedded']} embedded"
 
-    def recall(self, workspace: Workspace, name: str = "recall") -> None:
+    def recall(self, workspace: Workspace, name: str = "recall", limit: int | None = None) -> None:
         with self.stage(name) as row:
-            done = self.work(name, workspace, *RECALL, {})
+            done = self.work(name, workspace, *RECALL, {"limit": limit} if limit else {})
             row["detail"] = f"{done['candidates']} candidate memories for {done['recalled']} questions"
 
     def review_by_rule(self, workspace: Workspace, name: str = "review") -> None:
@@ -170,7 +172,7 @@ def _settle(paths: Iterable[Path], named: dict[str, str] | None = None) -> list[
 def demo(root: Path, quick: bool, watch: Watch) -> dict[str, Any]:
     """The journey on the sample target, offline, in the workspace ``root``; its control person beside it.
 
-    ``quick`` trains for fewer steps, leaves out the systems that need further training, and scores fewer questions.
+    ``quick`` recalls for fewer questions, trains for fewer steps, leaves out the systems that need further training, and scores fewer questions.
     """
     requests = sample_requests(sample_folder())
     workspace = _open_or_create(root, TARGET)
@@ -178,7 +180,7 @@ def demo(root: Path, quick: bool, watch: Watch) -> dict[str, Any]:
     journey.import_files(workspace, "import", requests["train"], use="train")
     journey.import_files(workspace, "import private", requests["recall"], use="recall", include_private=True)
     journey.embed(workspace)
-    journey.recall(workspace)
+    journey.recall(workspace, limit=QUICK_RECALLED if quick else None)
     journey.review_by_rule(workspace)
     # The one with memories is built last: it is the newest, which later commands take.
     plain = None if quick else journey.dataset(workspace, "dataset without memories", memories=False)

@@ -42,7 +42,9 @@ class LikelihoodJudge:
         """One verdict for each memory; all of an exchange's texts are one cached unit."""
         asked = self._tail(question, LONGEST_QUESTION)
         answered = None if answer is None else self._head(answer, self._answer_tokens)
-        texts = [self._text(memory, asker, asked, answered) for memory in (unrelated, *memories)]
+        # The unrelated memory is only there for the question.
+        texts = [self._text(unrelated, asker, asked, None)]
+        texts += [self._text(memory, asker, asked, answered) for memory in memories]
         if answered is not None:
             texts.append(self._text("", asker, asked, answered))
         scores = self._likelihood.score(texts)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 BATCH_TOKENS = 2048
 """Padded tokens of one forward pass."""
+MOST_PADDING = 1.5
+"""Longest to shortest of one batch: padding costs as much as words do."""
 DECIMALS = 4
 """Bits are rounded, so that a stored figure does not hang on the last bits of a float."""
 
@@ -101,10 +103,11 @@ class Likelihood:
 
 
 def _batches(order: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
-    """Cut an ascending order of lengths into batches of at most ``BATCH_TOKENS`` padded tokens."""
+    """Cut an ascending order of lengths into batches of like lengths, of at most ``BATCH_TOKENS`` padded tokens."""
     batches: list[list[int]] = []
     for index in order:
-        if batches and (len(batches[-1]) + 1) * lengths[index] <= BATCH_TOKENS:
+        fits = bool(batches) and (len(batches[-1]) + 1) * lengths[index] <= BATCH_TOKENS
+        if fits and lengths[index] <= MOST_PADDING * lengths[batches[-1][0]]:
             batches[-1].append(index)
         else:
             batches.append([index])

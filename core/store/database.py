@@ -62,6 +62,7 @@ class Database:
             connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
             connection.set_busy_timeout(BUSY_TIMEOUT_MS)
             for pragma in (
+                "page_size = 8192",  # A vector of 384 floats fits a page; it counts only while the file is empty.
                 "journal_mode = WAL",
                 "synchronous = FULL",
                 "foreign_keys = ON",

@@ -220,3 +220,21 @@ def test_weights_that_lose_too_much_in_bytes_stay_float(
     text = "a long walk along the shore " * 20
     assert (load_embedder().embed([text]) @ embedder.embed([text]).T).item() >= 0.999
     assert [file.stat().st_size for file in tmp_path.glob("*-int8.onnx")] == [0]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_folder_of_another_make_is_embedded_through_the_library(tmp_path: Path, embedder: Embedder) -> None:
+    folder = tmp_path / "first-token"
+    shutil.copytree(minilm(), folder)
+    pooling = {"word_embedding_dimension": 384, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    (folder / "1_Pooling/config.json").write_text(json.dumps(pooling), "utf-8")
+    other = load_embedder(str(folder))
+    assert not isinstance(other, BertEmbedder)
+    assert (other.spec.dimension, other.spec.max_tokens, other.spec.revision) == (384, 256, embedder.spec.revision)
+    found = other.embed(["sea", "lone \ud800 surrogate"])
+    assert np.linalg.norm(found, axis=1) == pytest.approx(1, abs=1e-5)
+    assert other.embed([]).shape == (0, 384)
+    text = "Café 漢字 it's"
+    assert other.token_spans(text) == embedder.token_spans(text)
+    assert other.count_tokens("sea " * 600) == 600

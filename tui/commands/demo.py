@@ -16,6 +16,11 @@ from tui.scorecard import WIDTH, scorecard_lines
 
 app = typer.Typer(rich_markup_mode=None)
 
+QUICK = (
+    "Quick: memories for 40 questions, 20 training steps, three systems, and four",
+    "questions of each held-out interview. Without --quick it does all of it, and adds",
+    "the systems that show what recall and training bring.",
+)
 NAMES = {"b0": "the base model", "b2": "with memories", "b4": "the trained twin"}
 
 
@@ -36,15 +41,13 @@ def demo(
     root = folder.absolute()
     face.note(f"The journey of {TARGET}, an invented person, in {root}")
     if quick:
-        face.note(
-            "Quick: 20 training steps, three systems, four questions of each held-out interview. Without --quick it"
-        )
-        face.note("trains longer and adds the systems that show what recall and training bring.")
-    line = face.watcher()
+        for line in QUICK:
+            face.note(line)
+    progress = face.watcher()
     try:
-        told = journey_demo(root, quick, line.show)
+        told = journey_demo(root, quick, progress.show)
     finally:
-        line.clear()
+        progress.clear()
     face.result(told, _lines(told, folder))
 
 
