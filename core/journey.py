@@ -172,7 +172,8 @@ def _settle(paths: Iterable[Path], named: dict[str, str] | None = None) -> list[
 def demo(root: Path, quick: bool, watch: Watch) -> dict[str, Any]:
     """The journey on the sample target, offline, in the workspace ``root``; its control person beside it.
 
-    ``quick`` recalls for fewer questions, trains for fewer steps, leaves out the systems that need further training, and scores fewer questions.
+    ``quick`` recalls for fewer questions, trains for fewer steps, leaves out the systems that need further training,
+    and scores fewer questions.
     """
     requests = sample_requests(sample_folder())
     workspace = _open_or_create(root, TARGET)
