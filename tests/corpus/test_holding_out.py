@@ -133,6 +133,8 @@ def test_an_unknown_conversation_is_refused_and_changes_nothing(
 def test_passages_and_accepted_memories_of_a_conversation_go_when_it_is_held_out(
     workspace: Workspace, years: Callable[[int, int], None]
 ) -> None:
+    with (workspace.root / "persona.toml").open("a") as settings:
+        settings.write("\n[dataset]\nfailed_recall = 0.0\n")
     years(2010, 2016)
     run_to_end(workspace, *EMBED, {})
     database = workspace.database
