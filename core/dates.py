@@ -16,7 +16,7 @@ Precision = Literal["day", "month", "year", "unknown"]
 UNDATED_DAY = -1
 """The sentinel day of undated passages in an index: before every real day, never NULL."""
 
-_ISO = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(?:[T ].*)?$")
+_ISO = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2})(?:[T ]+[0-9]{1,2}:[0-9]{2}.*)?)?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class DateSpan:
     @classmethod
     def parse(cls, text: str) -> DateSpan:
         """Read ``YYYY``, ``YYYY-MM``, ``YYYY-MM-DD`` or an ISO timestamp; anything else is unknown."""
-        found = _ISO.match(text.strip())
+        found = _ISO.fullmatch(text.strip())
         if not found:
             return cls.unknown()
         year, month, day = (int(part) if part else None for part in found.groups())

@@ -82,11 +82,25 @@ def check_workspace(workspace: Workspace, rebuild: bool, verify: bool) -> Iterat
         except OSError:
             whole = False
         yield Check(f"adapter {adapter.name}", whole, adapter.hash if whole else f"{folder} is damaged: train it again")
-    lost = [run.id for run in list_runs(workspace.runs) if run.state == "lost"]
+    lost = _lost_runs(workspace)
     yield Check("runs", not lost, f"lost: {', '.join(lost)}; simulee runs resume ID" if lost else "none lost")
     if verify:
         for stage, value in fingerprints(database).items():
             yield Check(f"content of {stage}", True, value)
+
+
+def _lost_runs(workspace: Workspace) -> list[str]:
+    """Runs that went without a word, but for those whose work a later run has done."""
+    runs = list_runs(workspace.runs)
+    return [
+        run.id
+        for place, run in enumerate(runs)
+        if run.state == "lost"
+        and not any(
+            later.state == "done" and (later.kind, later.params) == (run.kind, run.params)
+            for later in runs[place + 1 :]
+        )
+    ]
 
 
 def _check_index(workspace: Workspace, rebuild: bool) -> Iterator[Check]:

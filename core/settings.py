@@ -6,6 +6,7 @@ Everything is optional; the defaults are the embedded engines, which need no acc
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -79,13 +80,13 @@ class TrainingSettings(_Section):
     rank: Annotated[int, Field(ge=1)] = 16
     alpha: Annotated[int, Field(ge=1)] = 32
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    learning_rate: Annotated[float | None, Field(gt=0)] = None
-    epochs: Annotated[float | None, Field(gt=0)] = None
+    learning_rate: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    epochs: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
     batch: Annotated[int | None, Field(ge=1)] = None
     """Samples per optimizer step, by gradient accumulation."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     checkpoint_steps: Annotated[int, Field(ge=1)] = 20
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
 
 class PrivacySettings(_Section):
@@ -123,6 +124,14 @@ class Settings(_Section):
         return tuple(name for name in (self.name, *self.aliases) if name)
 
 
+def training_settings(base: TrainingSettings, overrides: Mapping[str, object]) -> TrainingSettings:
+    """The settings with some overruled. Raises SettingsError for a value that cannot be."""
+    try:
+        return TrainingSettings.model_validate(base.model_dump() | dict(overrides))
+    except ValidationError as error:
+        raise SettingsError(_first_problem(error), "`simulee train sft -h` shows what it takes") from None
+
+
 def load_settings(path: Path) -> Settings:
     """Read ``persona.toml``. Raises SettingsError with the line or the key that is off."""
     try:
@@ -133,6 +142,9 @@ def load_settings(path: Path) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}", "mend that line") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{path}: {key}: {first['msg'].lower()}", "see the settings in the README") from None
+        raise SettingsError(f"{path}: {_first_problem(error)}", "see the settings in the README") from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg'].lower()}"

@@ -38,6 +38,8 @@ class Workspace:
         """
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise WorkspaceError(f"{root} is not empty", "name a folder that does not exist yet: --dir D")
+        if not _is_text(str(root), name, *aliases):
+            raise WorkspaceError(f"{name!r} in {str(root)!r} is not all text", "use names that are valid UTF-8")
         try:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
             root.chmod(0o700)
@@ -119,3 +121,8 @@ class Workspace:
     @property
     def exports(self) -> Path:
         return self.root / "exports"
+
+
+def _is_text(*names: str) -> bool:
+    """Whether a file can hold these: an argument or a path of other bytes comes with lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for name in names for character in name)

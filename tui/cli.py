@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from core.errors import SimuleeError
+from core.errors import SimuleeError, UsageError
 from tui.face import detach_stdout, fail
 
 ClickException: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
@@ -125,3 +125,13 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         detach_stdout()
         return 0
+    except UnicodeEncodeError as error:
+        return fail(UsageError(f"{error.object!r} is not text: some of its bytes are no UTF-8", "simulee -h"), as_json)
+    except OSError as error:
+        return fail(SimuleeError(_refusal(error), "check the path, its permissions and the space on the disk"), as_json)
+
+
+def _refusal(error: OSError) -> str:
+    """What the system refused, and for which file where it says so; a name too long to read is cut."""
+    reason = error.strerror or str(error)
+    return reason if error.filename is None else f"{str(error.filename)[:200]}: {reason}"

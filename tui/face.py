@@ -214,7 +214,7 @@ def command(
 def group(help_text: str, bare: bool = False) -> typer.Typer:
     """A command with commands of its own; ``bare`` when it does something without them too."""
     return typer.Typer(
-        help=help_text, no_args_is_help=not bare, add_completion=False, rich_markup_mode=None,
+        help=help_text, invoke_without_command=bare, add_completion=False, rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]}, pretty_exceptions_enable=False,
     )  # fmt: skip
 
@@ -246,7 +246,7 @@ def fail(error: SimuleeError, as_json: bool) -> int:
         sys.stdout.write(json.dumps({"error": error.message, "hint": error.hint}) + "\n")
     sys.stderr.write(safe_line(f"simulee: {error.message}") + "\n")
     if error.hint:
-        sys.stderr.write(safe_line(f"  {error.hint}") + "\n")
+        sys.stderr.write(f"  {safe_line(error.hint)}\n")
     return error.exit_code
 
 

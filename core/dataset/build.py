@@ -166,6 +166,7 @@ class _Recalled:
 @dataclass(frozen=True, slots=True)
 class _Accepted:
     uid: str
+    chunk_id: int
     memory: RecalledMemory
     last_day: int
     conversation_id: int
@@ -186,6 +187,7 @@ def _accepted(workspace: Workspace, splits: dict[str, str]) -> dict[str, list[_A
             accepted.setdefault(row.exchange_uid, []).append(
                 _Accepted(
                     row.memory.uid,
+                    row.memory.chunk_id,
                     RecalledMemory(_words(row), passage.date, passage.title),
                     passage.chunk.last_day,
                     passage.conversation_id,
@@ -219,7 +221,7 @@ def _recall(
             for memory in memories
             if memory.conversation_id != conversation.id
             and (exchange.first_day < 0 or memory.last_day < exchange.first_day)
-            and memory.uid not in {each.uid for each in own}
+            and memory.chunk_id not in {each.chunk_id for each in own}
         ]
         own = chance.sample(others, min(len(own), len(others)))
         kind = "wrong" if own else "none"

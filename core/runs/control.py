@@ -25,26 +25,34 @@ START_SECONDS = 60.0
 
 def start(workspace: Workspace, kind: str, entry: str, params: dict[str, Any]) -> Run:
     """Start detached work. Raises RunError when a run of the same kind is at work here."""
-    for other in list_runs(workspace.runs):
-        if other.kind == kind and other.state == "running":
-            raise RunError(
-                f"{other.id} is already running on this workspace",
-                f"`simulee runs attach {other.id}` follows it, `simulee runs cancel {other.id}` stops it",
-            )
+    _refuse_beside(workspace, kind)
     run = create_run(workspace.runs, kind, entry, params)
     _spawn(workspace, run)
     return load_run(workspace.runs, run.id)
 
 
 def resume(workspace: Workspace, run_id: str) -> Run:
-    """Go on with a run that was cancelled, failed or lost. Raises RunError when there is nothing to resume."""
+    """Go on with a run that was cancelled, failed or lost.
+
+    Raises RunError when there is nothing to resume, or when another run of the same kind is at work here.
+    """
     run = load_run(workspace.runs, run_id)
     if run.state == "running":
         return run
     if run.state == "done":
         raise RunError(f"{run_id} is done", "start a new one")
+    _refuse_beside(workspace, run.kind)
     _spawn(workspace, run)
     return load_run(workspace.runs, run_id)
+
+
+def _refuse_beside(workspace: Workspace, kind: str) -> None:
+    for other in list_runs(workspace.runs):
+        if other.kind == kind and other.state == "running":
+            raise RunError(
+                f"{other.id} is already running on this workspace",
+                f"`simulee runs attach {other.id}` follows it, `simulee runs cancel {other.id}` stops it",
+            )
 
 
 def cancel(workspace: Workspace, run_id: str) -> Run:
@@ -59,35 +67,30 @@ def cancel(workspace: Workspace, run_id: str) -> Run:
 
 
 def follow(workspace: Workspace, run_id: str, from_start: bool = True) -> Iterator[Event]:
-    """Yield a run's events, those before now included, until it ends; the last one is ``ended`` or ``lost``."""
+    """Yield a run's events until it ends, those before now included unless ``from_start`` is off.
+
+    A run whose process went without a word ends with an event ``lost``.
+    """
     run = load_run(workspace.runs, run_id)
     offset = 0
+    last = None
     if not from_start:
-        _, offset = read_events(run.folder)
-    while True:
+        events, offset = read_events(run.folder)
+        last = events[-1].kind if events else None
+    alive = True
+    while alive:
+        # Asked before reading: what a worker wrote while it lived is then read to the end.
         alive = is_alive(run.folder)
         events, offset = read_events(run.folder, offset)
+        last = events[-1].kind if events else last
         yield from events
-        if events and events[-1].kind == "ended":
-            _wait_for(run)
-            return
-        if not alive and not is_alive(run.folder):
-            events, offset = read_events(run.folder, offset)
-            yield from events
-            if not events or events[-1].kind != "ended":
-                yield Event(0, "", "lost", {})
-            _wait_for(run)
-            return
-        time.sleep(POLL_SECONDS)
-
-
-def _wait_for(run: Run) -> None:
-    """Wait the moment between a worker's last event and its end, and reap it where it is our own."""
+        if alive:
+            time.sleep(POLL_SECONDS)
     process = _children.pop(run.folder, None)
     if process is not None:
         process.wait()
-    while is_alive(run.folder):
-        time.sleep(POLL_SECONDS)
+    if last != "ended":
+        yield Event(0, "", "lost", {})
 
 
 def _spawn(workspace: Workspace, run: Run) -> None:
@@ -133,7 +136,8 @@ def run_to_end(
     """
     run = resume(workspace, resume_id) if resume_id else start(workspace, kind, entry, params)
     try:
-        for event in follow(workspace, run.id, from_start=False):
+        # All of a new run: it may have done much before anybody follows it.
+        for event in follow(workspace, run.id, from_start=resume_id is None):
             if watch is not None:
                 watch(event)
     except KeyboardInterrupt:

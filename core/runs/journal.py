@@ -60,7 +60,7 @@ def now() -> str:
 def create_run(runs: Path, kind: str, entry: str, params: dict[str, Any]) -> Run:
     """Make the folder of a new run. Ids are ``<kind>-<n>``, n counting up."""
     runs.mkdir(mode=0o700, exist_ok=True)
-    number = 1 + max((int(path.name.rpartition("-")[2]) for path in runs.glob(f"{kind}-[0-9]*")), default=0)
+    number = 1 + max((int(path.name.rpartition("-")[2]) for path in _folders(runs, kind)), default=0)
     while True:
         folder = runs / f"{kind}-{number}"
         try:
@@ -98,8 +98,13 @@ def load_run(runs: Path, run_id: str) -> Run:
 
 def list_runs(runs: Path) -> list[Run]:
     """Every run, oldest first."""
-    found = [load_run(runs, path.parent.name) for path in runs.glob("*/run.json")] if runs.exists() else []
+    found = [load_run(runs, path.name) for path in _folders(runs, "*") if (path / "run.json").exists()]
     return sorted(found, key=lambda run: (run.created, run.kind, int(run.id.rpartition("-")[2])))
+
+
+def _folders(runs: Path, kind: str) -> list[Path]:
+    """Folders named as runs are; what else a person keeps there, such as a copy of one, is none."""
+    return [path for path in runs.glob(f"{kind}-*") if path.name.rpartition("-")[2].isdecimal()]
 
 
 def is_alive(folder: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import json
 import os
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from core.atomic import write_atomically
-from core.errors import Interrupted, SimuleeError
+from core.errors import Interrupted, RunError, SimuleeError
 from core.runs.job import Job
-from core.runs.journal import EventLog, State, holding, load_run
+from core.runs.journal import EventLog, Run, State, holding, list_runs, load_run
 from core.workspace import Workspace
 
 NICENESS = 10
+ROOM = 16_384
+"""Bytes of disk that a run keeps for its last words, so that it can still say that the disk is full."""
 
 Work = Callable[[Job], dict[str, Any]]
 
@@ -43,12 +46,14 @@ def main(root: Path, run_id: str) -> int:
             return 0
         log = EventLog(run.folder)
         (run.folder / "state.json").unlink(missing_ok=True)
+        room = run.folder / ".room"
+        room.write_bytes(bytes(ROOM))
         state: State = "failed"
         result: dict[str, Any]
         if not alone:
             result = {
-                "error": f"another {run.kind} run is working on this workspace",
-                "hint": "`simulee runs list` names it; wait for it or cancel it",
+                "error": f"{_other(workspace, run)} is already running on this workspace",
+                "hint": "wait for it, or `simulee runs cancel` it",
                 "exit_code": 1,
             }
         else:
@@ -62,12 +67,8 @@ def main(root: Path, run_id: str) -> int:
             except SimuleeError as error:
                 result = _told(error)
             except Exception as error:  # The log is the only place where a detached process can say what broke.
-                traceback.print_exc()
-                result = {
-                    "error": f"{type(error).__name__}: {error}",
-                    "hint": f"this is a defect; the log is {run.folder / 'output.log'}",
-                    "exit_code": 1,
-                }
+                result = _broken(error, run)
+        room.unlink(missing_ok=True)
         write_atomically(run.folder / "state.json", json.dumps({"state": state, "result": result}))
         log.append("ended", {"state": state, "result": result})
     return 0 if state == "done" else 1
@@ -79,6 +80,25 @@ def _give_way() -> None:
     # A session of its own is scheduled as one group on Linux, and a group has a niceness of its own.
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(NICENESS), "ascii")
+
+
+def _other(workspace: Workspace, run: Run) -> str:
+    """The run of the same kind that is at work."""
+    others = (other for other in list_runs(workspace.runs) if other.kind == run.kind and other.state == "running")
+    return next((other.id for other in others if other.id != run.id), f"another {run.kind} run")
+
+
+def _broken(error: Exception, run: Run) -> dict[str, Any]:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return _told(
+            RunError("the disk is full", f"free some space, then simulee runs resume {run.id} goes on where it stopped")
+        )
+    traceback.print_exc()
+    return {
+        "error": f"{type(error).__name__}: {error}",
+        "hint": f"this is a defect; the log is {run.folder / 'output.log'}",
+        "exit_code": 1,
+    }
 
 
 def _told(error: SimuleeError) -> dict[str, Any]:

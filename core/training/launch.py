@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from core.settings import training_settings
+
 if TYPE_CHECKING:
     from core.workspace import Workspace
 
@@ -30,6 +32,6 @@ def sft_params(
         "dataset": dataset_hash,
         "base": base or workspace.settings.models.persona.model,
         "max_steps": max_steps,
-        "settings": workspace.settings.training.model_copy(update=named).model_dump(mode="json"),
+        "settings": training_settings(workspace.settings.training, named).model_dump(mode="json"),
         "use": use,
     }
