@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.review.queue import stats
 from core.runs.journal import list_runs
-from core.store.adapters import active_adapter
+from core.store.adapters import AdapterRow, active_adapter
 from core.store.counts import count_all, writing_years
-from core.store.datasets import list_datasets
+from core.store.datasets import DatasetRow, list_datasets
 from core.store.decisions import last_decision_id
 from core.store.scorecards import list_scorecards
+from core.twin.launch import SERVE_KIND
 from core.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
+class StageRow:
+    """One stage of the pipeline. ``state`` is ``done``, ``waiting``, ``stale`` or ``none``."""
+
+    stage: str
+    text: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
-    """The pipeline as (stage, what there is) rows, and what to do next."""
+    """The pipeline, and what to do next."""
 
     target: str
-    rows: tuple[tuple[str, str], ...]
-    next_step: str
+    rows: tuple[StageRow, ...]
+    next_words: str
+    next_command: str
+    next_screen: str
+    """The screen where the next step is done."""
 
 
 def overview(workspace: Workspace) -> Overview:
@@ -34,22 +48,52 @@ def overview(workspace: Workspace) -> Overview:
     first, last = writing_years(database)
     dates = f" {first[:4]}–{last[:4]}" if first else ""
     stale = last_decision_id(database) - datasets[-1].decision if datasets else 0
-    running = [run.id for run in list_runs(workspace.runs) if run.state == "running"]
+    running = [run.id for run in list_runs(workspace.runs) if run.state == "running" and run.kind != SERVE_KIND]
     rows = [
-        ("corpus", f"{counts['document']} documents{dates} · {counts['conversation']} conversations ·"
-                   f" {counts['exchange']} exchanges"),
-        ("passages", f"{counts['chunk']} embedded"),
-        ("recall", f"{counts['memory']} memories · {review.pending} waiting · {review.accepted} accepted"),
-        ("dataset", f"ds{datasets[-1].id} {datasets[-1].hash}" + (f" · {stale} decisions are newer" if stale else "")
-         if datasets else "none"),
-        ("training", adapter.name if adapter else "no adapter: the twin is the bare base model"),
-        ("fidelity", _fidelity(scorecards[-1][2]) if scorecards else "not measured"),
+        StageRow(
+            "corpus",
+            f"{counts['document']} documents{dates} · {counts['conversation']} conversations ·"
+            f" {counts['exchange']} exchanges · {counts['chunk']} passages",
+            "none" if not counts["document"] + counts["conversation"] else "done" if counts["chunk"] else "waiting",
+        ),
+        StageRow(
+            "recall",
+            f"{counts['memory']} memories · {review.pending} waiting for you · {review.accepted} accepted",
+            "none" if not counts["memory"] else "waiting" if review.pending else "done",
+        ),
+        StageRow(
+            "dataset",
+            f"ds{datasets[-1].id} {datasets[-1].hash}" + (f" · {stale} decisions are newer than it" if stale else "")
+            if datasets
+            else "none yet",
+            "none" if not datasets else "stale" if stale else "done",
+        ),
+        StageRow(
+            "training",
+            f"{adapter.name}{_trained_on(adapter, datasets)}" if adapter else "no adapter: the twin is the bare base",
+            "none" if not adapter else "stale" if _trained_on(adapter, datasets) else "done",
+        ),
+        StageRow(
+            "fidelity",
+            _fidelity(scorecards[-1][2]) if scorecards else "not measured",
+            "done" if scorecards else "none",
+        ),
+        StageRow(
+            "twin", f"{counts['session']} sessions" if counts["session"] else "not talked with yet",
+            "done" if counts["session"] else "none",
+        ),
     ]  # fmt: skip
     if running:
-        rows.append(("running", ", ".join(running)))
-    return Overview(
-        workspace.target, tuple(rows), _next(counts, review.pending, bool(datasets), bool(adapter), bool(scorecards))
-    )
+        rows.append(StageRow("running", ", ".join(running), "waiting"))
+    words, command, screen = _next(counts, review.pending, bool(datasets), stale > 0, bool(adapter), bool(scorecards))
+    return Overview(workspace.target, tuple(rows), words, command, screen)
+
+
+def _trained_on(adapter: AdapterRow, datasets: Sequence[DatasetRow]) -> str:
+    """A remark when the adapter learned from an older dataset than the newest."""
+    if adapter.dataset_id is None or not datasets or adapter.dataset_id == datasets[-1].id:
+        return ""
+    return f" · trained on ds{adapter.dataset_id}, ds{datasets[-1].id} is newer"
 
 
 def _fidelity(scorecard: dict[str, object]) -> str:
@@ -60,19 +104,40 @@ def _fidelity(scorecard: dict[str, object]) -> str:
     )
 
 
-def _next(counts: dict[str, int], pending: int, dataset: bool, adapter: bool, measured: bool) -> str:
+def _next(
+    counts: dict[str, int], pending: int, dataset: bool, stale: bool, adapter: bool, measured: bool
+) -> tuple[str, str, str]:
+    """The next step in words, as a command, and the screen where it is done."""
     if not counts["document"] and not counts["conversation"]:
-        return "simulee import SOURCE… (or simulee demo, to see the whole journey first)"
+        return "import a folder, a file or an address", "simulee import SOURCE…", "import"
     if not counts["chunk"]:
-        return "simulee embed"
+        return "cut the new text into passages and embed them", "simulee embed", "import"
     if not counts["exchange"]:
-        return "simulee chat, or import an interview to train on"
+        return "talk with it, or import an interview to train on", "simulee chat", "chat"
     if not counts["memory"]:
-        return "simulee recall"
+        return "recall memories for every question", "simulee recall", "review"
     if pending:
-        return f"simulee review: {pending} memories wait for you"
+        return f"review the {pending:,} memories that wait for you", "simulee review", "review"
     if not dataset:
-        return "simulee dataset build"
+        return "freeze a dataset", "simulee dataset build", "dataset"
     if not adapter:
-        return "simulee train sft"
-    return "simulee chat" if measured else "simulee evaluate"
+        return "train on the dataset", "simulee train sft", "train"
+    if not measured:
+        return "measure the twin on what it never saw", "simulee evaluate", "evaluate"
+    if stale:
+        return "freeze a dataset with your newer decisions", "simulee dataset build", "dataset"
+    return "talk with the twin", "simulee chat", "chat"
+
+
+def stage_counts(workspace: Workspace) -> dict[str, str]:
+    """How much each stage holds, for its tab: documents and conversations, what waits for review, and so on."""
+    counts = count_all(workspace.database)
+    numbers = {
+        "import": counts["document"] + counts["conversation"],
+        "review": stats(workspace.database).pending,
+        "dataset": counts["dataset"],
+        "train": counts["adapter"],
+        "evaluate": counts["scorecard"],
+        "chat": counts["session"],
+    }
+    return {stage: f"{number:,}" for stage, number in numbers.items() if number}

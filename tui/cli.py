@@ -1,137 +1,56 @@
-"""The ``simulee`` entry point. It imports a command only when that command is called."""
+"""The ``simulee`` entry point. The workbench opens without the command parser, a command without the workbench."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from typing import Any
+from pathlib import Path
 
-import typer
-from typer.core import TyperGroup
-
-from core.errors import SimuleeError, UsageError
-from tui.face import detach_stdout, fail
-
-ClickException: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
-"""The base of usage errors; Typer carries its own copy of click and exports it only through its subclasses."""
-
-PHASES: dict[str, dict[str, str]] = {
-    "Begin": {
-        "demo": "The whole journey on the sample target, offline.",
-        "go": "The whole journey on your own words.",
-        "new": "Make a workspace for one target.",
-    },
-    "Corpus": {
-        "import": "Bring in writings and conversations.",
-        "formats": "What can be imported, and how it is told.",
-        "corpus": "Look at what is there.",
-        "embed": "Cut new text into passages and embed them.",
-        "search": "Find passages, as every stage finds them.",
-    },
-    "Memories": {
-        "recall": "Recall memories for every question that was asked.",
-        "review": "Accept or reject them.",
-    },
-    "Twin": {
-        "dataset": "Freeze, inspect and export training data.",
-        "train": "Fine-tune on a frozen dataset.",
-        "adapters": "What was trained, and which the twin uses.",
-        "evaluate": "Measure the twin on interviews it never saw.",
-        "chat": "Talk with the twin.",
-    },
-    "Workshop": {
-        "models": "Roles, engines, and what each needs.",
-        "runs": "Long work: list, follow, cancel, resume.",
-        "trace": "Walk from anything to where it came from.",
-        "doctor": "Check the workspace, the models, the machine.",
-    },
-}
-COMMANDS = {name: text for phase in PHASES.values() for name, text in phase.items()}
-
-
-class LazyGroup(TyperGroup):
-    """Knows the names and one line of every command, and imports none of them to say so."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"tui.commands.{cmd_name.replace('import', 'import_')}")
-        command = typer.main.get_command(module.app)
-        command.name = cmd_name
-        return command
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        formatter.write_usage("simulee", "COMMAND [OPTIONS]")
-        formatter.write_paragraph()
-        formatter.write_text("A workbench that turns a person's own words into a faithful, inspectable model of them.")
-        width = max(len(name) for name in COMMANDS)
-        for phase, commands in PHASES.items():
-            with formatter.section(phase):
-                formatter.write_dl([(name.ljust(width), text) for name, text in commands.items()])
-        formatter.write_paragraph()
-        formatter.write_text("Every command: -w DIR, --json, -q, -v, and -h with an example. First: simulee demo")
-
-
-app = typer.Typer(
-    cls=LazyGroup,
-    no_args_is_help=False,
-    invoke_without_command=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-@app.callback()
-def root(ctx: typer.Context) -> None:
-    """Without a command: where the workspace here stands, and the next step."""
-    if ctx.invoked_subcommand is None:
-        from tui.overview import show_overview
-
-        show_overview()
+WITH_VALUE = {"-w": "folder", "--workspace": "folder", "--screen": "screen", "--theme": "theme"}
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code."""
+    """Open the workbench or run a command, and leave with its exit code."""
     os.umask(0o077)
-    sys.exit(run(sys.argv[1:]))
+    arguments = sys.argv[1:]
+    asked = _workbench_options(arguments)
+    if asked is None or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        from tui.command_line import run
 
+        sys.exit(run(arguments))
+    from core.errors import SimuleeError
 
-def run(arguments: list[str]) -> int:
-    """Run one command. Every error a user can act on becomes one line, a hint and its exit code."""
-    as_json = "--json" in arguments
     try:
-        code = typer.main.get_command(app).main(arguments, prog_name="simulee", standalone_mode=False)
-        sys.stdout.flush()
-        return code if isinstance(code, int) else 0
+        sys.exit(_open(asked))
     except SimuleeError as error:
-        return fail(error, as_json)
-    except ClickException as error:
-        told: Any = error
-        hint = told.ctx.command_path + " -h shows what it takes" if getattr(told, "ctx", None) else "simulee -h"
-        problem = SimuleeError(told.format_message(), hint)
-        problem.exit_code = told.exit_code
-        return fail(problem, as_json)
-    except typer.Exit as leaving:
-        return leaving.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("\nsimulee: interrupted\n")
-        return 130
-    except BrokenPipeError:
-        detach_stdout()
-        return 0
-    except UnicodeEncodeError as error:
-        return fail(UsageError(f"{error.object!r} is not text: some of its bytes are no UTF-8", "simulee -h"), as_json)
-    except OSError as error:
-        return fail(SimuleeError(_refusal(error), "check the path, its permissions and the space on the disk"), as_json)
+        from tui.face import fail
+
+        sys.exit(fail(error, as_json=False))
 
 
-def _refusal(error: OSError) -> str:
-    """What the system refused, and for which file where it says so; a name too long to read is cut."""
-    reason = error.strerror or str(error)
-    return reason if error.filename is None else f"{str(error.filename)[:200]}: {reason}"
+def _workbench_options(arguments: list[str]) -> dict[str, str] | None:
+    """The options when these arguments ask for the workbench and nothing is odd about them, else None."""
+    asked: dict[str, str] = {}
+    left = list(arguments)
+    while left:
+        name, equals, value = left.pop(0).partition("=")
+        if name == "--no-mouse" and not equals:
+            asked["no_mouse"] = "yes"
+        elif name in WITH_VALUE and (equals or left):
+            asked[WITH_VALUE[name]] = value if equals else left.pop(0)
+        else:
+            return None
+    return asked
+
+
+def _open(asked: dict[str, str]) -> int:
+    from core.errors import UsageError
+    from tui.app import SCREENS, Options, open_workbench
+    from tui.keys import load_keymap
+
+    screen = asked.get("screen", "")
+    if screen and screen not in SCREENS:
+        raise UsageError(f"there is no screen {screen!r}", f"one of {', '.join(SCREENS)}")
+    folder = Path(asked["folder"]) if "folder" in asked else None
+    mouse = False if "no_mouse" in asked else None
+    return open_workbench(Options(folder, screen, asked.get("theme", ""), mouse), load_keymap())

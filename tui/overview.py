@@ -8,12 +8,12 @@ from pathlib import Path
 from tui.safe_text import safe_line
 
 
-def show_overview() -> None:
+def show_overview(folder: Path | None = None) -> None:
     """Print the pipeline and the next step; outside a workspace, the three ways in. Raises what opening raises."""
     from core.workspace import SETTINGS_FILE, Workspace
 
     here = Path.cwd()
-    if not any((folder / SETTINGS_FILE).is_file() for folder in (here, *here.parents)):
+    if folder is None and not any((folder / SETTINGS_FILE).is_file() for folder in (here, *here.parents)):
         sys.stdout.write(
             "There is no workspace here. Three ways in:\n"
             "  simulee demo              the whole journey on a sample, offline\n"
@@ -24,8 +24,8 @@ def show_overview() -> None:
         return
     from core.overview import overview
 
-    seen = overview(Workspace.find(here))
+    seen = overview(Workspace.open(folder) if folder else Workspace.find(here))
     sys.stdout.write(f"simulee · {safe_line(seen.target)}\n\n")
-    for stage, text in seen.rows:
-        sys.stdout.write(f"  {stage:<10} {safe_line(text)}\n")
-    sys.stdout.write(f"\n  next       {safe_line(seen.next_step)}\n")
+    for row in seen.rows:
+        sys.stdout.write(f"  {row.stage:<10} {safe_line(row.text)}\n")
+    sys.stdout.write(f"\n  next       {safe_line(seen.next_command)}\n")

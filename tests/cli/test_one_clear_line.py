@@ -236,7 +236,7 @@ def test_a_full_disk_is_told_and_loses_nothing(workspace: Workspace, tmp_path: P
     script = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
-        "from tui.cli import run; sys.exit(run(sys.argv[1:]))"
+        "from tui.command_line import run; sys.exit(run(sys.argv[1:]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, "import", str(note), "-w", str(workspace.root)],

@@ -1,0 +1,133 @@
+"""A run as one frozen picture: the fold of its events, read from where the last look stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.runs.journal import Event, Run, State, is_alive, list_runs, load_run, read_events
+
+LOG_LINES = 500
+"""Lines of a run's log that a picture keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPicture:
+    """What a face draws of a run. Tuples only, so that a view never sees half a state."""
+
+    id: str
+    kind: str
+    state: State
+    created: str
+    params: dict[str, Any]
+    done: int = 0
+    total: int = 0
+    rate: float = 0.0
+    """Items per second."""
+    what: str = ""
+    plan: dict[str, Any] = field(default_factory=dict)
+    metrics: tuple[dict[str, float], ...] = ()
+    """Each with ``step`` and what was measured there: loss, eval_loss, tokens_per_second, memory_gib."""
+    samples: tuple[dict[str, Any], ...] = ()
+    checkpoint: int = 0
+    stages: tuple[dict[str, Any], ...] = ()
+    ready: dict[str, Any] = field(default_factory=dict)
+    """What a serving run says once it answers: url, token_file."""
+    result: dict[str, Any] = field(default_factory=dict)
+    log: tuple[str, ...] = ()
+    ended: str = ""
+
+    @property
+    def share(self) -> float:
+        """Done of total, 0 to 1."""
+        return self.done / self.total if self.total else 0.0
+
+    @property
+    def seconds_left(self) -> float:
+        """At the present rate, or 0 when that is not known."""
+        return (self.total - self.done) / self.rate if self.rate > 0 else 0.0
+
+
+class RunReader:
+    """Follows one run's events; each ``look`` reads only what is new."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._offset = 0
+        self._values: dict[str, Any] = {}
+        self._metrics: dict[int, dict[str, float]] = {}
+        self._samples: list[dict[str, Any]] = []
+        self._stages: list[dict[str, Any]] = []
+        self._log: list[str] = []
+        self._picture: RunPicture | None = None
+
+    def look(self) -> RunPicture:
+        """The run now. The same object comes back while nothing has changed."""
+        alive = is_alive(self._run.folder)
+        events, self._offset = read_events(self._run.folder, self._offset)
+        if self._picture is not None and not events and alive == (self._picture.state == "running"):
+            return self._picture
+        for event in events:
+            self._take(event)
+        run = load_run(self._run.folder.parent, self._run.id)
+        self._picture = RunPicture(
+            id=run.id, kind=run.kind, state=run.state, created=run.created, params=run.params,
+            metrics=tuple(self._metrics[step] for step in sorted(self._metrics)), samples=tuple(self._samples),
+            stages=tuple(self._stages), result=run.result, log=tuple(self._log[-LOG_LINES:]), **self._values,
+        )  # fmt: skip
+        return self._picture
+
+    def _take(self, event: Event) -> None:
+        payload = event.payload
+        match event.kind:
+            case "progress":
+                self._values |= {name: payload[name] for name in ("done", "total", "rate", "what")}
+                return
+            case "metrics":
+                step = int(payload["step"])
+                self._metrics[step] = self._metrics.get(step, {}) | payload
+                return
+            case "samples":
+                self._samples.append(payload)
+            case "stage_done":
+                self._stages.append(payload)
+            case "plan":
+                self._values["plan"] = payload
+            case "checkpoint":
+                self._values["checkpoint"] = int(payload["step"])
+            case "ready":
+                self._values["ready"] = payload
+            case "ended":
+                self._values["ended"] = event.at
+            case "started":
+                self._values["ended"] = ""
+                self._values["ready"] = {}
+        self._log.append(f"{event.at[11:19]} {event.kind} {_told(payload)}".rstrip())
+
+
+class RunsReader:
+    """Every run of a workspace, newest first; only what changed is read again."""
+
+    def __init__(self, runs: Path) -> None:
+        self._runs = runs
+        self._readers: dict[str, RunReader] = {}
+
+    def look(self) -> tuple[RunPicture, ...]:
+        """The runs now."""
+        pictures = []
+        for run in reversed(list_runs(self._runs)):
+            reader = self._readers.get(run.id)
+            if reader is None:
+                reader = self._readers[run.id] = RunReader(run)
+            pictures.append(reader.look())
+        return tuple(pictures)
+
+
+def _told(payload: dict[str, Any]) -> str:
+    return " ".join(f"{name}={_short(value)}" for name, value in payload.items())
+
+
+def _short(value: object) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 160 else text[:159] + "…"

@@ -1,0 +1,463 @@
+"""The workbench: it opens the workspace after its first paint, watches the runs, and moves between the screens.
+
+Nothing heavy is imported in this process: what needs torch is a run of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import os
+import signal
+import traceback
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+from textual.app import App, SystemCommand
+from textual.events import CursorPosition
+from textual.filter import LineFilter
+from textual.screen import Screen
+from textual.worker import Worker, WorkerState
+
+from core.errors import SimuleeError, WorkspaceError
+from tui.keys import Keymap
+from tui.place import Places
+from tui.screens.stage import Stage, bindings_of
+from tui.terminal import PaintProof, TolerantDriver
+from tui.theme import DARK, THEMES
+from tui.widgets.boxes import ErrorBox, GoBox, KeysBox
+from tui.widgets.frame import STAGES, Banner, Tabs
+from tui.widgets.text import PaintedText
+
+if TYPE_CHECKING:
+    from core.runs.journal import Run
+    from core.runs.snapshot import RunPicture, RunsReader
+    from core.workspace import Workspace
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+WATCH_SECONDS = 0.5
+"""Between two looks at the runs: curves and log lines repaint at most twice a second."""
+COUNT_SECONDS = 3.0
+LOG_FILE = "workbench.log"
+SCREENS = (*STAGES, "runs", "settings", "help")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the workbench was asked to open."""
+
+    folder: Path | None = None
+    """The workspace; None for the nearest parent of the working directory that is one."""
+    screen: str = ""
+    theme: str = ""
+    mouse: bool | None = None
+    """None: no mouse over SSH."""
+
+
+class Workbench(App[int]):
+    """The one app. Screens ask it for the workspace, for reads off the event loop, and for runs."""
+
+    TITLE = "simulee"
+    CSS_PATH = "workbench.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    AUTO_FOCUS = ""
+    BINDINGS = bindings_of("app")  # type: ignore[assignment]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual's own name and shape
+
+    def __init__(self, options: Options | None = None, keymap: Keymap | None = None) -> None:
+        self.options = options or Options()
+        super().__init__(driver_class=TolerantDriver if os.name == "posix" else None)
+        self.keymap = keymap or Keymap()
+        self.workspace: Workspace | None = None
+        self.target = ""
+        self.pictures: tuple[RunPicture, ...] = ()
+        self.tab_counts: dict[str, str] = {}
+        self.places = Places(Path(os.devnull))
+        self.proof = PaintProof(None, trusted=False)
+        self.trouble: SimuleeError | None = None
+        """Why no workspace is open."""
+        self._painted_text = PaintedText()
+        self._reader = ThreadPoolExecutor(1, "reader")
+        self._reader_workspace: Workspace | None = None
+        self._runs_reader: RunsReader | None = None
+        self._history: list[str] = []
+        self._opened = asyncio.Event()
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = self.options.theme if self.options.theme in self.available_themes else DARK
+        if self.keymap.overrides:
+            self.set_keymap(self.keymap.overrides)
+        if os.environ.get("SIMULEE_REDUCED_MOTION"):
+            self.animation_level = "none"
+
+    # Opening and leaving
+
+    def get_default_screen(self) -> Screen[Any]:
+        return cast(Screen[Any], self.stage(self.options.screen or "overview"))
+
+    def on_mount(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                asyncio.get_running_loop().add_signal_handler(number, self._asked_to_end, number)
+        if not self.is_headless and self._driver is not None:
+            self.proof = PaintProof(self._ask_terminal, trusted=False)
+        self.call_after_refresh(self.do, self._open())
+
+    def _ask_terminal(self, question: str) -> None:
+        if self._driver is not None:
+            self._driver.write(question)
+            self._driver.flush()
+
+    def _asked_to_end(self, number: int) -> None:
+        self.remember_place()
+        self.exit(return_code=128 + number)
+
+    async def _open(self) -> None:
+        try:
+            root = await asyncio.get_running_loop().run_in_executor(self._reader, self._open_for_reading)
+        except SimuleeError as error:
+            self.trouble = error
+            self._opened.set()
+            self._tell_screen()
+            return
+        await self.open_workspace(root)
+
+    def _open_for_reading(self) -> Path:
+        """On the reader's thread: the heavy imports, and a migration where one is due."""
+        from core.runs.snapshot import RunsReader  # noqa: F401 - imported here, off the event loop
+        from core.workspace import Workspace
+
+        folder = self.options.folder
+        self._reader_workspace = Workspace.open(folder) if folder else Workspace.find(Path.cwd())
+        _ = self._reader_workspace.database, self._reader_workspace.settings
+        return self._reader_workspace.root
+
+    async def open_workspace(self, root: Path) -> None:
+        """Open a workspace, or another one than before. Raises what opening raises."""
+        from core.runs.snapshot import RunsReader
+        from core.workspace import Workspace
+
+        workspace = Workspace.open(root.resolve())
+        _ = workspace.database
+        if self._reader_workspace is None or self._reader_workspace.root.resolve() != workspace.root:
+            self._reader_workspace = None
+        self.workspace = workspace
+        self.trouble = None
+        self.target = workspace.target
+        self._runs_reader = RunsReader(workspace.runs)
+        self.places = Places(workspace.root)
+        preferences = self.places.of("app")
+        if not self.options.theme and preferences.get("theme") in self.available_themes:
+            self.theme = preferences["theme"]
+        if preferences.get("reduced_motion"):
+            self.animation_level = "none"
+        self.proof.trusted = bool(preferences.get("trusts_link"))
+        self._opened.set()
+        wanted = preferences.get("screen")
+        if not self.options.screen and wanted in SCREENS and wanted != self.stage_now().NAME:
+            await self.switch_screen(cast(Any, self.stage(wanted)))
+        else:
+            self._tell_screen()
+        self.do(self._watch_runs())
+        self.do(self._count())
+
+    def _tell_screen(self) -> None:
+        for banner in self.screen.query(Banner):
+            banner.show_now()
+        self.screen_shown(self.stage_now())
+
+    def remember_place(self) -> None:
+        """Write down where one is."""
+        if self.workspace is None:
+            return
+        current = self.stage_now()
+        if current.ready:
+            self.places.values[current.NAME] = current.place()
+        self.places.values["app"] = self.places.of("app") | {"screen": current.NAME}
+        self.places.save()
+
+    def prefer(self, **values: Any) -> None:
+        """Keep a preference of this workspace's workbench."""
+        self.places.values["app"] = self.places.of("app") | values
+        self.places.save()
+
+    # Screens
+
+    def stage(self, name: str) -> Stage:
+        """The screen of this name, made once."""
+        if not self.is_screen_installed(name):
+            folder = "importing" if name == "import" else name  # `import` is a word of the language
+            module = importlib.import_module(f"tui.screens.{folder}.screen")
+            self.install_screen(module.screen(), name)
+        return cast(Stage, self._installed_screens[name])
+
+    def stage_now(self) -> Stage:
+        """The screen at the front, boxes aside."""
+        return next(each for each in reversed(self.screen_stack) if isinstance(each, Stage))
+
+    def go_to(self, name: str) -> None:
+        """Bring a screen to the front."""
+        current = self.stage_now()
+        if name == current.NAME:
+            return
+        self.remember_place()
+        self._history.append(current.NAME)
+        while not isinstance(self.screen, Stage):
+            self.pop_screen()
+        self.switch_screen(cast(Any, self.stage(name)))
+
+    def screen_shown(self, stage: Stage) -> None:
+        """A screen came to the front: let it fill itself once the workspace is open."""
+        for widget in (*stage.query(Banner), *stage.query(Tabs)):
+            widget.show_now()
+        self.do(self._fill(stage), exclusive=f"fill {stage.NAME}")
+
+    async def _fill(self, stage: Stage) -> None:
+        await self._opened.wait()
+        if self.trouble is not None:
+            stage.say(f"{self.trouble.message}; {self.trouble.hint}", "warning")
+        if self.workspace is None or not stage.is_attached:
+            stage.without_workspace()
+            return
+        if not stage.ready:
+            stage.ready = True
+            stage.come_back(self.places.of(stage.NAME))
+        await stage.load(self.workspace)
+
+    def refresh_stage(self) -> None:
+        """What the screen at the front shows has changed in the store."""
+        self.screen_shown(self.stage_now())
+        self.do(self._count())
+
+    # Work off the event loop
+
+    async def read(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Call ``function(workspace, …)`` on the reader's thread, with a connection of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._read, function, arguments)
+
+    def _read(self, function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+        from core.workspace import Workspace
+
+        assert self.workspace is not None
+        root = self.workspace.root
+        if self._reader_workspace is None or self._reader_workspace.root.resolve() != root:
+            self._reader_workspace = Workspace.open(root)
+        return function(self._reader_workspace, *arguments)
+
+    def do(self, work: Coroutine[Any, Any, None], exclusive: str = "") -> Worker[None]:
+        """Run something beside the event loop's own work; what it raises is shown, and the app lives."""
+        return self.run_worker(work, group=exclusive or "work", exclusive=bool(exclusive), exit_on_error=False)
+
+    async def start_run(self, kind: str, entry: str, params: dict[str, Any]) -> Run | None:
+        """Start a detached run. What refuses is shown, and None comes back."""
+        return await self._of_run(lambda workspace, control: control.start(workspace, kind, entry, params))
+
+    async def cancel_run(self, run_id: str) -> Run | None:
+        """Ask a run to stop at its next safe point."""
+        return await self._of_run(lambda workspace, control: control.cancel(workspace, run_id))
+
+    async def resume_run(self, run_id: str) -> Run | None:
+        """Let a run go on where it stopped."""
+        return await self._of_run(lambda workspace, control: control.resume(workspace, run_id))
+
+    async def _of_run(self, act: Callable[[Workspace, Any], Run]) -> Run | None:
+        def call() -> Run:
+            from core.runs import control
+
+            assert self.workspace is not None
+            return act(self.workspace, control)
+
+        if self.workspace is None:
+            self.complain(self.trouble or WorkspaceError("no workspace is open", "g o shows the ways in"))
+            return None
+        try:
+            run = await asyncio.to_thread(call)
+        except SimuleeError as error:
+            self.complain(error)
+            return None
+        self._look_at_runs()
+        return run
+
+    async def try_sample(self) -> None:
+        """Make a workspace of the sample beside this one, and open it."""
+
+    async def _watch_runs(self) -> None:
+        while self.workspace is not None:
+            self._look_at_runs()
+            await asyncio.sleep(WATCH_SECONDS)
+            self.remember_place()
+
+    def _look_at_runs(self) -> None:
+        if self._runs_reader is None:
+            return
+        before, self.pictures = self.pictures, self._runs_reader.look()
+        if before == self.pictures:
+            return
+        for banner in self.screen.query(Banner):
+            banner.show_now()
+        stage = self.stage_now()
+        if stage.ready:
+            stage.runs_changed()
+        states = {each.id: each.state for each in before}
+        if any(states.get(each.id) == "running" and each.state != "running" for each in self.pictures):
+            self.refresh_stage()
+
+    async def _count(self) -> None:
+        from core.overview import stage_counts
+
+        self.tab_counts = await self.read(stage_counts)
+        for tabs in self.screen.query(Tabs):
+            tabs.show_now()
+
+    # What went wrong
+
+    def complain(self, error: BaseException) -> None:
+        """Show what happened, what to do, and where the log is."""
+        if isinstance(error, SimuleeError):
+            self.push_screen(ErrorBox(error.message, error.hint))
+            return
+        log = self.log_error(error)
+        self.push_screen(ErrorBox(f"{type(error).__name__}: {error}", "the rest goes on; this is a defect", log))
+
+    def log_error(self, error: BaseException) -> str:
+        """Append a traceback to the workbench's log; returns the log's path."""
+        folder = self.workspace.root if self.workspace is not None else Path(os.environ.get("TMPDIR", "/tmp"))  # noqa: S108
+        path = folder / LOG_FILE
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(descriptor, "a", encoding="utf-8", errors="replace") as file:
+                file.write("".join(traceback.format_exception(error)) + "\n")
+        return str(path)
+
+    def run_worker(self, work: Any, *arguments: Any, **options: Any) -> Worker[Any]:
+        """As Textual's, but an error in a worker is shown and never ends the app."""
+        options["exit_on_error"] = False
+        return super().run_worker(work, *arguments, **options)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        if event.state == WorkerState.ERROR and event.worker.error is not None:
+            self.complain(event.worker.error)
+
+    async def run_action(self, action: Any, *arguments: Any, **rest: Any) -> bool:
+        """As Textual's, but an error in an action is shown and never ends the app."""
+        try:
+            return await super().run_action(action, *arguments, **rest)
+        except Exception as error:  # The one place where every key's work passes.
+            self.complain(error)
+            return True
+
+    def _handle_exception(self, error: Exception) -> None:
+        log = self.log_error(error)
+        super()._handle_exception(error)
+        if not self.is_headless:
+            self._exit_renderables[:] = [f"simulee: the screen broke: {type(error).__name__}; the log is {log}"]
+
+    # Painting
+
+    def get_line_filters(self) -> list[LineFilter]:
+        return [self._painted_text, *super().get_line_filters()]
+
+    async def on_event(self, event: Any) -> None:
+        if isinstance(event, CursorPosition):
+            self.proof.answer()
+            stage = self.stage_now()
+            if stage.ready:
+                stage.paint_confirmed()
+            return
+        await super().on_event(event)
+
+    # Actions
+
+    def action_go(self) -> None:
+        """The which-key box."""
+        self.push_screen(GoBox(), lambda name: self.go_to(name) if name else None)
+
+    def action_keys(self) -> None:
+        self.push_screen(KeysBox(self, self.stage_now().NAME))
+
+    def action_palette(self) -> None:
+        self.action_command_palette()
+
+    async def action_back(self) -> None:
+        """To the screen before; from the first one, leave."""
+        if not self._history:
+            if self.stage_now().NAME != "overview":
+                self.go_to("overview")
+            self._history.clear()
+            return
+        self.go_to(self._history.pop())
+        self._history.pop()
+
+    def action_leave(self) -> None:
+        self.stage_now().leave()
+
+    async def action_quit(self) -> None:
+        self.remember_place()
+        self.exit(0)
+
+    def action_overview(self) -> None:
+        self.go_to("overview")
+
+    def action_import(self) -> None:
+        self.go_to("import")
+
+    def action_review(self) -> None:
+        self.go_to("review")
+
+    def action_dataset(self) -> None:
+        self.go_to("dataset")
+
+    def action_train(self) -> None:
+        self.go_to("train")
+
+    def action_evaluate(self) -> None:
+        self.go_to("evaluate")
+
+    def action_chat(self) -> None:
+        self.go_to("chat")
+
+    def action_journal(self) -> None:
+        self.go_to("journal")
+
+    def action_runs(self) -> None:
+        self.go_to("runs")
+
+    def action_settings(self) -> None:
+        self.go_to("settings")
+
+    def action_help(self) -> None:
+        self.go_to("help")
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette: every action that applies here."""
+        stage = self.stage_now()
+        for action in self.keymap.of(stage.NAME):
+            target: Any = self if action.where == "app" else stage
+            yield SystemCommand(
+                f"{action.label} ({action.shown_key})",
+                action.id,
+                lambda target=target, name=action.name: self.do(self._run_named(target, name)),
+            )
+
+    async def _run_named(self, target: Any, name: str) -> None:
+        await self.run_action(name, target)
+
+
+def open_workbench(options: Options, keymap: Keymap) -> int:
+    """Run the workbench until it is left. Returns the exit code."""
+    mouse = options.mouse if options.mouse is not None else not _over_ssh(os.environ)
+    app = Workbench(options, keymap)
+    app.run(mouse=mouse)
+    app._reader.shutdown(wait=False, cancel_futures=True)
+    return app.return_code or 0
+
+
+def _over_ssh(environment: Mapping[str, str]) -> bool:
+    return "SSH_CONNECTION" in environment or "SSH_TTY" in environment

@@ -1,0 +1,261 @@
+"""The one registry of actions: bindings, footer, help, palette and the README's key table are all read from it.
+
+An action's id is ``<where>.<name>``. ``where`` is a screen's name or ``app`` for everywhere; the screen (or the
+app) has a method ``action_<name>``. ``keys.toml`` overrides keys by id: ``"review.accept" = "enter"``.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from core.errors import SettingsError
+
+EVERYWHERE = "app"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing a key does. ``keys`` are Textual's names, by commas; the first one is shown."""
+
+    id: str
+    label: str
+    keys: str
+    footer: bool = True
+    """Whether the footer names it; help and palette name every action."""
+
+    @property
+    def where(self) -> str:
+        return self.id.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        return self.id.partition(".")[2]
+
+    @property
+    def shown_key(self) -> str:
+        """The first key as a person writes it."""
+        return shown(self.keys.split(",")[0])
+
+
+REASONS = (
+    "off topic", "wrong time", "too vague", "repeats another", "misquotes", "too private", "not my words",
+    "contradicts me", "other",
+)  # fmt: skip
+"""Why a card is rejected, by the keys 1 to 9."""
+
+ACTIONS: tuple[Action, ...] = (
+    Action("app.help", "help", "f1"),
+    Action("app.overview", "Overview", "f2", footer=False),
+    Action("app.import", "Import", "f3", footer=False),
+    Action("app.review", "Review", "f4", footer=False),
+    Action("app.dataset", "Dataset", "f5", footer=False),
+    Action("app.train", "Train", "f6", footer=False),
+    Action("app.evaluate", "Evaluate", "f7", footer=False),
+    Action("app.chat", "Chat", "f8", footer=False),
+    Action("app.journal", "Journal", "f9", footer=False),
+    Action("app.runs", "Runs", "f11", footer=False),
+    Action("app.settings", "Settings", "f12", footer=False),
+    Action("app.go", "go to", "g"),
+    Action("app.keys", "keys", "question_mark"),
+    Action("app.palette", "every action", "colon", footer=False),
+    Action("app.back", "back", "q"),
+    Action("app.leave", "leave", "escape", footer=False),
+    Action("app.quit", "quit", "ctrl+q,f10", footer=False),
+    # Overview
+    Action("overview.next_step", "do the next step", "enter"),
+    Action("overview.sample", "try the sample", "d", footer=False),
+    Action("overview.refresh", "look again", "r", footer=False),
+    # Import
+    Action("import.inspect", "look into it", "i"),
+    Action("import.address", "file, folder or address", "slash"),
+    Action("import.format", "format", "f"),
+    Action("import.kind", "kind", "k", footer=False),
+    Action("import.use", "use", "u"),
+    Action("import.target", "who is the target", "t"),
+    Action("import.private", "private parts", "p"),
+    Action("import.start", "import", "s"),
+    Action("import.issues", "issues", "e", footer=False),
+    # Review
+    Action("review.accept", "accept", "a"),
+    Action("review.reject", "reject", "x"),
+    *(
+        Action(f"review.reject_{number}", f"reject: {reason}", str(number), footer=False)
+        for number, reason in enumerate(REASONS, start=1)
+    ),
+    Action("review.neither", "both bad", "0", footer=False),
+    Action("review.left", "the left one", "left", footer=False),
+    Action("review.right", "the right one", "right", footer=False),
+    Action("review.edit", "edit", "e"),
+    Action("review.editor", "edit in $EDITOR", "E", footer=False),
+    Action("review.defer", "later", "space"),
+    Action("review.flag", "flag", "f", footer=False),
+    Action("review.undo", "undo", "u"),
+    Action("review.redo", "redo", "U", footer=False),
+    Action("review.next", "next", "j,down", footer=False),
+    Action("review.previous", "previous", "k,up", footer=False),
+    Action("review.first", "first", "home", footer=False),
+    Action("review.last", "last", "end", footer=False),
+    Action("review.next_exchange", "next exchange", "right_square_bracket", footer=False),
+    Action("review.previous_exchange", "previous exchange", "left_square_bracket", footer=False),
+    Action("review.filter", "filter", "slash"),
+    Action("review.next_waiting", "next that waits", "n", footer=False),
+    Action("review.previous_waiting", "previous that waits", "N", footer=False),
+    Action("review.range", "range", "v", footer=False),
+    Action("review.accept_all", "accept the exchange, or the filter", "A", footer=False),
+    Action("review.reject_all", "reject the exchange, or the filter", "X", footer=False),
+    Action("review.repeat", "repeat the last decision", "full_stop", footer=False),
+    Action("review.copy", "copy", "y", footer=False),
+    Action("review.auto_advance", "auto-advance", "t", footer=False),
+    Action("review.order", "order", "s", footer=False),
+    Action("review.answer", "real answer", "o"),
+    Action("review.queue", "which queue", "m", footer=False),
+    Action("review.list", "list", "l", footer=False),
+    Action("review.trust_link", "do not wait for the terminal", "w", footer=False),
+    # Dataset
+    Action("dataset.build", "build", "b"),
+    Action("dataset.verify", "verify", "v"),
+    Action("dataset.split", "split", "s"),
+    Action("dataset.mask", "mask", "m"),
+    Action("dataset.version", "version", "d", footer=False),
+    Action("dataset.export", "export", "x"),
+    # Train
+    Action("train.start", "start", "s"),
+    Action("train.method", "method", "m", footer=False),
+    Action("train.preset", "preset", "p"),
+    Action("train.dataset", "dataset", "d", footer=False),
+    Action("train.cancel", "cancel", "c"),
+    Action("train.resume", "resume", "r"),
+    Action("train.pick", "run", "n", footer=False),
+    Action("train.overlay", "overlay", "o"),
+    Action("train.samples", "samples", "a", footer=False),
+    Action("train.log", "log", "l"),
+    Action("train.use", "use this adapter", "u", footer=False),
+    # Evaluate
+    Action("evaluate.start", "measure", "s"),
+    Action("evaluate.scorecard", "scorecard", "d"),
+    Action("evaluate.compare", "beside another", "b"),
+    Action("evaluate.question", "question", "enter"),
+    Action("evaluate.interviews", "by interview", "i"),
+    Action("evaluate.cancel", "cancel", "c", footer=False),
+    # Chat
+    Action("chat.write", "write", "i"),
+    Action("chat.stop", "stop", "ctrl+x", footer=False),
+    Action("chat.receipt", "open a receipt", "enter", footer=False),
+    Action("chat.good", "good", "plus"),
+    Action("chat.bad", "bad", "minus"),
+    Action("chat.correct", "correct", "c"),
+    Action("chat.compare", "two answers", "ctrl+r"),
+    Action("chat.retry", "again", "r", footer=False),
+    Action("chat.sessions", "sessions", "s"),
+    Action("chat.new", "new session", "n", footer=False),
+    Action("chat.copy", "copy", "y", footer=False),
+    # Journal
+    Action("journal.save", "save", "ctrl+s"),
+    Action("journal.editor", "$EDITOR", "ctrl+o"),
+    # Runs
+    Action("runs.show", "log", "enter"),
+    Action("runs.cancel", "cancel", "c"),
+    Action("runs.resume", "resume", "r"),
+    Action("runs.copy", "copy its id", "y", footer=False),
+    # Settings
+    Action("settings.edit", "edit persona.toml", "e"),
+    Action("settings.theme", "theme", "t"),
+    Action("settings.motion", "reduced motion", "m", footer=False),
+    Action("settings.mouse", "mouse", "u", footer=False),
+    Action("settings.doctor", "check everything", "c"),
+)
+
+GO_KEYS = {
+    "o": "overview", "i": "import", "r": "review", "d": "dataset", "t": "train", "e": "evaluate", "c": "chat",
+    "j": "journal", "u": "runs", "s": "settings", "h": "help",
+}  # fmt: skip
+"""The second key after ``g``."""
+
+_WRITTEN = {
+    "question_mark": "?", "colon": ":", "slash": "/", "full_stop": ".", "plus": "+", "minus": "-",
+    "left_square_bracket": "[", "right_square_bracket": "]", "escape": "esc", "pageup": "pgup", "pagedown": "pgdn",
+}  # fmt: skip
+_NAMED = {written: name for name, written in _WRITTEN.items() if len(written) == 1}
+
+
+def shown(key: str) -> str:
+    """A key's name as a person writes it: ``ctrl+s`` is ``^s``."""
+    if key.startswith("ctrl+"):
+        return f"^{key[5:]}"
+    return _WRITTEN.get(key, key)
+
+
+class Keymap:
+    """The actions with the keys they have here. Raises SettingsError for a clash, naming both actions."""
+
+    def __init__(self, overrides: Mapping[str, str] | None = None, source: str = "keys.toml") -> None:
+        overrides = dict(overrides or {})
+        known = {action.id for action in ACTIONS}
+        unknown = sorted(overrides.keys() - known)
+        if unknown:
+            raise SettingsError(f"{source}: there is no action {unknown[0]!r}", "`simulee keys` lists the ids")
+        self.actions = tuple(
+            replace(action, keys=_normal(overrides[action.id])) if action.id in overrides else action
+            for action in ACTIONS
+        )
+        self._by_id = {action.id: action for action in self.actions}
+        self.overrides = {name: self._by_id[name].keys for name in overrides}
+        _refuse_clashes(self.actions, source)
+
+    def __getitem__(self, action_id: str) -> Action:
+        return self._by_id[action_id]
+
+    def of(self, where: str) -> list[Action]:
+        """What applies on one screen, its own actions first."""
+        own = [action for action in self.actions if action.where == where]
+        return own + [action for action in self.actions if action.where == EVERYWHERE and where != EVERYWHERE]
+
+
+def keys_file() -> Path:
+    """Where a person keeps their keys: ``$SIMULEE_KEYS``, or ``simulee/keys.toml`` in the configuration folder."""
+    named = os.environ.get("SIMULEE_KEYS")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "simulee" / "keys.toml"
+
+
+def load_keymap(path: Path | None = None) -> Keymap:
+    """The keymap with the person's overrides, where there are any. Raises SettingsError."""
+    path = path or keys_file()
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return Keymap()
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}", "check its permissions") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}", "mend that line") from None
+    wrong = [name for name, value in values.items() if not isinstance(value, str) or not value.strip()]
+    if wrong:
+        raise SettingsError(f"{path}: {wrong[0]}: keys are a text", f'write "{wrong[0]}" = "ctrl+s"')
+    return Keymap(values, str(path))
+
+
+def _normal(keys: str) -> str:
+    return ",".join(_NAMED.get(key.strip(), key.strip()) for key in keys.split(",") if key.strip())
+
+
+def _refuse_clashes(actions: Iterable[Action], source: str) -> None:
+    taken: dict[tuple[str, str], Action] = {}
+    everywhere: dict[str, Action] = {}
+    listed = sorted(actions, key=lambda action: action.where != EVERYWHERE)
+    for action in listed:
+        for key in action.keys.split(","):
+            other = taken.get((action.where, key)) or everywhere.get(key)
+            if other is not None and other.id != action.id:
+                raise SettingsError(
+                    f"{source}: {shown(key)!r} is the key of both {other.id} and {action.id}",
+                    "give one of them another key",
+                )
+            taken[action.where, key] = action
+            if action.where == EVERYWHERE:
+                everywhere[key] = action

@@ -1,0 +1,1 @@
+"""The overview: the pipeline as one picture."""

@@ -1,0 +1,106 @@
+"""The overview: what there is, what is stale, what runs, and the next step as one key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from textual.app import ComposeResult
+
+from tui.screens.stage import Stage
+from tui.widgets.frame import run_words
+from tui.widgets.text import Part, Words
+
+if TYPE_CHECKING:
+    from core.overview import Overview
+    from core.workspace import Workspace
+
+GLYPHS = {
+    "done": ("✓", "$success"),
+    "waiting": ("◐", "$warning"),
+    "stale": ("↻", "$warning"),
+    "none": ("·", "$text-muted"),
+}
+RECENT = 4
+"""Ended runs that are listed."""
+
+
+class OverviewScreen(Stage):
+    """The pipeline as one picture."""
+
+    NAME = "overview"
+    CSS_PATH = "overview.tcss"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: Overview | None = None
+
+    def body(self) -> ComposeResult:
+        yield Words(id="pipeline")
+        yield Words(id="next")
+        yield Words(id="recent")
+
+    def without_workspace(self) -> None:
+        key = self.bench.keymap["overview.sample"].shown_key
+        self.query_one("#pipeline", Words).put(
+            ("There is no workspace here. Three ways in:\n\n", "bold"),
+            (f"  {key}  ", "bold $accent"), "try the sample: the whole journey, offline\n",
+            ("     simulee go FOLDER", "bold"), "   the whole journey on your own words\n",
+            ("     simulee new NAME", "bold"), "    an empty workspace, then import files or an address\n",
+        )  # fmt: skip
+
+    async def load(self, workspace: Workspace) -> None:
+        from core.overview import overview
+
+        self._seen = await self.bench.read(overview)
+        self._draw()
+
+    def runs_changed(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        seen = self._seen
+        if seen is None:
+            return
+        parts: list[Part] = []
+        width = max(20, self.size.width - 16)
+        for row in seen.rows:
+            glyph, style = GLYPHS[row.state]
+            text = row.text if len(row.text) <= width else row.text[: width - 1] + "…"
+            parts += [
+                (f"  {row.stage.capitalize():<11}", "bold"),
+                text,
+                " " * max(1, width - len(text)),
+                (glyph, style),
+                "\n",
+            ]
+        self.query_one("#pipeline", Words).put(*parts)
+        self.query_one("#next", Words).put(
+            ("  Next       ", "bold"),
+            (f"{self.bench.keymap['overview.next_step'].shown_key}  ", "bold $accent"),
+            seen.next_words,
+        )
+        lines: list[Part] = []
+        for picture in self.bench.pictures[:RECENT]:
+            lines += [(f"  {picture.created[11:16]}  ", "$text-muted"), run_words(picture), "\n"]
+        self.query_one("#recent", Words).put(*lines)
+
+    async def action_next_step(self) -> None:
+        """Go where the next step is done."""
+        if self._seen is not None:
+            self.bench.go_to(self._seen.next_screen)
+
+    async def action_refresh(self) -> None:
+        """Look again."""
+        self.bench.refresh_stage()
+
+    async def action_sample(self) -> None:
+        """Begin the journey on the sample, in a workspace of its own."""
+        await self.bench.try_sample()
+
+    def place(self) -> dict[str, Any]:
+        return {}
+
+
+def screen() -> Stage:
+    """What the workbench installs."""
+    return OverviewScreen()

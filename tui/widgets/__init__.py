@@ -1,0 +1,1 @@
+"""What screens are made of. Outside text reaches a terminal only through ``tui.widgets.text``."""

@@ -1,0 +1,151 @@
+"""The frame: target and runs above, the pipeline as tabs, what was said last, and the keys of this moment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual import events
+from textual.widget import Widget
+
+from tui.keys import EVERYWHERE, GO_KEYS
+from tui.widgets.text import Part, Words
+
+if TYPE_CHECKING:
+    from core.runs.snapshot import RunPicture
+    from tui.app import Workbench
+    from tui.screens.stage import Stage
+
+STAGES = ("overview", "import", "review", "dataset", "train", "evaluate", "chat", "journal")
+GLYPHS = {"running": "●", "queued": "○", "done": "✓", "failed": "✗", "cancelled": "–", "lost": "!"}
+"""A run's state as one character; the word always stands beside it."""
+_SAID = {"good": "$success", "warning": "$warning", "error": "$error"}
+
+
+def bench_of(widget: Widget) -> Workbench:
+    """The app, with its own type."""
+    return cast("Workbench", widget.app)
+
+
+def duration(seconds: float) -> str:
+    """Short and honest: ``40s``, ``3m``, ``2h``."""
+    if seconds < 90:
+        return f"{seconds:.0f}s"
+    return f"{seconds / 60:.0f}m" if seconds < 5400 else f"{seconds / 3600:.1f}h"
+
+
+def run_words(picture: RunPicture) -> str:
+    """A run in a few words: what it is, how far, how long still."""
+    if picture.state != "running":
+        return f"{GLYPHS[picture.state]} {picture.id} {picture.state}"
+    share = f" {picture.share:.0%}" if picture.total else ""
+    left = f" · {duration(picture.seconds_left)}" if picture.seconds_left >= 1 else ""
+    return f"● {picture.id} running{share}{left}"
+
+
+class Banner(Words):
+    """The first line: the target's name, and what runs."""
+
+    def on_mount(self) -> None:
+        self.show_now()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.show_now()
+
+    def show_now(self) -> None:
+        """Draw what the app knows now."""
+        bench = bench_of(self)
+        width = max(0, self.size.width - 1)
+        name = f" simulee · {bench.target}" if bench.target else " simulee"
+        running = [run_words(each) for each in bench.pictures if each.state == "running" and each.kind != "serve"]
+        right = "   ".join(running[:2]) + (f" +{len(running) - 2}" if len(running) > 2 else "")
+        gap = max(2, width - len(name) - len(right))
+        self.put((name, "bold"), " " * gap, (right, "$accent"), layout=False)
+
+
+class Tabs(Words):
+    """The pipeline as a row: each stage with its count."""
+
+    def __init__(self, current: str) -> None:
+        super().__init__()
+        self._current = current
+        self._spans: list[tuple[int, int, str]] = []
+
+    def on_mount(self) -> None:
+        self.show_now()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.show_now()
+
+    def show_now(self) -> None:
+        """Draw what the app knows now; without room, the counts go first, then the spaces."""
+        counts = bench_of(self).tab_counts
+        for with_counts, gap in ((True, "  "), (True, " "), (False, "  "), (False, " ")):
+            labels = [
+                stage.capitalize() + (f" {counts[stage]}" if with_counts and counts.get(stage) else "")
+                for stage in STAGES
+            ]
+            if len(gap.join(labels)) + 2 <= self.size.width:
+                break
+        parts: list[Part] = [" "]
+        self._spans = []
+        column = 1
+        for stage, label in zip(STAGES, labels, strict=True):
+            parts += [(label, "bold underline $primary" if stage == self._current else "$text-muted"), gap]
+            self._spans.append((column, column + len(label), stage))
+            column += len(label) + len(gap)
+        if self._current not in STAGES:
+            parts.append((self._current.capitalize(), "bold underline $primary"))
+        self.put(*parts, layout=False)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a stage goes there."""
+        for start, stop, stage in self._spans:
+            if start <= event.x < stop:
+                bench_of(self).go_to(stage)
+
+
+class StatusLine(Words):
+    """What was said last: rarely more than a few words, never a pop-up."""
+
+    def say(self, text: str, kind: str = "") -> None:
+        """Say it until something else is said."""
+        glyph = {"good": "✓ ", "warning": "! ", "error": "✗ "}.get(kind, "")
+        self.put((" " + glyph + " ".join(text.split()), _SAID.get(kind, "$text-muted")), layout=False)
+
+
+class KeyLine(Words):
+    """The keys of this moment, from the registry: as many as fit."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self._where = where
+
+    def on_mount(self) -> None:
+        self.show_keys()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.show_keys()
+
+    def show_keys(self) -> None:
+        """Draw them again."""
+        screen = cast("Stage", self.screen)
+        bench = bench_of(self)
+        room = self.size.width - 1
+        parts: list[Part] = []
+        wanted = screen.shown_actions()
+        listed = [("esc", "leave the input")] if screen.is_writing() else []
+        for action in bench.keymap.of(self._where):
+            typed = len(action.shown_key) == 1 and screen.is_writing()
+            if action.footer and not typed and (action.where == EVERYWHERE or wanted is None or wanted(action.name)):
+                listed.append((action.shown_key, action.label))
+        for key, label in listed:
+            room -= len(key) + len(label) + 3
+            if room < 0:
+                break
+            parts += [" ", (key, "bold $accent"), " " + label, " "]
+        self.put(*parts, layout=False)
+
+
+def go_lines() -> list[tuple[str, str]]:
+    """The which-key box: second key and where it goes."""
+    return [(key, name.capitalize()) for key, name in GO_KEYS.items()]
