@@ -12,7 +12,6 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
@@ -25,6 +24,7 @@ from textual.worker import Worker, WorkerState
 
 from core.errors import SimuleeError, WorkspaceError
 from tui.keys import Keymap
+from tui.lanes import Lane
 from tui.place import Places
 from tui.screens.stage import Stage, bindings_of
 from tui.terminal import PaintProof, TolerantDriver
@@ -84,8 +84,8 @@ class Workbench(App[int]):
         self.trouble: SimuleeError | None = None
         """Why no workspace is open."""
         self._painted_text = PaintedText()
-        self._reader = ThreadPoolExecutor(1, "reader")
-        self._reader_workspace: Workspace | None = None
+        self._reader = Lane("reader")
+        self._writer = Lane("writer")
         self._runs_reader: RunsReader | None = None
         self._history: list[str] = []
         self._opened = asyncio.Event()
@@ -121,7 +121,7 @@ class Workbench(App[int]):
 
     async def _open(self) -> None:
         try:
-            root = await asyncio.get_running_loop().run_in_executor(self._reader, self._open_for_reading)
+            root = await self._reader.open(self._find_workspace)
         except SimuleeError as error:
             self.trouble = error
             self._opened.set()
@@ -129,15 +129,13 @@ class Workbench(App[int]):
             return
         await self.open_workspace(root)
 
-    def _open_for_reading(self) -> Path:
-        """On the reader's thread: the heavy imports, and a migration where one is due."""
+    def _find_workspace(self) -> Workspace:
+        """On the reader's thread: the heavy imports too."""
         from core.runs.snapshot import RunsReader  # noqa: F401 - imported here, off the event loop
         from core.workspace import Workspace
 
         folder = self.options.folder
-        self._reader_workspace = Workspace.open(folder) if folder else Workspace.find(Path.cwd())
-        _ = self._reader_workspace.database, self._reader_workspace.settings
-        return self._reader_workspace.root
+        return Workspace.open(folder) if folder else Workspace.find(Path.cwd())
 
     async def open_workspace(self, root: Path) -> None:
         """Open a workspace, or another one than before. Raises what opening raises."""
@@ -146,8 +144,6 @@ class Workbench(App[int]):
 
         workspace = Workspace.open(root.resolve())
         _ = workspace.database
-        if self._reader_workspace is None or self._reader_workspace.root.resolve() != workspace.root:
-            self._reader_workspace = None
         self.workspace = workspace
         self.trouble = None
         self.target = workspace.target
@@ -240,16 +236,13 @@ class Workbench(App[int]):
 
     async def read(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Call ``function(workspace, …)`` on the reader's thread, with a connection of its own."""
-        return await asyncio.get_running_loop().run_in_executor(self._reader, self._read, function, arguments)
-
-    def _read(self, function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
-        from core.workspace import Workspace
-
         assert self.workspace is not None
-        root = self.workspace.root
-        if self._reader_workspace is None or self._reader_workspace.root.resolve() != root:
-            self._reader_workspace = Workspace.open(root)
-        return function(self._reader_workspace, *arguments)
+        return await self._reader.call(self.workspace.root, function, *arguments)
+
+    async def write(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """The same on the writer's thread: a write waits its turn there, not on the event loop, and keeps its order."""
+        assert self.workspace is not None
+        return await self._writer.call(self.workspace.root, function, *arguments)
 
     def do(self, work: Coroutine[Any, Any, None], exclusive: str = "") -> Worker[None]:
         """Run something beside the event loop's own work; what it raises is shown, and the app lives."""
@@ -315,6 +308,11 @@ class Workbench(App[int]):
         self.tab_counts = await self.read(stage_counts)
         for tabs in self.screen.query(Tabs):
             tabs.show_now()
+
+    def close_lanes(self) -> None:
+        """Let the threads go."""
+        self._reader.close()
+        self._writer.close()
 
     # What went wrong
 
@@ -455,7 +453,7 @@ def open_workbench(options: Options, keymap: Keymap) -> int:
     mouse = options.mouse if options.mouse is not None else not _over_ssh(os.environ)
     app = Workbench(options, keymap)
     app.run(mouse=mouse)
-    app._reader.shutdown(wait=False, cancel_futures=True)
+    app.close_lanes()
     return app.return_code or 0
 
 

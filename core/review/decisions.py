@@ -80,7 +80,7 @@ def redo(db: Database, actor: Actor) -> list[DecisionRow]:
 def fold(rows: Iterable[DecisionRow]) -> dict[tuple[str, str], tuple[str, str, int]]:
     """(card kind, card uid) → (state, edited text, decision id), from the whole log."""
     rows = list(rows)
-    standing = set(_standing([(row.batch, _act(row.verb), row.target_batch) for row in rows])[0])
+    standing = _standing(rows)
     states: dict[tuple[str, str], tuple[str, str, int]] = {}
     for row in rows:
         if row.card_uid and row.batch in standing:
@@ -106,17 +106,15 @@ def recompute(db: Database) -> int:
 
 def _turn(db: Database, actor: Actor, verb: Literal["undo", "redo"]) -> list[DecisionRow]:
     with db.write():
-        standing, undone = _standing(store.batch_log(db))
-        stack = standing if verb == "undo" else undone
-        if not stack:
+        batch = _to_undo(store.newest_first(db)) if verb == "undo" else _to_redo(store.newest_first(db))
+        if not batch:
             raise UsageError(f"there is nothing to {verb}", "see `simulee review --stats`")
-        batch = stack[-1]
         row = DecisionRow(0, _now(), secrets.token_hex(8), "", "", verb, "", "", actor.kind, actor.name, batch)
         store.append_decision(db, row)
         affected = store.decisions_of_batch(db, batch)
-        still = set(standing) - {batch} if verb == "undo" else {*standing, batch}
-        for card in {(each.card_kind, each.card_uid) for each in affected}:
-            last = next((each for each in reversed(store.decisions_of_card(db, *card)) if each.batch in still), None)
+        for card in dict.fromkeys((each.card_kind, each.card_uid) for each in affected):
+            decided = reversed(store.decisions_of_card(db, *card))
+            last = next((each for each in decided if not store.is_undone(db, each.batch)), None)
             if last is None:
                 store.clear_card_state(db, *card)
             else:
@@ -124,27 +122,43 @@ def _turn(db: Database, actor: Actor, verb: Literal["undo", "redo"]) -> list[Dec
     return affected
 
 
-def _standing(log: Iterable[tuple[str, str, str]]) -> tuple[list[str], list[str]]:
-    """The batches that stand and those that could be redone, each oldest first."""
-    standing: list[str] = []
-    undone: list[str] = []
-    seen: set[str] = set()
-    for batch, act, target in log:
-        if act == "undo":
-            standing.remove(target)
-            undone.append(target)
-        elif act == "redo":
-            undone.remove(target)
-            standing.append(target)
-        elif batch not in seen:
-            standing.append(batch)
-            undone.clear()
-        seen.add(batch)
-    return standing, undone
+def _to_undo(log: Iterable[DecisionRow]) -> str:
+    """The newest batch that stands, from the log newest first; '' when there is none."""
+    undone: dict[str, bool] = {}
+    for row in log:
+        if row.target_batch:
+            undone.setdefault(row.target_batch, row.verb == "undo")
+        elif not undone.get(row.batch, False):
+            return row.batch
+    return ""
 
 
-def _act(verb: str) -> str:
-    return verb if verb in ("undo", "redo") else "decide"
+def _to_redo(log: Iterable[DecisionRow]) -> str:
+    """The batch that was undone last and not brought back, unless something was decided since."""
+    brought_back = 0
+    for row in log:
+        if row.verb == "redo":
+            brought_back += 1
+        elif row.verb != "undo":
+            return ""
+        elif brought_back == 0:
+            return row.target_batch
+        else:
+            brought_back -= 1
+    return ""
+
+
+def _standing(rows: Iterable[DecisionRow]) -> set[str]:
+    """The batches that stand."""
+    standing: set[str] = set()
+    for row in rows:
+        if row.verb == "undo":
+            standing.discard(row.target_batch)
+        elif row.verb == "redo":
+            standing.add(row.target_batch)
+        else:
+            standing.add(row.batch)
+    return standing
 
 
 def _now() -> str:

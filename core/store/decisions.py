@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.store.database import Database
@@ -55,13 +56,21 @@ def decisions_of_card(db: Database, card_kind: str, card_uid: str) -> list[Decis
     return [DecisionRow(*row) for row in rows]
 
 
-def batch_log(db: Database) -> list[tuple[str, str, str]]:
-    """For each batch, in order: its id, ``decide``, ``undo`` or ``redo``, and the batch an undo or redo is about."""
-    rows = db.rows(
-        "SELECT batch, CASE WHEN verb IN ('undo', 'redo') THEN verb ELSE 'decide' END, target_batch"
-        " FROM decision GROUP BY batch ORDER BY min(id)"
-    )
-    return [(str(row[0]), str(row[1]), str(row[2])) for row in rows]
+def newest_first(db: Database, page: int = 256) -> Iterator[DecisionRow]:
+    """The log from its end, read in pages: who looks for the last batch that stands reads a few rows of a long log."""
+    before = last_decision_id(db) + 1
+    while True:
+        rows = db.rows(f"SELECT {_COLUMNS} FROM decision WHERE id < ? ORDER BY id DESC LIMIT ?", (before, page))
+        if not rows:
+            return
+        yield from (DecisionRow(*row) for row in rows)
+        before = rows[-1][0]
+
+
+def is_undone(db: Database, batch: str) -> bool:
+    """Whether the last undo or redo of a batch was an undo."""
+    verb = db.value("SELECT verb FROM decision WHERE target_batch = ? ORDER BY id DESC LIMIT 1", (batch,))
+    return bool(verb == "undo")
 
 
 def last_decision_id(db: Database) -> int:

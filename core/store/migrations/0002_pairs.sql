@@ -36,3 +36,5 @@ CREATE TABLE message_rating (
 CREATE INDEX message_of_session ON message (session_id);
 CREATE INDEX card_state_of_kind ON card_state (card_kind, state);
 CREATE INDEX decision_of_batch ON decision (batch);
+CREATE INDEX decision_about_batch ON decision (target_batch) WHERE target_batch <> '';
+CREATE INDEX judgement_by_value ON judgement (kind, memory_id, value);

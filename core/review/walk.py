@@ -1,0 +1,152 @@
+"""Walking a review queue: an order, a filter, a place in it, and what is known of each card's state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from core.errors import UsageError
+from core.review.decisions import CardKind
+from core.store import review_queue as store
+from core.store.review_queue import STATES, WAITING, QueueIds
+from core.workspace import Workspace
+
+Order = Literal["exchange", "score", "uncertainty", "time"]
+ORDERS: tuple[Order, ...] = ("exchange", "score", "uncertainty", "time")
+ACCEPT_BITS = 0.0
+"""Bits per question token from which the rule by default accepts; a judge is least sure near it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which cards: every word occurs in them, and their state is one of these."""
+
+    words: tuple[str, ...] = ()
+    states: tuple[str, ...] = WAITING
+
+    @classmethod
+    def parse(cls, text: str) -> Filter:
+        """``charts state:rejected``; ``state:all`` for every one. Raises UsageError for an unknown state."""
+        words = []
+        states: list[str] = []
+        for word in text.split():
+            name, colon, value = word.partition(":")
+            if name != "state" or not colon:
+                words.append(word)
+            elif value == "all":
+                states += STATES
+            elif value in STATES:
+                states.append(value)
+            else:
+                raise UsageError(f"there is no state {value!r}", f"state: takes {', '.join(STATES)} or all")
+        return cls(tuple(words), tuple(dict.fromkeys(states)) or WAITING)
+
+
+@dataclass(slots=True)
+class Walk:
+    """A queue as it was when it was read. Cards keep their place in it while they are decided."""
+
+    kind: CardKind
+    ids: list[int]
+    groups: list[int]
+    """For each card, the exchange it belongs to, or 0."""
+    total: int
+    """Every card of this kind, whatever the filter."""
+    states: dict[int, str] = field(default_factory=dict)
+    """Row id → state, for cards that are not pending."""
+    places: dict[int, int] = field(default_factory=dict)
+    """Row id → place in the queue."""
+
+    def state(self, place: int) -> str:
+        """The state of the card at a place."""
+        return self.states.get(self.ids[place], "pending")
+
+    def waits(self, place: int) -> bool:
+        """Whether the card was not decided yet, or was put off."""
+        return self.state(place) in WAITING
+
+    def next_pending(self, place: int, step: int = 1) -> int | None:
+        """The nearest card that was never decided on after (or before) a place, or None."""
+        for other in range(place + step, len(self.ids) if step > 0 else -1, step):
+            if self.ids[other] not in self.states:
+                return other
+        return None
+
+    def group_of(self, place: int) -> list[int]:
+        """The places of the cards of the same exchange; without exchanges, only this one."""
+        group = self.groups[place]
+        if group == 0:
+            return [place]
+        return [other for other, value in enumerate(self.groups) if value == group]
+
+    def next_group(self, place: int, step: int) -> int | None:
+        """Where the next (or previous) exchange begins in this order, or None."""
+        place = self._group_start(place) if step < 0 else place
+        for other in range(place + step, len(self.ids) if step > 0 else -1, step):
+            if self.groups[other] != self.groups[place] or self.groups[place] == 0:
+                return other if step > 0 else self._group_start(other)
+        return None
+
+    def _group_start(self, place: int) -> int:
+        while place > 0 and self.groups[place] != 0 and self.groups[place - 1] == self.groups[place]:
+            place -= 1
+        return place
+
+    def counts(self) -> dict[str, int]:
+        """How many of all cards of this kind are in each state."""
+        counts = dict.fromkeys(STATES, 0)
+        for state in self.states.values():
+            counts[state] += 1
+        counts["pending"] = max(0, self.total - len(self.states))
+        return counts
+
+
+def open_walk(workspace: Workspace, kind: CardKind, order: Order, wanted: Filter, keep: Sequence[str] = ()) -> Walk:
+    """Read a queue. Cards whose uids are in ``keep`` stay in it whatever their state: what was decided here before."""
+    database = workspace.database
+    ids: QueueIds
+    if kind != "memory":
+        ids = store.cards_by_age(database, kind)
+    elif order == "score":
+        ids = store.memories_by_score(database)
+    elif order == "uncertainty":
+        ids = store.memories_by_uncertainty(database, ACCEPT_BITS)
+    elif order == "time":
+        ids = store.memories_by_time(database)
+    else:
+        ids = store.memories_by_exchange(database)
+    total = len(ids)
+    states = store.decided_states(database, kind)
+    if wanted.words:
+        found = store.matching(database, kind, wanted.words)
+        ids = [each for each in ids if each[0] in found]
+    if set(wanted.states) != set(STATES):
+        shown = set(wanted.states)
+        kept = {store.card_place(database, kind, uid) for uid in keep}
+        pending = "pending" in shown
+        ids = [
+            each
+            for each in ids
+            if (states[each[0]] in shown if each[0] in states else pending) or each[0] in kept
+        ]  # fmt: skip
+    rows = [each[0] for each in ids]
+    return Walk(kind, rows, [each[1] for each in ids], total, states, dict(zip(rows, range(len(rows)), strict=True)))
+
+
+def load_cards(workspace: Workspace, kind: CardKind, ids: Sequence[int]) -> dict[int, store.Card]:
+    """The cards with these row ids."""
+    return store.load_cards(workspace.database, kind, ids)
+
+
+def kinds_waiting(workspace: Workspace) -> Iterator[tuple[CardKind, int, int]]:
+    """For each queue: its kind, how many wait, how many there are."""
+    for kind in ("memory", "pair", "proposal"):
+        total = store.count_cards(workspace.database, kind)
+        decided = sum(state not in WAITING for state in store.decided_states(workspace.database, kind).values())
+        yield kind, total - decided, total
+
+
+def queues(workspace: Workspace) -> list[tuple[CardKind, int, int]]:
+    """The same as a list."""
+    return list(kinds_waiting(workspace))
