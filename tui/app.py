@@ -13,6 +13,7 @@ import signal
 import traceback
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
@@ -99,10 +100,8 @@ class Workbench(App[int]):
 
     # Opening and leaving
 
-    def get_default_screen(self) -> Screen[Any]:
-        return cast(Screen[Any], self.stage(self.options.screen or "overview"))
-
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
+        await self.push_screen(cast(Any, self.stage(self.options.screen or "overview")))
         for number in (signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 asyncio.get_running_loop().add_signal_handler(number, self._asked_to_end, number)
@@ -213,7 +212,7 @@ class Workbench(App[int]):
         """A screen came to the front: let it fill itself once the workspace is open."""
         for widget in (*stage.query(Banner), *stage.query(Tabs)):
             widget.show_now()
-        self.do(self._fill(stage), exclusive=f"fill {stage.NAME}")
+        self.do(partial(self._fill, stage), exclusive=f"fill {stage.NAME}")
 
     async def _fill(self, stage: Stage) -> None:
         await self._opened.wait()
@@ -244,8 +243,13 @@ class Workbench(App[int]):
         assert self.workspace is not None
         return await self._writer.call(self.workspace.root, function, *arguments)
 
-    def do(self, work: Coroutine[Any, Any, None], exclusive: str = "") -> Worker[None]:
-        """Run something beside the event loop's own work; what it raises is shown, and the app lives."""
+    def do(
+        self, work: Coroutine[Any, Any, None] | Callable[[], Coroutine[Any, Any, None]], exclusive: str = ""
+    ) -> Worker[None]:
+        """Run something beside the event loop's own work; what it raises is shown, and the app lives.
+
+        Work of an ``exclusive`` name takes the place of what still runs under it; it is given as a function.
+        """
         return self.run_worker(work, group=exclusive or "work", exclusive=bool(exclusive), exit_on_error=False)
 
     async def start_run(self, kind: str, entry: str, params: dict[str, Any]) -> Run | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from itertools import islice
+from typing import Literal, cast
 
 from core.errors import UsageError
-from core.review.decisions import CardKind
+from core.review.decisions import STATE_AFTER, Actor, CardKind, Decision, decide, redo, undo
 from core.store import review_queue as store
+from core.store.decisions import newest_first
 from core.store.review_queue import STATES, WAITING, QueueIds
 from core.workspace import Workspace
 
@@ -57,6 +60,12 @@ class Walk:
     """Row id → state, for cards that are not pending."""
     places: dict[int, int] = field(default_factory=dict)
     """Row id → place in the queue."""
+    counts: dict[str, int] = field(init=False)
+    """How many of all cards of this kind are in each state."""
+
+    def __post_init__(self) -> None:
+        self.counts = dict.fromkeys(STATES, 0) | Counter(self.states.values())
+        self.counts["pending"] = max(0, self.total - len(self.states))
 
     def state(self, place: int) -> str:
         """The state of the card at a place."""
@@ -93,13 +102,11 @@ class Walk:
             place -= 1
         return place
 
-    def counts(self) -> dict[str, int]:
-        """How many of all cards of this kind are in each state."""
-        counts = dict.fromkeys(STATES, 0)
-        for state in self.states.values():
-            counts[state] += 1
-        counts["pending"] = max(0, self.total - len(self.states))
-        return counts
+    def set_state(self, row: int, state: str) -> None:
+        """A card was decided."""
+        self.counts[self.states.get(row, "pending")] -= 1
+        self.counts[state] += 1
+        self.states[row] = state
 
 
 def open_walk(workspace: Workspace, kind: CardKind, order: Order, wanted: Filter, keep: Sequence[str] = ()) -> Walk:
@@ -139,14 +146,53 @@ def load_cards(workspace: Workspace, kind: CardKind, ids: Sequence[int]) -> dict
     return store.load_cards(workspace.database, kind, ids)
 
 
-def kinds_waiting(workspace: Workspace) -> Iterator[tuple[CardKind, int, int]]:
-    """For each queue: its kind, how many wait, how many there are."""
-    for kind in ("memory", "pair", "proposal"):
-        total = store.count_cards(workspace.database, kind)
-        decided = sum(state not in WAITING for state in store.decided_states(workspace.database, kind).values())
-        yield kind, total - decided, total
+def place_of(workspace: Workspace, kind: CardKind, uid: str) -> int | None:
+    """The row id of a card, or None when it is gone."""
+    return store.card_place(workspace.database, kind, uid)
 
 
 def queues(workspace: Workspace) -> list[tuple[CardKind, int, int]]:
-    """The same as a list."""
-    return list(kinds_waiting(workspace))
+    """For each queue: its kind, how many wait, how many there are."""
+    kinds: tuple[CardKind, ...] = ("memory", "pair", "proposal")
+    found = []
+    for kind in kinds:
+        total = store.count_cards(workspace.database, kind)
+        decided = sum(state not in WAITING for state in store.decided_states(workspace.database, kind).values())
+        found.append((kind, total - decided, total))
+    return found
+
+
+def recent_decisions(workspace: Workspace, kind: CardKind, count: int) -> list[tuple[str, store.Card, str]]:
+    """The last decisions on cards of a kind that still say how the card stands: (state, card, reason), oldest first."""
+    found: list[tuple[str, store.Card, str]] = []
+    seen: set[str] = set()
+    for row in islice(newest_first(workspace.database), 20 * count):
+        if row.card_kind != kind or row.card_uid in seen:
+            continue
+        seen.add(row.card_uid)
+        place = store.card_place(workspace.database, kind, row.card_uid)
+        card = store.load_cards(workspace.database, kind, [place]).get(place) if place is not None else None
+        if place is not None and card is not None and card.state == STATE_AFTER[row.verb]:
+            found.append((card.state, card, row.reason))
+        if len(found) == count:
+            break
+    return found[::-1]
+
+
+def commit(workspace: Workspace, actor: Actor, decisions: Sequence[Decision]) -> None:
+    """Commit decisions as one batch."""
+    decide(workspace.database, actor, decisions)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One card of a batch that was taken back or brought back."""
+
+    card_kind: CardKind
+    card_uid: str
+
+
+def take_back(workspace: Workspace, act: str, actor: Actor) -> list[Taken]:
+    """``undo`` or ``redo`` the last batch. Raises UsageError when there is none."""
+    rows = (undo if act == "undo" else redo)(workspace.database, actor)
+    return [Taken(cast(CardKind, row.card_kind), row.card_uid) for row in rows]

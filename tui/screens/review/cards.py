@@ -1,0 +1,140 @@
+"""How each kind of card is laid out, as lines of a width."""
+
+from __future__ import annotations
+
+from textwrap import shorten
+
+from textual.content import Content
+
+from core.store.review_queue import Card, MemoryCard, PairCard, ProposalCard
+from tui.widgets.card_view import indented
+from tui.widgets.text import badge, line, words
+
+GLYPHS = {
+    "pending": ("", ""), "accepted": ("✓", "$success"), "rejected": ("✗", "$error"), "deferred": ("»", "$warning"),
+    "flagged": ("⚑", "$warning"),
+}  # fmt: skip
+AROUND = 240
+"""Characters of the passage at each side of the quote."""
+
+
+def layout(card: Card, width: int, height: int, answer_shown: bool, answer_key: str) -> list[Content]:
+    """The lines of a card; the passage takes what room the rest leaves."""
+    if isinstance(card, MemoryCard):
+        return _memory(card, width, height, answer_shown, answer_key)
+    if isinstance(card, PairCard):
+        return _pair(card, width)
+    return _proposal(card, width)
+
+
+def label(card: Card, width: int = 40) -> str:
+    """A card in a few words."""
+    if isinstance(card, MemoryCard):
+        text = card.passage_title or card.original
+    elif isinstance(card, PairCard):
+        text = card.question
+    else:
+        text = card.title
+    return shorten(text[:400], width, placeholder="…") or text[:width]
+
+
+def row_words(card: Card) -> str:
+    """A card on one line of a list."""
+    if isinstance(card, MemoryCard):
+        return f"{card.passage_date:<10}  {card.passage_title[:30]:<30}  {card.text}"
+    if isinstance(card, PairCard):
+        return f"{card.question}  {card.left} | {card.right}"
+    return f"{card.kind:<9}  {card.title}  {card.text}"
+
+
+def _state(card: Card) -> tuple[str, str]:
+    glyph, style = GLYPHS[card.state]
+    return (f"{glyph} {card.state}   ", style) if glyph else ("", "")
+
+
+def _memory(card: MemoryCard, width: int, height: int, answer_shown: bool, answer_key: str) -> list[Content]:
+    asked = f"{card.asker or 'someone'}, {card.conversation_date or 'undated'}"
+    lines = [
+        line((" Q  ", "bold $accent"), (asked, "$text-muted"),
+             (f" · {card.exchange_place} of {card.exchange_count}", "$text-muted"), badge(card.question, card.answer)),
+        *indented(width, "", card.question),
+        line(""),
+        *indented(width, (" M  ", "bold $accent"), (card.text, "bold"), badge(card.text)),
+        line(""),
+    ]  # fmt: skip
+    judged = [
+        line(""),
+        line((" judges  ", "$text-muted"), *_judges(card)),
+    ]
+    if answer_shown:
+        judged += indented(width, (" answer  ", "$text-muted"), (card.answer, "dim"), indent=9)
+    else:
+        judged.append(
+            line(
+                (" answer  ", "$text-muted"),
+                (answer_key, "bold $accent"),
+                (" shows what was really answered", "$text-muted"),
+            )
+        )
+    where = f"{card.passage_title or 'untitled'} · {card.passage_date or 'undated'}"
+    state = _state(card)
+    lines.append(line("    ", state, (where, "italic $text-muted"), badge(card.passage)))
+    room = height - len(lines) - len(judged)
+    return lines + _passage(card, width, room) + judged
+
+
+def _judges(card: MemoryCard) -> list[tuple[str, str]]:
+    parts = []
+    for name, value in (("question", card.question_bits), ("answer", card.answer_bits)):
+        if value is None:
+            parts.append((f"{name} not judged   ", "$text-muted"))
+        else:
+            glyph, style = ("✓", "$success") if value > 0 else ("✗", "$error")
+            parts += [(f"{name} {value:+.2f} bits ", ""), (glyph, style), ("   ", "")]
+    return parts
+
+
+def _passage(card: MemoryCard, width: int, room: int) -> list[Content]:
+    """The passage around its quote, which is marked by half blocks as well as by a style."""
+    start, stop = card.quote_start, card.quote_stop
+    before, quote, after = card.passage[:start], card.passage[start:stop], card.passage[stop:]
+    around = AROUND
+    while True:
+        lead = before if len(before) <= around else "…" + before[-around:]
+        tail = after if len(after) <= around else after[:around] + "…"
+        lines = indented(width, "", lead.lstrip(), ("▐" + quote + "▌", "bold $secondary"), tail.rstrip())
+        if len(lines) <= room or around == 0:
+            return lines
+        around = max(0, around - 40)
+
+
+def _pair(card: PairCard, width: int) -> list[Content]:
+    half = max(10, (width - 3) // 2)
+    marks = {name: ("✓ " if card.preferred == name and card.state == "accepted" else "") for name in ("left", "right")}
+    left = [line((f"{marks['left']}1 left", "bold $accent")), *words(card.left).wrap(half)]
+    right = [line((f"{marks['right']}2 right", "bold $accent")), *words(card.right).wrap(half)]
+    rows = max(len(left), len(right))
+    blank = words("")
+    left += [blank] * (rows - len(left))
+    right += [blank] * (rows - len(right))
+    lines = [
+        line((" Q  ", "bold $accent"), (f"{card.origin}, {card.created_at[:10]}   ", "$text-muted"), _state(card),
+             badge(card.question, card.left, card.right)),
+        *indented(width, "", card.question),
+        line(""),
+    ]  # fmt: skip
+    return lines + [
+        line(one.pad_right(max(0, half - one.cell_length)), (" │ ", "$text-muted"), other)
+        for one, other in zip(left, right, strict=True)
+    ]
+
+
+def _proposal(card: ProposalCard, width: int) -> list[Content]:
+    lines = [
+        line((" P  ", "bold $accent"), (f"{card.kind}   ", "$text-muted"), _state(card), card.title, badge(card.title)),
+        line(("    " + card.reason, "$text-muted")) if card.reason else line(""),
+        line(""),
+    ]
+    if card.before:
+        lines += indented(width, (" −  ", "bold $error"), (card.before, "$text-muted"), badge(card.before))
+    return lines + indented(width, (" +  ", "bold $success"), (card.text, "bold"), badge(card.text))

@@ -1,0 +1,168 @@
+"""One sitting of review: the queue, the place in it, the cards at hand, and how fast the work goes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from core.review.decisions import STATE_AFTER, Actor, CardKind, Decision, Verb
+from core.review.walk import Filter, Order, Walk, commit, load_cards, open_walk, place_of, recent_decisions, take_back
+from core.store.review_queue import Card, MemoryCard, ProposalCard
+
+if TYPE_CHECKING:
+    from tui.app import Workbench
+
+AHEAD = 64
+"""Cards read ahead of the one that is seen."""
+KEPT_CARDS = 2_000
+RATE_OVER = 30
+"""Decisions over which the rate is taken."""
+PAUSE_SECONDS = 120
+"""A longer wait is a pause, not slow work."""
+RECENT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A decision as the line of recent ones shows it."""
+
+    state: str
+    card: Card
+    reason: str
+
+
+class ReviewSession:
+    """Holds what the screen draws; every change of the store goes through the bench's writer."""
+
+    def __init__(self, bench: Workbench, actor: Actor) -> None:
+        self._bench = bench
+        self._actor = actor
+        self.kind: CardKind = "memory"
+        self.order: Order = "exchange"
+        self.filter_text = ""
+        self.walk: Walk | None = None
+        self.place = 0
+        self.anchor: int | None = None
+        """Where a range began, or None."""
+        self.last: tuple[Verb, str] | None = None
+        """The last decision, for repeating it."""
+        self.recent: deque[Done] = deque(maxlen=RECENT)
+        self._cards: dict[int, Card] = {}
+        self._times: deque[float] = deque(maxlen=RATE_OVER)
+        self._decided_here: list[str] = []
+
+    async def open(self, uid: str = "", place: int = 0) -> None:
+        """Read the queue, and stand at the card with this uid, or at this place when it is gone."""
+        wanted = Filter.parse(self.filter_text)
+        keep = [uid, *self._decided_here[-200:]] if uid else self._decided_here[-200:]
+        walk = await self._bench.read(open_walk, self.kind, self.order, wanted, keep)
+        self._cards.clear()
+        self.walk = walk
+        self.anchor = None
+        self.place = min(place, max(0, len(walk.ids) - 1))
+        if uid:
+            await self.go_to_uid(uid)
+        if not self.recent:
+            done = await self._bench.read(recent_decisions, self.kind, RECENT)
+            self.recent.extend(Done(state, card, reason) for state, card, reason in done)
+        await self.read_ahead()
+
+    async def go_to_uid(self, uid: str) -> bool:
+        """Stand at a card, when it is in this queue."""
+        row = await self._bench.read(place_of, self.kind, uid)
+        if self.walk is None or row is None or row not in self.walk.places:
+            return False
+        self.place = self.walk.places[row]
+        return True
+
+    @property
+    def card(self) -> Card | None:
+        """The card one stands at."""
+        return self.card_at(self.place)
+
+    def card_at(self, place: int) -> Card | None:
+        """A card by its place; what is not at hand is read now, with its neighbors."""
+        if self.walk is None or not 0 <= place < len(self.walk.ids):
+            return None
+        row = self.walk.ids[place]
+        if row not in self._cards and self._bench.workspace is not None:
+            near = self.walk.ids[max(0, place - 4) : place + 24]
+            self._keep(load_cards(self._bench.workspace, self.kind, near))
+        return self._cards.get(row)
+
+    async def read_ahead(self) -> None:
+        """Have the next cards at hand before they are asked for."""
+        walk = self.walk
+        if walk is None:
+            return
+        wanted = [row for row in walk.ids[self.place : self.place + AHEAD] if row not in self._cards]
+        if len(wanted) > AHEAD // 2 or (wanted and self.place + AHEAD >= len(walk.ids)):
+            self._keep(await self._bench.read(load_cards, self.kind, wanted))
+
+    def _keep(self, cards: dict[int, Card]) -> None:
+        if len(self._cards) > KEPT_CARDS:
+            self._cards.clear()
+        self._cards |= cards
+
+    def chosen(self) -> list[int]:
+        """The places a decision is about: the range when one is open, else where one stands."""
+        if self.anchor is None:
+            return [self.place]
+        return list(range(min(self.anchor, self.place), max(self.anchor, self.place) + 1))
+
+    async def decide(self, places: Sequence[int], verb: Verb, reason: str = "", text: str = "") -> int:
+        """Commit one batch. Returns how many cards it is about. The store has it when this returns."""
+        walk = self.walk
+        assert walk is not None
+        rows = [walk.ids[place] for place in places]
+        missing = [row for row in rows if row not in self._cards]
+        for start in range(0, len(missing), 500):
+            self._cards |= await self._bench.read(load_cards, self.kind, missing[start : start + 500])
+        rows = [row for row in rows if row in self._cards]
+        cards = [self._cards[row] for row in rows]
+        decisions = [Decision(card.uid, verb, reason, text, self.kind) for card in cards]
+        await self._bench.write(commit, self._actor, decisions)
+        for row, card in zip(rows, cards, strict=True):
+            walk.set_state(row, STATE_AFTER[verb])
+            self._cards[row] = _after(card, STATE_AFTER[verb], reason, text)
+            self._decided_here.append(card.uid)
+        for row in rows[-RECENT:]:
+            self.recent.append(Done(STATE_AFTER[verb], self._cards[row], reason))
+        self.last = (verb, reason) if verb != "edit" else self.last
+        self.anchor = None
+        self._times.append(time.monotonic())
+        return len(rows)
+
+    async def turn(self, act: str) -> int:
+        """Undo or redo the last batch and stand at its first card. Returns how many cards it was about.
+
+        Raises UsageError when there is nothing to take back.
+        """
+        affected = await self._bench.write(take_back, act, self._actor)
+        first = affected[0]
+        self.recent.clear()
+        if first.card_kind != self.kind:
+            self.kind = first.card_kind
+            self.filter_text = ""
+        await self.open(first.card_uid, self.place)
+        return len(affected)
+
+    @property
+    def per_minute(self) -> float:
+        """Decisions per minute, pauses left out; 0 when that cannot be said yet."""
+        times = list(self._times)
+        gaps = [after - before for before, after in pairwise(times)]
+        worked = [gap for gap in gaps if gap < PAUSE_SECONDS]
+        return 60 * len(worked) / sum(worked) if len(worked) >= 3 and sum(worked) > 0 else 0.0
+
+
+def _after(card: Card, state: str, reason: str, text: str) -> Card:
+    if isinstance(card, MemoryCard):
+        return replace(card, state=state, reason=reason, text=text or card.original)
+    if isinstance(card, ProposalCard):
+        return replace(card, state=state, text=text or card.original)
+    return replace(card, state=state, preferred=text)
