@@ -7,7 +7,7 @@ import is run again and ends the same.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -18,6 +18,7 @@ from core.corpus import exchanges as deriving
 from core.corpus.opening import open_source
 from core.corpus.records import Conversation, Document, DocumentKind, Issue, Options, Record, Turn, Use
 from core.corpus.sniffing import Choice, choose_each, importer_named
+from core.corpus.typed_paths import refuse_addresses
 from core.dates import DateSpan
 from core.errors import ImportFailed
 from core.runs.job import Job
@@ -70,7 +71,9 @@ class SourceReport:
 def plan(
     paths: Iterable[Path], format_name: str | None, kind: DocumentKind | None = None
 ) -> tuple[list[Choice], list[Issue]]:
-    """Settle the format of everything under some paths. Raises as ``choose_each`` does."""
+    """Settle the format of everything under some paths. Raises as ``choose_each`` does, and for an address."""
+    paths = list(paths)
+    refuse_addresses(paths)
     choices: list[Choice] = []
     issues: list[Issue] = []
     for path in paths:
@@ -78,6 +81,23 @@ def plan(
         choices += found
         issues += troubled
     return choices, issues
+
+
+def import_params(requests: Iterable[Request], use: Use | None, options: Options) -> dict[str, Any]:
+    """What an ``import`` run is asked."""
+    return {
+        "sources": [asdict(request) for request in requests],
+        "use": use,
+        "kind": options.kind,
+        "day_first": options.day_first,
+        "include_private": options.include_private,
+    }
+
+
+def name_target(workspace: Workspace, name: str, aliases: Sequence[str] = ()) -> None:
+    """Save the names by which the target speaks, and derive what they answered anew. Raises SettingsError."""
+    workspace.add_names(name, aliases)
+    rederive_exchanges(workspace)
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -191,7 +211,7 @@ class _Sink:
             self._report.changed += 1
 
     def _document(self, document: Document) -> None:
-        row = _document_row(document, self._source_id, self.seen)
+        row = document_row(document, self._source_id, self.seen)
         elsewhere = same_document_elsewhere(self._database, row)
         if elsewhere:
             self._issue(document.title or document.uid, f"already imported from {elsewhere}")
@@ -284,7 +304,8 @@ def _turn(row: TurnRow) -> Turn:
     return Turn(row.speaker, row.text, time, row.reply_to, cast(Any, row.kind))
 
 
-def _document_row(document: Document, source_id: int, position: int) -> DocumentRow:
+def document_row(document: Document, source_id: int, position: int) -> DocumentRow:
+    """A document as the store keeps it; its hash is over everything that is told of it."""
     content_hash = content_uid(
         document.kind, document.title, document.text, document.date.iso(), document.link, document.language,
         document.visibility, document.reply_to, list(document.tags),

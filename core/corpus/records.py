@@ -125,6 +125,10 @@ class Preview:
     samples: tuple[str, ...] = ()
     ambiguities: tuple[str, ...] = ()
     private: bool = False
+    skipped: int = 0
+    """Records that could not be used, or are left out."""
+    issues: tuple[Issue, ...] = ()
+    """The first of what is skipped, each with its reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ AMBIGUOUS_PROSE = {"text", "profile"}
 _TIE = 0.03
 _SAMPLES = 3
 _SAMPLE_CHARACTERS = 80
+_ISSUES = 1_000
+"""Skipped records that a preview names; it counts all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +140,14 @@ class _Tally:
     last: DateSpan | None = None
     samples: list[str] = field(default_factory=list)
     private: bool = False
+    skipped: int = 0
+    issues: list[Issue] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
         if isinstance(record, Issue):
+            self.skipped += 1
+            if len(self.issues) < _ISSUES:
+                self.issues.append(record)
             return
         self.private = self.private or record.visibility == "private"
         if isinstance(record, Document):
@@ -197,6 +204,8 @@ def inspect(source: SourceFile, importer: Importer, options: Options) -> Preview
         samples=tuple(tally.samples),
         ambiguities=tuple(ambiguities),
         private=tally.private,
+        skipped=tally.skipped,
+        issues=tuple(tally.issues),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -51,8 +51,15 @@ def renderer_of(workspace: Workspace, base: str | None = None) -> Renderer:
     return Renderer(load_tokenizer(name), workspace.root / "prompts")
 
 
-def build(workspace: Workspace, heldout: Sequence[str] = (), memories: bool = True) -> BuiltDataset:
+def build(
+    workspace: Workspace,
+    heldout: Sequence[str] = (),
+    memories: bool = True,
+    watch: Callable[[int, int], None] | None = None,
+) -> BuiltDataset:
     """Freeze what is accepted now. ``memories=False`` builds the same samples without memories, to compare.
+
+    ``watch`` is told how many conversations of how many are packed; nothing is frozen when it raises.
 
     Raises DatasetError when there is nothing to train on or a held-out answer leaks.
     """
@@ -82,7 +89,9 @@ def build(workspace: Workspace, heldout: Sequence[str] = (), memories: bool = Tr
     max_tokens = settings.dataset.max_tokens
     examples: list[ExampleRow] = []
     left_out = 0
-    for row, exchanges in conversations:
+    for done, (row, exchanges) in enumerate(conversations):
+        if watch is not None:
+            watch(done, len(conversations))
         split = splits[row.uid]
         if split == "heldout":
             continue

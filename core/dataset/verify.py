@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from core.dataset.build import renderer_of
+from dataclasses import dataclass
+
+from core.dataset.build import check_leaks, renderer_of
+from core.dataset.leaks import Leak
 from core.dataset.scenes import conversation_scene, stretches_of, turn_of
 from core.prompts.render import Message, PromptTurn, RecalledMemory, Renderer, Scene
 from core.store.chunks import passages
@@ -14,6 +17,29 @@ from core.workspace import Workspace
 
 Known = dict[str, tuple[Scene, ExchangeRow]]
 """Exchange uid → the scene it is asked in, and the exchange."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the guard says of a frozen dataset; nothing in either list is well."""
+
+    dataset: str
+    leaks: list[Leak]
+    parity: list[str]
+
+    def lines(self) -> list[str]:
+        """In words, the count last."""
+        return [
+            *(f"leak: {leak.heldout} in {leak.where}, {leak.share:.0%} of its runs of eight words"
+              for leak in self.leaks),
+            *self.parity,
+            f"{self.dataset}: {len(self.leaks)} leaks, {len(self.parity)} parity problems",
+        ]  # fmt: skip
+
+
+def verify(workspace: Workspace, dataset: DatasetRow) -> Verdict:
+    """Check for leaks, and that every sample is byte for byte what the twin would be asked."""
+    return Verdict(f"ds{dataset.id}", check_leaks(workspace), parity_problems(workspace, dataset))
 
 
 def parity_problems(workspace: Workspace, dataset: DatasetRow) -> list[str]:

@@ -46,6 +46,22 @@ class ExampleRow:
     parts: tuple[PartRow, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ExampleLine:
+    """One sample in a list of many: where it comes from and how long it is, without its words."""
+
+    position: int
+    split: str
+    title: str
+    date: str
+    location: str
+    """Of the source; empty when the conversation is gone."""
+    tokens: int
+    trained_tokens: int
+    recall: tuple[str, ...]
+    """For each of its exchanges, as in ``PartRow``."""
+
+
 def put_dataset(
     db: Database, content_hash: str, settings: dict[str, Any], decision: int, at: str, examples: Sequence[ExampleRow]
 ) -> int:
@@ -92,6 +108,62 @@ def examples_of(db: Database, dataset_id: int, split: str | None = None) -> list
     )
     return [
         ExampleRow(row[0], row[1], row[2], row[3], json.loads(row[4]), row[5], row[6], _parts(db, row[0]))
+        for row in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSize:
+    """What one split of a dataset holds."""
+
+    examples: int
+    tokens: int
+    trained_tokens: int
+
+
+def split_sizes(db: Database, dataset_id: int) -> dict[str, SplitSize]:
+    """Each split's size, without reading the examples."""
+    rows = db.rows(
+        "SELECT split, count(*), sum(tokens), sum(trained_tokens) FROM example WHERE dataset_id = ? GROUP BY split",
+        (dataset_id,),
+    )
+    return {str(row[0]): SplitSize(int(row[1]), int(row[2]), int(row[3])) for row in rows}
+
+
+def find_example(db: Database, dataset_id: int, position: int) -> ExampleRow | None:
+    """One example by its place, from 0."""
+    row = db.one(
+        "SELECT id, position, split, conversation_uid, messages, tokens, trained_tokens FROM example"
+        " WHERE dataset_id = ? AND position = ?",
+        (dataset_id, position),
+    )
+    if row is None:
+        return None
+    return ExampleRow(row[0], row[1], row[2], row[3], json.loads(row[4]), row[5], row[6], _parts(db, row[0]))
+
+
+def example_lines(db: Database, dataset_id: int) -> list[ExampleLine]:
+    """Every example of a dataset as a line, in their order."""
+    origins = {
+        row[0]: (str(row[1]), str(row[2]), str(row[3]))
+        for row in db.rows(
+            "SELECT conversation.uid, title, date, location FROM conversation JOIN source ON source.id = source_id"
+        )
+    }
+    recall: dict[int, list[str]] = {}
+    for row in db.rows(
+        "SELECT example_id, recall FROM example_part JOIN example ON example.id = example_id"
+        " WHERE dataset_id = ? ORDER BY example_id, example_part.position",
+        (dataset_id,),
+    ):
+        recall.setdefault(row[0], []).append(row[1])
+    rows = db.rows(
+        "SELECT id, position, split, conversation_uid, tokens, trained_tokens FROM example"
+        " WHERE dataset_id = ? ORDER BY position",
+        (dataset_id,),
+    )
+    return [
+        ExampleLine(row[1], row[2], *origins.get(row[3], ("", "", "")), row[4], row[5], tuple(recall.get(row[0], ())))
         for row in rows
     ]
 

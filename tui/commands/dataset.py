@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from core.dataset.build import build as build_dataset
-from core.dataset.build import check_leaks, renderer_of
+from core.dataset.composition import build_line, composition_lines, dataset_sight
 from core.dataset.export import FORMATS, export, find_dataset
-from core.dataset.verify import parity_problems
-from core.errors import DatasetError
-from core.prompts.render import Message
-from core.store.datasets import examples_of, list_datasets
+from core.dataset.masks import sample_of, sample_segments
+from core.dataset.verify import verify as verify_dataset
+from core.errors import UsageError
+from core.store.datasets import example_lines, list_datasets
 from tui.face import Face, command, group, table
 
 app = group("Freeze, inspect and export training data.")
@@ -33,12 +33,12 @@ def build(
     """
     workspace = face.workspace()
     built = build_dataset(workspace, heldout or (), memories=not no_memories)
-    splits = ", ".join(f"{count} {split}" for split, count in built.splits.items())
+    values = {"dataset": f"ds{built.id}", **asdict(built), "leaks": 0}
     recalled = ", ".join(f"{count} {kind}" for kind, count in built.recall.items())
     face.result(
-        {"dataset": f"ds{built.id}", **asdict(built), "leaks": 0},
+        values,
         [
-            f"ds{built.id} {built.hash}: {built.examples} samples; exchanges: {splits}",
+            build_line(values),
             f"memories: {recalled}; {built.tokens} tokens, {built.trained_tokens} trained",
             *([f"{built.left_out} exchanges are too long for any sample"] if built.left_out else []),
             "Next: simulee train sft",
@@ -55,7 +55,7 @@ def list_(face: Face) -> None:
     workspace = face.workspace()
     rows = []
     for dataset in list_datasets(workspace.database):
-        examples = examples_of(workspace.database, dataset.id)
+        examples = example_lines(workspace.database, dataset.id)
         rows.append(
             {
                 "dataset": f"ds{dataset.id}",
@@ -73,6 +73,20 @@ def list_(face: Face) -> None:
 
 
 @command(app)
+def stats(
+    face: Face, reference: Annotated[str | None, typer.Argument(metavar="ID", help="Default: the newest.")] = None
+) -> None:
+    """What a dataset is made of: splits, recall, sources, years, lengths, and what is newer than it.
+
+    Example: simulee dataset stats
+    """
+    seen = dataset_sight(face.workspace(), reference)
+    if seen is None:
+        raise UsageError("there is no dataset here", "simulee dataset build makes one")
+    face.result(asdict(seen.composition), composition_lines(seen.composition))
+
+
+@command(app)
 def show(
     face: Face,
     reference: Annotated[str | None, typer.Argument(metavar="ID", help="Default: the newest.")] = None,
@@ -85,12 +99,8 @@ def show(
     """
     workspace = face.workspace()
     dataset = find_dataset(workspace, reference)
-    examples = examples_of(workspace.database, dataset.id)
-    if example > len(examples):
-        raise DatasetError(f"ds{dataset.id} has {len(examples)} samples", "choose a smaller --example")
-    row = examples[example - 1]
-    renderer = renderer_of(workspace, dataset.settings["base"])
-    segments = renderer.segments([Message(m["role"], m["content"], m["trained"]) for m in row.messages])
+    row = sample_of(workspace, dataset.id, example)
+    segments = sample_segments(workspace, dataset.settings["base"], [row])[0]
     text = "".join(f"»{s.text}«" if mask and s.trained else s.text for s in segments)
     face.result(
         {
@@ -128,15 +138,7 @@ def verify(face: Face, reference: Annotated[str | None, typer.Argument(metavar="
     """
     workspace = face.workspace()
     dataset = find_dataset(workspace, reference)
-    leaks = check_leaks(workspace)
-    problems = parity_problems(workspace, dataset)
-    face.result(
-        {"dataset": f"ds{dataset.id}", "leaks": [asdict(leak) for leak in leaks], "parity": problems},
-        [
-            *(f"leak: {leak.heldout} in {leak.where}, {leak.share:.0%} of its runs of eight words" for leak in leaks),
-            *problems,
-            f"ds{dataset.id}: {len(leaks)} leaks, {len(problems)} parity problems",
-        ],
-    )
-    if leaks or problems:
+    verdict = verify_dataset(workspace, dataset)
+    face.result(asdict(verdict), verdict.lines())
+    if verdict.leaks or verdict.parity:
         raise typer.Exit(1)

@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal, cast
 
 import typer
 
-from core.corpus.importing import ENTRY, KIND, Request, plan, rederive_exchanges
+from core.corpus.importing import ENTRY, KIND, Request, import_params, name_target, plan
+from core.corpus.looking import look_at
 from core.corpus.records import Issue, Options
-from core.corpus.sniffing import Choice, inspect
+from core.corpus.reports import by_reason, is_unread, report_line
+from core.corpus.sniffing import Choice
 from core.errors import ImportFailed
 from tui.face import DONE_IN_PART, Face, command
 
@@ -68,30 +70,21 @@ def import_(
         first = issues[0] if issues else Issue(str(sources[0]), "nothing to import")
         raise ImportFailed(f"{first.locator}: {first.reason}", "see `simulee formats`")
     if target or alias:
-        workspace.add_names(target or "", alias or ())
-        rederive_exchanges(workspace)
+        name_target(workspace, target or "", alias or ())
     requests = [Request(str(choice.source.path), choice.importer.name, choice.match.confidence) for choice in choices]
-    params: dict[str, Any] = {
-        "sources": [asdict(request) for request in requests],
-        "use": use.value if use else None,
-        "kind": document_kind,
-        "day_first": day_first,
-        "include_private": include_private,
-    }
+    params = import_params(requests, use.value if use else None, options)
     done = face.work(workspace, KIND, ENTRY, params, detach)
     if done is None:
         return
     reports = done["sources"]
     troubles = [asdict(issue) | {"hint": ""} for issue in issues]
-    unread = [
-        report for report in reports if not (report["documents"] or report["conversations"] or report["profiles"])
-    ]
+    unread = [report for report in reports if is_unread(report)]
     if len(unread) == len(reports) and any(report["issues"] for report in unread):
         first = next(issue for report in unread for issue in report["issues"])
         raise ImportFailed(
             f"{first['locator']}: {first['reason'].removeprefix(first['locator'] + ': ')}", first["hint"]
         )
-    face.result({"sources": reports, "issues": troubles}, [_line(report) for report in reports])
+    face.result({"sources": reports, "issues": troubles}, [report_line(report) for report in reports])
     for trouble in [*troubles, *(issue for report in reports for issue in report["issues"])]:
         face.note(f"  {trouble['locator']}: {trouble['reason']}")
         if trouble.get("hint"):
@@ -100,28 +93,21 @@ def import_(
         raise typer.Exit(DONE_IN_PART)
 
 
-def _line(report: dict[str, Any]) -> str:
-    counted = ("documents", "profiles", "conversations", "exchanges", "skipped")
-    counts = ", ".join(f"{report[key]} {key}" for key in counted if report[key]) or "nothing"
-    changes = ", ".join(f"{report[key]} {key}" for key in ("added", "changed", "removed") if report[key])
-    return (
-        f"{Path(report['location']).name}: {report['format']}, {counts}; {changes or 'nothing changed'};"
-        f" use: {report['use'] or 'none'}"
-    )
-
-
 def _preview(face: Face, choices: list[Choice], issues: list[Issue], options: Options) -> None:
     found: list[dict[str, Any]] = []
     lines: list[str] = []
     for choice in choices:
-        seen = inspect(choice.source, choice.importer, options)
-        told = {"confidence": choice.match.confidence, "reason": choice.match.reason}
-        found.append({"location": str(choice.source.path), "format": choice.importer.name, **told, **asdict(seen)})
+        look = look_at(choice, options)
+        seen = look.preview
+        assert seen is not None
+        told = {"confidence": look.confidence, "reason": look.reason}
+        found.append({"location": look.location, "format": look.format, **told, **asdict(seen)})
         dates = f"{seen.first_date} to {seen.last_date}" if seen.first_date else "undated"
         lines.append(f"{choice.source.name}: {choice.importer.name} ({choice.match.reason})")
         lines.append(f"  {seen.documents} documents, {seen.conversations} conversations, {dates}")
         lines += [f"  {speaker.name}: {speaker.turns} turns, such as: {speaker.samples[0] if speaker.samples else ''}"
                   for speaker in seen.speakers[:8]]  # fmt: skip
         lines += [f"  to settle: {question}" for question in seen.ambiguities]
+        lines += [f"  skipped: {len(places)} × {reason}" for reason, places in by_reason(seen.issues)[:8]]
     lines += [f"{issue.locator}: {issue.reason}" for issue in issues]
     face.result({"sources": found, "issues": [asdict(issue) for issue in issues]}, lines)

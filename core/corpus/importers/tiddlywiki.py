@@ -66,7 +66,10 @@ def _tiddlers(source: SourceFile, options: Options) -> Iterator[Record]:
 def _tiddler(item: dict[str, Any], locator: str, named_journal: bool, options: Options) -> Iterator[Record]:
     title = text_field(item, "title").strip()
     reason = _skipped(item, title)
-    text = tidy_paragraphs(_LINK.sub(lambda found: found["words"], text_field(item, "text")))
+    text = text_field(item, "text")
+    if text_field(item, "type") != "text/plain":
+        text = _LINK.sub(lambda found: found["words"], text)
+    text = tidy_paragraphs(text)
     if reason or not text:
         yield Issue(title or locator, f"{reason or 'no text in it'}, skipped")
         return
