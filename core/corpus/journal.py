@@ -76,6 +76,7 @@ class Draft:
     """The page that was not saved yet, in a file of the workspace, mode 0600. Any thread may write it."""
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self._path = root / DRAFT_FILE
         self._lock = threading.Lock()
         self._written: str | None = None

@@ -114,3 +114,16 @@ def remove_documents_but(db: Database, source_id: int, uids: Collection[str]) ->
     ]
     db.execute_many("DELETE FROM document WHERE id = ?", ((document_id,) for document_id in gone))
     return len(gone)
+
+
+def documents_of_source(db: Database, source_id: int) -> list[DocumentRow]:
+    """One source's documents, in the order they were stored."""
+    return [
+        _row(row) for row in db.rows(f"SELECT {_COLUMNS} FROM document WHERE source_id = ? ORDER BY id", (source_id,))
+    ]
+
+
+def documents_of_kind(db: Database, kind: str) -> list[DocumentRow]:
+    """Every document of a kind, oldest first, undated ones at the end."""
+    rows = db.rows(f"SELECT {_COLUMNS} FROM document WHERE kind = ? ORDER BY last_day < 0, last_day, id", (kind,))
+    return [_row(row) for row in rows]

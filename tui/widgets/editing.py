@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
-import tempfile
-from pathlib import Path
-
 from textual import events
-from textual.app import App
+from textual.app import App, SuspendNotSupported
 from textual.message import Message
 
-from core.errors import SimuleeError, UsageError
+from core.errors import UsageError
+from tui.editor import edit
 from tui.widgets.text import Page
 
 
@@ -48,21 +43,10 @@ def edit_outside(app: App[int], text: str, suffix: str = ".txt") -> str:
 
     Raises UsageError when no editor can be started, SimuleeError when it failed: then nothing is changed.
     """
-    command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-    descriptor, name = tempfile.mkstemp(suffix=suffix, prefix="simulee-")
-    path = Path(name)
+    if app.is_headless:
+        return edit(text, suffix)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-            file.write(text)
         with app.suspend():
-            try:
-                done = subprocess.run([*command, name], check=False)
-            except OSError as error:
-                raise UsageError(
-                    f"cannot start {command[0]}: {error.strerror}", "set EDITOR to one that is installed"
-                ) from None
-        if done.returncode != 0:
-            raise SimuleeError(f"{command[0]} ended with {done.returncode}: nothing was changed", "try again")
-        return path.read_text("utf-8", "replace").rstrip("\n")
-    finally:
-        path.unlink(missing_ok=True)
+            return edit(text, suffix)
+    except SuspendNotSupported:
+        raise UsageError("an editor needs a terminal, and this is a browser", "edit here, or in a terminal") from None
