@@ -74,7 +74,7 @@ class Workbench(App[int]):
 
     def __init__(self, options: Options | None = None, keymap: Keymap | None = None) -> None:
         self.options = options or Options()
-        super().__init__(driver_class=TolerantDriver if os.name == "posix" else None)
+        super().__init__(driver_class=TolerantDriver if os.name == "posix" and "TEXTUAL_DRIVER" not in os.environ else None)
         self.keymap = keymap or Keymap()
         self.workspace: Workspace | None = None
         self.target = ""

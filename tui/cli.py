@@ -14,7 +14,7 @@ def main() -> None:
     os.umask(0o077)
     arguments = sys.argv[1:]
     asked = _workbench_options(arguments)
-    if asked is None or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if asked is None or not (on_the_web() or (sys.stdin.isatty() and sys.stdout.isatty())):
         from tui.command_line import run
 
         sys.exit(run(arguments))
@@ -26,6 +26,11 @@ def main() -> None:
         from tui.face import fail
 
         sys.exit(fail(error, as_json=False))
+
+
+def on_the_web() -> bool:
+    """Whether `simulee web` has started this process for a browser."""
+    return os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
 
 
 def _workbench_options(arguments: list[str]) -> dict[str, str] | None:
@@ -52,5 +57,9 @@ def _open(asked: dict[str, str]) -> int:
     if screen and screen not in SCREENS:
         raise UsageError(f"there is no screen {screen!r}", f"one of {', '.join(SCREENS)}")
     folder = Path(asked["folder"]) if "folder" in asked else None
-    mouse = False if "no_mouse" in asked else None
+    mouse = False if "no_mouse" in asked else True if on_the_web() else None
     return open_workbench(Options(folder, screen, asked.get("theme", ""), mouse), load_keymap())
+
+
+if __name__ == "__main__":
+    main()

@@ -24,6 +24,7 @@ PHASES: dict[str, dict[str, str]] = {
     },
     "Corpus": {
         "import": "Bring in writings and conversations.",
+        "journal": "Write an entry, dated now; out and in.",
         "formats": "What can be imported, and how it is told.",
         "corpus": "Look at what is there.",
         "embed": "Cut new text into passages and embed them.",
@@ -41,8 +42,10 @@ PHASES: dict[str, dict[str, str]] = {
         "chat": "Talk with the twin.",
     },
     "Workshop": {
+        "web": "The workbench in a browser on this machine.",
         "models": "Roles, engines, and what each needs.",
         "runs": "Long work: list, follow, cancel, resume.",
+        "keys": "The workbench's keys, and how to change them.",
         "trace": "Walk from anything to where it came from.",
         "doctor": "Check the workspace, the models, the machine.",
     },

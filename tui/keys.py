@@ -259,3 +259,15 @@ def _refuse_clashes(actions: Iterable[Action], source: str) -> None:
             taken[action.where, key] = action
             if action.where == EVERYWHERE:
                 everywhere[key] = action
+
+
+def key_table(actions: Iterable[Action] = ACTIONS) -> str:
+    """Every action with its keys as a table in Markdown: what holds everywhere first, then screen by screen."""
+    rows = ["| where | key | what it does | id |", "| --- | --- | --- | --- |"]
+    before = ""
+    for action in actions:
+        where = "everywhere" if action.where == EVERYWHERE else action.where.capitalize()
+        keys = ", ".join(f"`{shown(key)}`" for key in action.keys.split(","))
+        rows.append(f"| {where if where != before else ''} | {keys} | {action.label} | `{action.id}` |")
+        before = where
+    return "\n".join(rows) + "\n"
