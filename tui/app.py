@@ -11,6 +11,7 @@ import importlib
 import os
 import signal
 import traceback
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,19 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from textual.app import App, SystemCommand
-from textual.events import CursorPosition
+from textual.events import CursorPosition, Key
 from textual.filter import LineFilter
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.worker import Worker, WorkerState
 
 from core.errors import SimuleeError, WorkspaceError
 from tui.keys import Keymap
 from tui.lanes import Lane
-from tui.place import Places
 from tui.screens.stage import Stage, bindings_of
-from tui.terminal import PaintProof, TolerantDriver
+from tui.terminal import PaintProof, ThriftyDriver
 from tui.theme import DARK, THEMES
-from tui.widgets.boxes import ErrorBox, GoBox, KeysBox
 from tui.widgets.frame import STAGES, Banner, Tabs
 from tui.widgets.text import PaintedText
 
@@ -38,9 +38,12 @@ if TYPE_CHECKING:
     from core.runs.journal import Run
     from core.runs.snapshot import RunPicture, RunsReader
     from core.workspace import Workspace
+    from tui.place import Places
+    from tui.widgets.boxes import Box
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
+Answer = TypeVar("Answer")
 
 WATCH_SECONDS = 0.5
 """Between two looks at the runs: curves and log lines repaint at most twice a second."""
@@ -65,22 +68,30 @@ class Workbench(App[int]):
     """The one app. Screens ask it for the workspace, for reads off the event loop, and for runs."""
 
     TITLE = "simulee"
-    CSS_PATH = "workbench.tcss"
+    CSS_PATH = [  # noqa: RUF012 - Textual's own shape
+        Path(__file__).with_name("workbench.tcss"),
+        # With the frame's, so that the first paint reads style sheets once.
+        Path(__file__).parent / "screens" / "overview" / "overview.tcss",
+    ]
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     AUTO_FOCUS = ""
+    DEFAULT_MODE = "work"
+    """The first screen is the mode's base: nothing else is painted before it."""
     BINDINGS = bindings_of("app")  # type: ignore[assignment]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual's own name and shape
 
     def __init__(self, options: Options | None = None, keymap: Keymap | None = None) -> None:
         self.options = options or Options()
-        super().__init__(driver_class=TolerantDriver if os.name == "posix" and "TEXTUAL_DRIVER" not in os.environ else None)
+        super().__init__(
+            driver_class=ThriftyDriver if os.name == "posix" and "TEXTUAL_DRIVER" not in os.environ else None
+        )
         self.keymap = keymap or Keymap()
         self.workspace: Workspace | None = None
         self.target = ""
         self.pictures: tuple[RunPicture, ...] = ()
         self.tab_counts: dict[str, str] = {}
-        self.places = Places(Path(os.devnull))
+        self._places: Places | None = None
         self.proof = PaintProof(None, trusted=False)
         self.trouble: SimuleeError | None = None
         """Why no workspace is open."""
@@ -89,10 +100,13 @@ class Workbench(App[int]):
         self._writer = Lane("writer")
         self._runs_reader: RunsReader | None = None
         self._history: list[str] = []
+        self._sent_keys: deque[tuple[Key, Widget]] = deque(maxlen=1024)
         self._opened = asyncio.Event()
+        self.add_mode(self.DEFAULT_MODE, cast(Any, lambda: self.stage(self.options.screen or "overview")))
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = self.options.theme if self.options.theme in self.available_themes else DARK
+        wanted = self.options.theme if self.options.theme in self.available_themes else DARK
+        self.set_reactive(App.theme, wanted)  # Set, not changed: the style sheets are then read once, not twice.
         if self.keymap.overrides:
             self.set_keymap(self.keymap.overrides)
         if os.environ.get("SIMULEE_REDUCED_MOTION"):
@@ -101,7 +115,6 @@ class Workbench(App[int]):
     # Opening and leaving
 
     async def on_mount(self) -> None:
-        await self.push_screen(cast(Any, self.stage(self.options.screen or "overview")))
         for number in (signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 asyncio.get_running_loop().add_signal_handler(number, self._asked_to_end, number)
@@ -140,6 +153,7 @@ class Workbench(App[int]):
         """Open a workspace, or another one than before. Raises what opening raises."""
         from core.runs.snapshot import RunsReader
         from core.workspace import Workspace
+        from tui.place import Places
 
         workspace = Workspace.open(root.resolve())
         _ = workspace.database
@@ -147,7 +161,7 @@ class Workbench(App[int]):
         self.trouble = None
         self.target = workspace.target
         self._runs_reader = RunsReader(workspace.runs)
-        self.places = Places(workspace.root)
+        self._places = Places(workspace.root)
         preferences = self.places.of("app")
         if not self.options.theme and preferences.get("theme") in self.available_themes:
             self.theme = preferences["theme"]
@@ -167,6 +181,15 @@ class Workbench(App[int]):
         for banner in self.screen.query(Banner):
             banner.show_now()
         self.screen_shown(self.stage_now())
+
+    @property
+    def places(self) -> Places:
+        """Where one was on every screen; nowhere before a workspace is open."""
+        if self._places is None:
+            from tui.place import Places
+
+            self._places = Places(Path(os.devnull))
+        return self._places
 
     def remember_place(self) -> None:
         """Write down where one is."""
@@ -322,6 +345,8 @@ class Workbench(App[int]):
 
     def complain(self, error: BaseException) -> None:
         """Show what happened, what to do, and where the log is."""
+        from tui.widgets.boxes import ErrorBox
+
         if isinstance(error, SimuleeError):
             self.push_screen(ErrorBox(error.message, error.hint))
             return
@@ -363,6 +388,10 @@ class Workbench(App[int]):
 
     # Painting
 
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Colors of ours that a theme of Textual's does not have."""
+        return {"quiet": "#8b8f94" if self.current_theme.dark else "#676b70"}
+
     def get_line_filters(self) -> list[LineFilter]:
         return [self._painted_text, *super().get_line_filters()]
 
@@ -373,16 +402,48 @@ class Workbench(App[int]):
             if stage.ready:
                 stage.paint_confirmed()
             return
+        if isinstance(event, Key):
+            if not event.is_forwarded:
+                self._sent_keys.append((event, self.focused or self.screen))
+            elif self._typed_ahead(event):
+                return
         await super().on_event(event)
+
+    def _typed_ahead(self, event: Key) -> bool:
+        """Send a key on that was typed before its box or input was open: it belongs there, and decides nothing here.
+
+        Keys are handed out as they arrive, but what they do is done one after another; so a key can come back here
+        from a screen that an earlier key has since covered.
+        """
+        target = self.focused or self.screen
+        for sent, first in self._sent_keys:
+            if sent is event and first is not target:
+                again = Key(event.key, event.character)
+                self._sent_keys.append((again, target))
+                target._forward_event(again)
+                return True
+        return False
+
+    async def ask(self, box: Box[Answer], then: Callable[[Answer | None], Coroutine[Any, Any, None]]) -> None:
+        """Open a box, and go on with its answer. When this returns, the keys that follow go to the box."""
+
+        def answered(answer: Answer | None) -> None:
+            self.do(then(answer))
+
+        await self.push_screen(box, answered)
 
     # Actions
 
-    def action_go(self) -> None:
+    async def action_go(self) -> None:
         """The which-key box."""
-        self.push_screen(GoBox(), lambda name: self.go_to(name) if name else None)
+        from tui.widgets.boxes import GoBox
 
-    def action_keys(self) -> None:
-        self.push_screen(KeysBox(self, self.stage_now().NAME))
+        await self.push_screen(GoBox(), lambda name: self.go_to(name) if name else None)
+
+    async def action_keys(self) -> None:
+        from tui.widgets.boxes import KeysBox
+
+        await self.push_screen(KeysBox(self, self.stage_now().NAME))
 
     def action_palette(self) -> None:
         self.action_command_palette()

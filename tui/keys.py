@@ -7,7 +7,6 @@ app) has a method ``action_<name>``. ``keys.toml`` overrides keys by id: ``"revi
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,15 +69,18 @@ ACTIONS: tuple[Action, ...] = (
     Action("overview.sample", "try the sample", "d", footer=False),
     Action("overview.refresh", "look again", "r", footer=False),
     # Import
-    Action("import.inspect", "look into it", "i"),
-    Action("import.address", "file, folder or address", "slash"),
-    Action("import.format", "format", "f"),
-    Action("import.kind", "kind", "k", footer=False),
-    Action("import.use", "use", "u"),
-    Action("import.target", "who is the target", "t"),
-    Action("import.private", "private parts", "p"),
+    Action("import.address", "file or folder", "slash"),
     Action("import.start", "import", "s"),
-    Action("import.issues", "issues", "e", footer=False),
+    Action("import.target", "target", "t"),
+    Action("import.format", "format", "f"),
+    Action("import.use", "use", "u"),
+    Action("import.private", "private", "p"),
+    Action("import.kind", "kind", "a", footer=False),
+    Action("import.dates", "day or month first", "d", footer=False),
+    Action("import.issues", "issues", "e"),
+    Action("import.embed", "embed", "b"),
+    Action("import.cancel", "stop", "c"),
+    Action("import.inspect", "look again", "i", footer=False),
     # Review
     Action("review.accept", "accept", "a"),
     Action("review.reject", "reject", "x"),
@@ -115,32 +117,41 @@ ACTIONS: tuple[Action, ...] = (
     Action("review.queue", "which queue", "m", footer=False),
     Action("review.list", "list", "l", footer=False),
     Action("review.trust_link", "do not wait for the terminal", "w", footer=False),
+    Action("review.recall", "recall", "r"),
     # Dataset
     Action("dataset.build", "build", "b"),
     Action("dataset.verify", "verify", "v"),
+    Action("dataset.sample", "sample", "enter", footer=False),
+    Action("dataset.mask", "exact text", "m"),
+    Action("dataset.composition", "figures", "c"),
     Action("dataset.split", "split", "s"),
-    Action("dataset.mask", "mask", "m"),
-    Action("dataset.version", "version", "d", footer=False),
+    Action("dataset.version", "version", "d"),
     Action("dataset.export", "export", "x"),
+    Action("dataset.next", "next sample", "right_square_bracket", footer=False),
+    Action("dataset.previous", "previous sample", "left_square_bracket", footer=False),
     # Train
     Action("train.start", "start", "s"),
-    Action("train.method", "method", "m", footer=False),
+    Action("train.dataset", "dataset", "d"),
+    Action("train.base", "base", "b", footer=False),
     Action("train.preset", "preset", "p"),
-    Action("train.dataset", "dataset", "d", footer=False),
-    Action("train.cancel", "cancel", "c"),
+    Action("train.cancel", "stop", "c"),
     Action("train.resume", "resume", "r"),
-    Action("train.pick", "run", "n", footer=False),
     Action("train.overlay", "overlay", "o"),
-    Action("train.samples", "samples", "a", footer=False),
+    Action("train.samples", "samples", "a"),
     Action("train.log", "log", "l"),
-    Action("train.use", "use this adapter", "u", footer=False),
+    Action("train.pick", "run", "n"),
+    Action("train.use", "which adapter the twin uses", "u", footer=False),
     # Evaluate
     Action("evaluate.start", "measure", "s"),
-    Action("evaluate.scorecard", "scorecard", "d"),
-    Action("evaluate.compare", "beside another", "b"),
-    Action("evaluate.question", "question", "enter"),
+    Action("evaluate.question", "questions", "enter"),
+    Action("evaluate.next", "next question", "right_square_bracket,right", footer=False),
+    Action("evaluate.previous", "previous question", "left_square_bracket,left", footer=False),
     Action("evaluate.interviews", "by interview", "i"),
-    Action("evaluate.cancel", "cancel", "c", footer=False),
+    Action("evaluate.notes", "notes", "n"),
+    Action("evaluate.scorecard", "scorecard", "d"),
+    Action("evaluate.compare", "beside", "b"),
+    Action("evaluate.cancel", "stop", "c"),
+    Action("evaluate.resume", "resume", "r"),
     # Chat
     Action("chat.write", "write", "i"),
     Action("chat.stop", "stop", "ctrl+x", footer=False),
@@ -227,12 +238,18 @@ def load_keymap(path: Path | None = None) -> Keymap:
     """The keymap with the person's overrides, where there are any. Raises SettingsError."""
     path = path or keys_file()
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except FileNotFoundError:
         return Keymap()
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}", "check its permissions") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}", "mend that line") from None
+    import tomllib  # Most people have no such file, and the first paint waits for this module.
+
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}", "mend that line") from None
     wrong = [name for name, value in values.items() if not isinstance(value, str) or not value.strip()]
     if wrong:

@@ -13,7 +13,8 @@ from textual.screen import ModalScreen
 
 from tui.keys import shown
 from tui.widgets.frame import go_lines
-from tui.widgets.text import Field, Part, Words
+from tui.widgets.inputs import Field
+from tui.widgets.text import Part, Words
 
 if TYPE_CHECKING:
     from tui.app import Workbench
@@ -75,8 +76,8 @@ class ErrorBox(Box[None]):
         if self._hint:
             yield Words("what to do: " + self._hint)
         if self._log:
-            yield Words(("the log: " + self._log, "$text-muted"))
-        yield Words(("esc or enter closes this", "$text-muted"))
+            yield Words(("the log: " + self._log, "$quiet"))
+        yield Words(("esc or enter closes this", "$quiet"))
 
     def key_enter(self) -> None:
         """Close."""
@@ -92,11 +93,11 @@ class AskBox(Box[str]):
 
     def inside(self) -> ComposeResult:
         if self._note:
-            yield Words((self._note, "$text-muted"))
+            yield Words((self._note, "$quiet"))
         yield Field(self._value, self._placeholder)
 
     def on_mount(self) -> None:
-        self.query_one(Field).focus()
+        self.set_focus(self.query_one(Field))
 
     def on_input_submitted(self, event: Field.Submitted) -> None:
         event.stop()
@@ -117,7 +118,7 @@ class ChoiceBox(Box[int]):
         for _ in self._choices:
             yield Words(classes="choice")
         if not self._choices:
-            yield Words(("there is nothing to choose from", "$text-muted"))
+            yield Words(("there is nothing to choose from", "$quiet"))
 
     def on_mount(self) -> None:
         self._draw()

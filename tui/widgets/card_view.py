@@ -34,7 +34,7 @@ class CardView(Widget):
         self._lines, self._top = list(lines), max(0, top)
         width = self.size.width
         changed = [
-            Region(0, y, width, 1)
+            Region(0, y, min(width, max(_length(old), _length(self._visible(y)))), 1)
             for y, old in enumerate(before)
             if not _same(old, self._visible(y))
         ]  # fmt: skip
@@ -53,7 +53,7 @@ class CardView(Widget):
 
     def _visible(self, y: int) -> Content | None:
         if self.hidden_below and y == self.size.height - 1:
-            return line((f"    … {self.hidden_below + 1} more lines: page down", "$text-muted"))
+            return line((f"    … {self.hidden_below + 1} more lines: page down", "$quiet"))
         place = self._top + y
         return self._lines[place] if place < len(self._lines) else None
 
@@ -75,6 +75,10 @@ def indented(width: int, label: Part, *parts: Part, indent: int = 4) -> list[Con
         line(lead, gap, wrapped[0]),
         *(line(" " * indent, each) for each in wrapped[1:]),
     ]
+
+
+def _length(content: Content | None) -> int:
+    return content.cell_length if content is not None else 0
 
 
 def _same(one: Content | None, other: Content | None) -> bool:

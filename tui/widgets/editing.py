@@ -8,7 +8,7 @@ from textual.message import Message
 
 from core.errors import UsageError
 from tui.editor import edit
-from tui.widgets.text import Page
+from tui.widgets.inputs import Page
 
 
 class EditInPlace(Page):

@@ -90,7 +90,7 @@ class Tabs(Words):
         self._spans = []
         column = 1
         for stage, label in zip(STAGES, labels, strict=True):
-            parts += [(label, "bold underline $primary" if stage == self._current else "$text-muted"), gap]
+            parts += [(label, "bold underline $primary" if stage == self._current else "$quiet"), gap]
             self._spans.append((column, column + len(label), stage))
             column += len(label) + len(gap)
         if self._current not in STAGES:
@@ -110,7 +110,7 @@ class StatusLine(Words):
     def say(self, text: str, kind: str = "") -> None:
         """Say it until something else is said."""
         glyph = {"good": "✓ ", "warning": "! ", "error": "✗ "}.get(kind, "")
-        self.put((" " + glyph + " ".join(text.split()), _SAID.get(kind, "$text-muted")), layout=False)
+        self.put((" " + glyph + " ".join(text.split()), _SAID.get(kind, "$quiet")), layout=False)
 
 
 class KeyLine(Words):

@@ -79,7 +79,7 @@ class LineList(ScrollView, can_focus=True):
         place = self.scroll_offset.y + y
         style = self.visual_style
         if self._count == 0 and y == 0:
-            content = line((self._empty, "$text-muted"))
+            content = line((self._empty, "$quiet"))
         elif place < self._count:
             content = line(*self._row(place))
             if place == self.cursor:

@@ -15,9 +15,9 @@ from textual.content import Content
 from textual.filter import LineFilter
 from textual.strip import Strip
 from textual.style import Style
-from textual.widgets import Input, Static, TextArea
+from textual.widgets import Static
 
-from tui.safe_text import is_hidden, safe, safe_line
+from tui.safe_text import is_hidden, safe
 
 Part = str | tuple[str, str] | Content
 """Words, or words with a style such as ``bold $success``."""
@@ -87,36 +87,6 @@ class Words(Static):
         self.update(fresh, layout=layout)
 
 
-class Field(Input):
-    """A one-line input. What is put into it by the program or by a paste is cleaned first."""
-
-    def __init__(self, value: str = "", placeholder: str = "", id: str | None = None, **rest: Any) -> None:
-        super().__init__(value=safe_line(value), placeholder=placeholder, id=id, compact=True, **rest)
-
-    def put(self, value: str) -> None:
-        """Set the words."""
-        self.value = safe_line(value)
-        self.cursor_position = len(self.value)
-
-    def validate_value(self, value: str) -> str:
-        """Whatever way words come in, a paste among them, they are cleaned."""
-        return safe(value).replace("\n", " ").replace("\t", " ")
-
-
-class Page(TextArea):
-    """A many-line editor whose words are cleaned on their way in."""
-
-    def __init__(self, text: str = "", id: str | None = None, **rest: Any) -> None:
-        super().__init__(safe(text), id=id, soft_wrap=True, compact=True, highlight_cursor_line=False, **rest)
-
-    def put(self, text: str) -> None:
-        """Replace the words; what was undone before is forgotten."""
-        self.load_text(safe(text))
-
-    def _replace_via_keyboard(self, insert: str, start: Any, end: Any) -> Any:
-        return super()._replace_via_keyboard(safe(insert), start, end)
-
-
 class PaintedText(LineFilter):
     """Behind the gate: no painted line carries an acting character, whoever made it."""
 
@@ -132,3 +102,11 @@ class PaintedText(LineFilter):
             else Segment(safe(segment.text).replace("\n", "␊").replace("\t", " "), segment.style)
             for segment in segments
         ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Field", "Page"):
+        from tui.widgets import inputs
+
+        return getattr(inputs, name)
+    raise AttributeError(name)

@@ -18,7 +18,7 @@ GLYPHS = {
     "done": ("✓", "$success"),
     "waiting": ("◐", "$warning"),
     "stale": ("↻", "$warning"),
-    "none": ("·", "$text-muted"),
+    "none": ("·", "$quiet"),
 }
 RECENT = 4
 """Ended runs that are listed."""
@@ -81,7 +81,7 @@ class OverviewScreen(Stage):
         )
         lines: list[Part] = []
         for picture in self.bench.pictures[:RECENT]:
-            lines += [(f"  {picture.created[11:16]}  ", "$text-muted"), run_words(picture), "\n"]
+            lines += [(f"  {picture.created[11:16]}  ", "$quiet"), run_words(picture), "\n"]
         self.query_one("#recent", Words).put(*lines)
 
     async def action_next_step(self) -> None:

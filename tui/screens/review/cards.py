@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from textwrap import shorten
 
 from textual.content import Content
@@ -14,6 +15,7 @@ GLYPHS = {
     "pending": ("", ""), "accepted": ("✓", "$success"), "rejected": ("✗", "$error"), "deferred": ("»", "$warning"),
     "flagged": ("⚑", "$warning"),
 }  # fmt: skip
+_BREAKS = re.compile(r"\n\s*\n")
 AROUND = 240
 """Characters of the passage at each side of the quote."""
 
@@ -55,8 +57,8 @@ def _state(card: Card) -> tuple[str, str]:
 def _memory(card: MemoryCard, width: int, height: int, answer_shown: bool, answer_key: str) -> list[Content]:
     asked = f"{card.asker or 'someone'}, {card.conversation_date or 'undated'}"
     lines = [
-        line((" Q  ", "bold $accent"), (asked, "$text-muted"),
-             (f" · {card.exchange_place} of {card.exchange_count}", "$text-muted"), badge(card.question, card.answer)),
+        line((" Q  ", "bold $accent"), (asked, "$quiet"),
+             (f" · {card.exchange_place} of {card.exchange_count}", "$quiet"), badge(card.question, card.answer)),
         *indented(width, "", card.question),
         line(""),
         *indented(width, (" M  ", "bold $accent"), (card.text, "bold"), badge(card.text)),
@@ -64,21 +66,21 @@ def _memory(card: MemoryCard, width: int, height: int, answer_shown: bool, answe
     ]  # fmt: skip
     judged = [
         line(""),
-        line((" judges  ", "$text-muted"), *_judges(card)),
+        line((" judges  ", "$quiet"), *_judges(card)),
     ]
     if answer_shown:
-        judged += indented(width, (" answer  ", "$text-muted"), (card.answer, "dim"), indent=9)
+        judged += indented(width, (" answer  ", "$quiet"), (card.answer, "dim"), indent=9)
     else:
         judged.append(
             line(
-                (" answer  ", "$text-muted"),
+                (" answer  ", "$quiet"),
                 (answer_key, "bold $accent"),
-                (" shows what was really answered", "$text-muted"),
+                (" shows what was really answered", "$quiet"),
             )
         )
     where = f"{card.passage_title or 'untitled'} · {card.passage_date or 'undated'}"
     state = _state(card)
-    lines.append(line("    ", state, (where, "italic $text-muted"), badge(card.passage)))
+    lines.append(line("    ", state, (where, "italic $quiet"), badge(card.passage)))
     room = height - len(lines) - len(judged)
     return lines + _passage(card, width, room) + judged
 
@@ -87,7 +89,7 @@ def _judges(card: MemoryCard) -> list[tuple[str, str]]:
     parts = []
     for name, value in (("question", card.question_bits), ("answer", card.answer_bits)):
         if value is None:
-            parts.append((f"{name} not judged   ", "$text-muted"))
+            parts.append((f"{name} not judged   ", "$quiet"))
         else:
             glyph, style = ("✓", "$success") if value > 0 else ("✗", "$error")
             parts += [(f"{name} {value:+.2f} bits ", ""), (glyph, style), ("   ", "")]
@@ -97,7 +99,9 @@ def _judges(card: MemoryCard) -> list[tuple[str, str]]:
 def _passage(card: MemoryCard, width: int, room: int) -> list[Content]:
     """The passage around its quote, which is marked by half blocks as well as by a style."""
     start, stop = card.quote_start, card.quote_stop
-    before, quote, after = card.passage[:start], card.passage[start:stop], card.passage[stop:]
+    before, quote, after = (
+        _BREAKS.sub("\n", part) for part in (card.passage[:start], card.passage[start:stop], card.passage[stop:])
+    )
     around = AROUND
     while True:
         lead = before if len(before) <= around else "…" + before[-around:]
@@ -118,23 +122,23 @@ def _pair(card: PairCard, width: int) -> list[Content]:
     left += [blank] * (rows - len(left))
     right += [blank] * (rows - len(right))
     lines = [
-        line((" Q  ", "bold $accent"), (f"{card.origin}, {card.created_at[:10]}   ", "$text-muted"), _state(card),
+        line((" Q  ", "bold $accent"), (f"{card.origin}, {card.created_at[:10]}   ", "$quiet"), _state(card),
              badge(card.question, card.left, card.right)),
         *indented(width, "", card.question),
         line(""),
     ]  # fmt: skip
     return lines + [
-        line(one.pad_right(max(0, half - one.cell_length)), (" │ ", "$text-muted"), other)
+        line(one.pad_right(max(0, half - one.cell_length)), (" │ ", "$quiet"), other)
         for one, other in zip(left, right, strict=True)
     ]
 
 
 def _proposal(card: ProposalCard, width: int) -> list[Content]:
     lines = [
-        line((" P  ", "bold $accent"), (f"{card.kind}   ", "$text-muted"), _state(card), card.title, badge(card.title)),
-        line(("    " + card.reason, "$text-muted")) if card.reason else line(""),
+        line((" P  ", "bold $accent"), (f"{card.kind}   ", "$quiet"), _state(card), card.title, badge(card.title)),
+        line(("    " + card.reason, "$quiet")) if card.reason else line(""),
         line(""),
     ]
     if card.before:
-        lines += indented(width, (" −  ", "bold $error"), (card.before, "$text-muted"), badge(card.before))
+        lines += indented(width, (" −  ", "bold $error"), (card.before, "$quiet"), badge(card.before))
     return lines + indented(width, (" +  ", "bold $success"), (card.text, "bold"), badge(card.text))

@@ -172,15 +172,15 @@ class ReviewScreen(Stage):
         ranged = f" · range of {len(session.chosen())}" if session.anchor is not None else ""
         lead = f" {queue}{what}{order}{place}{ranged}"
         gap = max(2, self.query_one("#header").size.width - len(lead) - len(right) - 1)
-        self.query_one("#header", Words).put((lead, "bold"), " " * gap, (right, "$text-muted"), layout=False)
-        self.query_one("#rule", Words).put(("─" * self.query_one("#rule").size.width, "$text-muted"), layout=False)
+        self.query_one("#header", Words).put((lead, "bold"), " " * gap, (right, "$quiet"), layout=False)
+        self.query_one("#rule", Words).put(("─" * self.query_one("#rule").size.width, "$quiet"), layout=False)
 
     def _draw_recent(self) -> None:
-        parts: list[Part] = [" "]
-        for done in self.session.recent:
-            glyph, style = GLYPHS[done.state]
-            parts += [(f"{glyph} ", style), label(done.card, 22) + (f" ({done.reason})" if done.reason else ""), "   "]
-        self.query_one("#recent", Words).put(*parts, layout=False)
+        done = [
+            f"{GLYPHS[each.state][0]} {label(each.card, 22)}" + (f" ({each.reason})" if each.reason else "")
+            for each in self.session.recent
+        ]
+        self.query_one("#recent", Words).put((" " + "   ".join(reversed(done)), "$quiet"), layout=False)
 
     def on_resize(self, event: events.Resize) -> None:
         """Lay the card out again."""
@@ -208,19 +208,23 @@ class ReviewScreen(Stage):
             return
         chosen = session.chosen() if places is None else list(places)
         if len(chosen) > COUNT_TYPED_ABOVE:
-            self.bench.do(self._decide_many(chosen, verb, reason))
-            return
-        await self._commit(chosen, verb, reason, text)
+            await self._decide_many(chosen, verb, reason)
+        else:
+            await self._commit(chosen, verb, reason, text)
 
     async def _decide_many(self, chosen: Sequence[int], verb: Verb, reason: str) -> None:
         """A large batch: only after its size was typed."""
-        typed = await self.bench.push_screen_wait(
-            AskBox(f"{verb} {len(chosen)} cards: type {len(chosen)} to do it", note="esc leaves them as they are")
+
+        async def typed(count: str | None) -> None:
+            if count is None or count.strip() != str(len(chosen)):
+                self.say("nothing was decided")
+            else:
+                await self._commit(chosen, verb, reason, "")
+
+        await self.bench.ask(
+            AskBox(f"{verb} {len(chosen)} cards: type {len(chosen)} to do it", note="esc leaves them as they are"),
+            typed,
         )
-        if typed is None or typed.strip() != str(len(chosen)):
-            self.say("nothing was decided")
-            return
-        await self._commit(chosen, verb, reason, "")
 
     async def _commit(self, chosen: Sequence[int], verb: Verb, reason: str, text: str) -> None:
         session = self.session
@@ -318,10 +322,10 @@ class ReviewScreen(Stage):
         await self._decide(verb, reason)
 
     async def action_accept_all(self) -> None:
-        self.bench.do(self._decide_group("accept"))
+        await self._decide_group("accept")
 
     async def action_reject_all(self) -> None:
-        self.bench.do(self._decide_group("reject"))
+        await self._decide_group("reject")
 
     async def _decide_group(self, verb: Verb) -> None:
         session = self.session
@@ -373,7 +377,7 @@ class ReviewScreen(Stage):
         editor = self.query_one(EditInPlace)
         editor.put(card.text)
         self.add_class("-editing")
-        editor.focus()
+        self.set_focus(editor)
         self.say("enter accepts these words, esc leaves them as they were")
 
     @on(EditInPlace.Accepted)
@@ -494,43 +498,35 @@ class ReviewScreen(Stage):
         self.say("copied")
 
     async def action_order(self) -> None:
-        self.bench.do(self._choose_order())
+        names = ["by exchange", "best score first", "least certain first", "by the passage's date"]
 
-    async def _choose_order(self) -> None:
-        session = self.session
-        choice = await self.bench.push_screen_wait(
-            ChoiceBox("Order", ["by exchange", "best score first", "least certain first", "by the passage's date"],
-                      ORDERS.index(session.order))
-        )  # fmt: skip
-        if choice is not None:
-            await self._reopen(order=ORDERS[choice])
+        async def chosen(choice: int | None) -> None:
+            if choice is not None:
+                await self._reopen(order=ORDERS[choice])
+
+        await self.bench.ask(ChoiceBox("Order", names, ORDERS.index(self.session.order)), chosen)
 
     async def action_filter(self) -> None:
-        self.bench.do(self._choose_filter())
+        async def typed(text: str | None) -> None:
+            if text is None:
+                return
+            if not _is_filter(text):
+                self.say("state: takes pending, accepted, rejected, deferred, flagged or all", "error")
+                return
+            await self._reopen(filter_text=text.strip())
 
-    async def _choose_filter(self) -> None:
-        typed = await self.bench.push_screen_wait(
-            AskBox("Show only cards with these words", self.session.filter_text,
-                   note="state:rejected, state:all choose by state; empty shows what waits")
-        )  # fmt: skip
-        if typed is None:
-            return
-        if not _is_filter(typed):
-            self.say("state: takes pending, accepted, rejected, deferred, flagged or all", "error")
-            return
-        await self._reopen(filter_text=typed.strip())
+        note = "state:rejected, state:all choose by state; empty shows what waits"
+        await self.bench.ask(AskBox("Show only cards with these words", self.session.filter_text, note=note), typed)
 
     async def action_queue(self) -> None:
-        self.bench.do(self._choose_queue())
-
-    async def _choose_queue(self) -> None:
         found = await self.bench.read(queues)
-        choice = await self.bench.push_screen_wait(
-            ChoiceBox("Queue", [f"{NAMES[kind]}: {waiting:,} of {total:,} wait" for kind, waiting, total in found],
-                      KINDS.index(self.session.kind))
-        )  # fmt: skip
-        if choice is not None:
-            await self._reopen(kind=KINDS[choice], filter_text="")
+
+        async def chosen(choice: int | None) -> None:
+            if choice is not None:
+                await self._reopen(kind=KINDS[choice], filter_text="")
+
+        choices = [f"{NAMES[kind]}: {waiting:,} of {total:,} wait" for kind, waiting, total in found]
+        await self.bench.ask(ChoiceBox("Queue", choices, KINDS.index(self.session.kind)), chosen)
 
     async def _reopen(self, **changes: str) -> None:
         session = self.session
@@ -549,7 +545,7 @@ class ReviewScreen(Stage):
     def _show_list(self, shown: bool) -> None:
         self.set_class(shown, "-listing")
         if shown:
-            self.query_one("#list", LineList).focus()
+            self.set_focus(self.query_one("#list", LineList))
         else:
             self.set_focus(None)
         self.call_after_refresh(self.draw)
@@ -561,7 +557,7 @@ class ReviewScreen(Stage):
     def _row(self, place: int) -> list[Part]:
         card = self.session.card_at(place)
         if card is None:
-            return [("gone", "$text-muted")]
+            return [("gone", "$quiet")]
         glyph, style = GLYPHS[card.state]
         chosen = "▌" if self.session.anchor is not None and place in self.session.chosen() else " "
         return [chosen, (f"{glyph or '·'} {card.state:<9}", style), row_words(card)]
