@@ -57,6 +57,14 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def seconds_between(first: str, last: str) -> float:
+    """Between two moments as ``now`` tells them; 0 where one of them is not a moment."""
+    try:
+        return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
+    except (ValueError, TypeError):
+        return 0.0
+
+
 def create_run(runs: Path, kind: str, entry: str, params: dict[str, Any]) -> Run:
     """Make the folder of a new run. Ids are ``<kind>-<n>``, n counting up."""
     runs.mkdir(mode=0o700, exist_ok=True)
@@ -168,6 +176,9 @@ class EventLog:
         self._seq += 1
         row = {"seq": self._seq, "at": now(), "kind": kind, "payload": payload}
         self._file.write(json.dumps(row, ensure_ascii=True) + "\n")
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def read_events(folder: Path, offset: int = 0) -> tuple[list[Event], int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from core.runs.journal import Event, Run, State, is_alive, list_runs, load_run, 
 
 LOG_LINES = 500
 """Lines of a run's log that a picture keeps."""
+OUTPUT = "output.log"
+OUTPUT_BYTES = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +32,21 @@ class RunPicture:
     what: str = ""
     plan: dict[str, Any] = field(default_factory=dict)
     metrics: tuple[dict[str, float], ...] = ()
-    """Each with ``step`` and what was measured there: loss, eval_loss, tokens_per_second, memory_gib."""
+    """Each with ``step`` and what was measured there: loss, eval_loss, tokens_per_second, memory_mb."""
     samples: tuple[dict[str, Any], ...] = ()
+    """By step: ``step`` and ``samples``, each with ``question``, ``twin`` and ``real``."""
     checkpoint: int = 0
     stages: tuple[dict[str, Any], ...] = ()
     ready: dict[str, Any] = field(default_factory=dict)
     """What a serving run says once it answers: url, token_file."""
     result: dict[str, Any] = field(default_factory=dict)
     log: tuple[str, ...] = ()
+    started: str = ""
+    """When its first attempt began."""
     ended: str = ""
+    """Empty while it runs, and for a run that was lost."""
+    log_path: str = ""
+    """Where its own output went."""
 
     @property
     def share(self) -> float:
@@ -49,6 +59,22 @@ class RunPicture:
         return (self.total - self.done) / self.rate if self.rate > 0 else 0.0
 
 
+def picture_of(run: Run) -> RunPicture:
+    """A run as it stands now, read once."""
+    return RunReader(run).look()
+
+
+def output_tail(run: Run, lines: int) -> list[str]:
+    """The last lines that a run's process printed: warnings, and the traceback of a defect."""
+    try:
+        with (run.folder / OUTPUT).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - OUTPUT_BYTES))
+            data = file.read()
+    except OSError:
+        return []
+    return data.decode("utf-8", "replace").splitlines()[-lines:]
+
+
 class RunReader:
     """Follows one run's events; each ``look`` reads only what is new."""
 
@@ -57,9 +83,9 @@ class RunReader:
         self._offset = 0
         self._values: dict[str, Any] = {}
         self._metrics: dict[int, dict[str, float]] = {}
-        self._samples: list[dict[str, Any]] = []
+        self._samples: dict[int, dict[str, Any]] = {}
         self._stages: list[dict[str, Any]] = []
-        self._log: list[str] = []
+        self._log: deque[str] = deque(maxlen=LOG_LINES)
         self._picture: RunPicture | None = None
 
     def look(self) -> RunPicture:
@@ -73,8 +99,10 @@ class RunReader:
         run = load_run(self._run.folder.parent, self._run.id)
         self._picture = RunPicture(
             id=run.id, kind=run.kind, state=run.state, created=run.created, params=run.params,
-            metrics=tuple(self._metrics[step] for step in sorted(self._metrics)), samples=tuple(self._samples),
-            stages=tuple(self._stages), result=run.result, log=tuple(self._log[-LOG_LINES:]), **self._values,
+            metrics=tuple(self._metrics[step] for step in sorted(self._metrics)),
+            samples=tuple(self._samples[step] for step in sorted(self._samples)),
+            stages=tuple(self._stages), result=run.result, log=tuple(self._log), log_path=str(run.folder / OUTPUT),
+            **self._values,
         )  # fmt: skip
         return self._picture
 
@@ -87,9 +115,8 @@ class RunReader:
             case "metrics":
                 step = int(payload["step"])
                 self._metrics[step] = self._metrics.get(step, {}) | payload
-                return
             case "samples":
-                self._samples.append(payload)
+                self._samples[int(payload["step"])] = payload
             case "stage_done":
                 self._stages.append(payload)
             case "plan":
@@ -101,6 +128,7 @@ class RunReader:
             case "ended":
                 self._values["ended"] = event.at
             case "started":
+                self._values.setdefault("started", event.at)
                 self._values["ended"] = ""
                 self._values["ready"] = {}
         self._log.append(f"{event.at[11:19]} {event.kind} {_told(payload)}".rstrip())

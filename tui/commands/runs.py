@@ -7,10 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from core.runs import control
-from core.runs.journal import Run, list_runs, load_run, read_events
+from core.runs.journal import Run, list_runs, load_run
+from core.runs.snapshot import RunPicture, picture_of
 from tui.face import Face, command, group, table
+from tui.results import moment, result_line, took
 
 app = group("Long work: list, follow, cancel, resume.")
+
+LONGEST_RESULT = 60
+"""Characters of it in the list; `runs show` tells all."""
 
 _Id = Annotated[str, typer.Argument(metavar="ID")]
 
@@ -23,11 +28,12 @@ def list_(face: Face) -> None:
     """
     rows = [_row(run) for run in list_runs(face.workspace().runs)]
     shown = [
-        [row["id"], row["state"], f"{row['progress']['done']}/{row['progress']['total']}", row["started"], row["ended"]]
-        for row in rows
+        [each.id, each.state, f"{each.done}/{each.total}", moment(each.started), took(each), _cut(result_line(each))]
+        for _, each in rows
     ]
     face.result(
-        {"runs": rows}, table(shown, ("run", "state", "progress", "started", "ended")) if rows else ["no runs yet"]
+        {"runs": [row for row, _ in rows]},
+        table(shown, ("run", "state", "progress", "started", "took", "")) if rows else ["no runs yet"],
     )
 
 
@@ -38,7 +44,7 @@ def show(face: Face, run_id: _Id) -> None:
     Example: simulee runs show sft-1
     """
     run = load_run(face.workspace().runs, run_id)
-    values = _row(run) | {"params": run.params, "result": run.result, "folder": str(run.folder)}
+    values = _row(run)[0] | {"params": run.params, "result": run.result, "folder": str(run.folder)}
     face.result(values, [f"{key}: {value}" for key, value in values.items()])
 
 
@@ -80,16 +86,18 @@ def resume(
     face.result(face.follow(workspace, run, from_start=False), [f"{run_id} is done"])
 
 
-def _row(run: Run) -> dict[str, Any]:
-    events, _ = read_events(run.folder)
-    progress = next((event.payload for event in reversed(events) if event.kind == "progress"), {"done": 0, "total": 0})
-    started = next((event.at for event in events if event.kind == "started"), "")
-    ended = events[-1].at if events and events[-1].kind == "ended" else ""
+def _row(run: Run) -> tuple[dict[str, Any], RunPicture]:
+    picture = picture_of(run)
     return {
-        "id": run.id,
-        "kind": run.kind,
-        "state": run.state,
-        "progress": {"done": progress["done"], "total": progress["total"]},
-        "started": started,
-        "ended": ended,
-    }
+        "id": picture.id,
+        "kind": picture.kind,
+        "state": picture.state,
+        "progress": {"done": picture.done, "total": picture.total},
+        "started": picture.started,
+        "ended": picture.ended,
+    }, picture
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_RESULT else line[: LONGEST_RESULT - 1] + "…"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import json
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,10 @@ import pytest
 from textual.pilot import Pilot
 from textual.widget import Widget
 
+from core.runs.journal import EventLog, Run, create_run, load_run
+from core.workspace import Workspace
 from tui.app import Options, Workbench
+from tui.widgets.block_chart import BlockChart
 from tui.widgets.frame import StatusLine
 from tui.widgets.line_list import LineList
 from tui.widgets.text import Words
@@ -58,7 +64,7 @@ class Seat:
 
 def words_of(widget: Widget) -> str:
     """What one widget says."""
-    if isinstance(widget, Words):
+    if isinstance(widget, (Words, BlockChart)):
         return widget.shown
     if isinstance(widget, LineList):
         parts = [widget._row(place) for place in range(widget.count)]
@@ -91,3 +97,73 @@ def sit() -> Sit:
         asyncio.run(run())
 
     return do
+
+
+Told = Sequence[tuple[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def history() -> Callable[..., Run]:
+    """``history(workspace, kind, [(event, payload), …])``: a run that ended so, in the format that runs write.
+
+    Without a state it was lost.
+    """
+
+    def do(
+        workspace: Workspace,
+        kind: str,
+        told: Told = (),
+        state: str = "",
+        result: dict[str, Any] | None = None,
+        params: dict[str, Any] | None = None,
+    ) -> Run:
+        run = create_run(workspace.runs, kind, "core.nowhere:run", params or {})
+        tell(run, [("started", {"kind": kind, "pid": 1}), *told])
+        if state:
+            (run.folder / "state.json").write_text(json.dumps({"state": state, "result": result or {}}), "utf-8")
+            tell(run, [("ended", {"state": state, "result": result or {}})])
+        return load_run(workspace.runs, run.id)
+
+    return do
+
+
+def tell(run: Run, told: Told) -> None:
+    """Append events to a run's log, as its worker does."""
+    log = EventLog(run.folder)
+    for kind, payload in told:
+        log.append(kind, payload)
+    log.close()
+
+
+AT_WORK = """
+import json, pathlib, signal, sys
+from core.runs.journal import EventLog, holding
+folder = pathlib.Path(sys.argv[1])
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+with holding(folder / "lock"):
+    (folder / "state.json").unlink(missing_ok=True)
+    print("at work", flush=True)
+    signal.sigwait([signal.SIGTERM])
+    result = {"error": "stopped as asked", "hint": "simulee runs resume ID", "exit_code": 130}
+    log = EventLog(folder)
+    (folder / "state.json").write_text(json.dumps({"state": "cancelled", "result": result}))
+    log.append("ended", {"state": "cancelled", "result": result})
+    log.close()
+"""
+
+
+@pytest.fixture
+def at_work() -> Iterator[Callable[[Run], None]]:
+    """``at_work(run)``: a process that holds the run as its worker does, until it is asked to stop."""
+    processes = []
+
+    def do(run: Run) -> None:
+        process = subprocess.Popen([sys.executable, "-c", AT_WORK, str(run.folder)], stdout=subprocess.PIPE)
+        processes.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == b"at work"
+
+    yield do
+    for process in processes:
+        process.terminate()
+        process.communicate(timeout=20)

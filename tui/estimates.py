@@ -1,0 +1,56 @@
+"""What a run will take, in words: for the command line before it starts, and for the screens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.training.estimate import Estimate
+
+
+def about(seconds: float) -> str:
+    """A duration as one says it: ``40 s``, ``4 min``, ``2.5 h``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def size(parameters: int) -> str:
+    """A model's parameters: ``135M``, ``1.7B``."""
+    return f"{parameters / 1e6:.0f}M" if parameters < 1e9 else f"{parameters / 1e9:.1f}B"
+
+
+def estimate_rows(estimate: Estimate) -> list[tuple[str, str]]:
+    """(what, how much) of a training run, one fact a row."""
+    measured = f", as {estimate.measured_by} did" if estimate.measured_by else " (a guess: nothing trained here yet)"
+    took = f", as {estimate.measured_by} took" if estimate.measured_by else " (a guess)"
+    free = f"; {estimate.free_memory_mb / 1024:.1f} GB are free now" if estimate.free_memory_mb else ""
+    parameters = f" · {size(estimate.parameters)} parameters" if estimate.parameters else ""
+    return [
+        ("dataset", f"{estimate.dataset} · {estimate.samples} samples · {estimate.validation} validate"),
+        ("base", f"{estimate.base}{parameters}"),
+        (
+            "preset",
+            f"{estimate.preset} · learning rate {estimate.learning_rate:g} · epochs {estimate.epochs:g}"
+            f" · {estimate.batch} a step · LoRA rank {estimate.rank}",
+        ),
+        ("tokens", f"{estimate.tokens:,}"),
+        ("steps", f"{estimate.steps:,}, a checkpoint every {estimate.checkpoint_steps}"),
+        ("time", f"about {about(estimate.seconds)} at {estimate.tokens_per_second:.0f} tokens/s{measured}"),
+        ("memory", f"about {estimate.memory_mb / 1024:.1f} GB{took}{free}"),
+    ]
+
+
+def estimate_lines(estimate: Estimate) -> list[str]:
+    """An estimate for a terminal."""
+    lines = [f"{what:<8} {how_much}" for what, how_much in estimate_rows(estimate)]
+    return lines + [f"note     {warning}" for warning in estimate.warnings]
+
+
+def brief_estimate(estimate: Estimate) -> str:
+    """An estimate on one line."""
+    source = f"as {estimate.measured_by}" if estimate.measured_by else "a guess"
+    return (
+        f"{estimate.steps:,} steps over {estimate.tokens:,} tokens: about {about(estimate.seconds)} and"
+        f" {estimate.memory_mb / 1024:.1f} GB ({source})"
+    )

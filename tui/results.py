@@ -1,0 +1,60 @@
+"""How a run ended, on one line: for the list of runs and for the screens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tui.estimates import about
+
+if TYPE_CHECKING:
+    from core.runs.snapshot import RunPicture
+
+
+def moment(at: str) -> str:
+    """A moment as the runs tell it, to the minute: ``2026-11-24 02:21``."""
+    return at[:16].replace("T", " ")
+
+
+def took(picture: RunPicture) -> str:
+    """From its first start to its end; empty while it has none."""
+    from core.runs.journal import seconds_between
+
+    return about(seconds_between(picture.started, picture.ended)) if picture.started and picture.ended else ""
+
+
+def result_line(picture: RunPicture) -> str:
+    """What a run is at, what it made, or why it stopped."""
+    if picture.state in ("running", "queued"):
+        return picture.what
+    if picture.state == "lost":
+        return "its process is gone; resume it"
+    if "error" in picture.result:
+        return str(picture.result["error"])
+    words = {"sft": _trained, "evaluate": _measured, "import": _imported}.get(picture.kind, _plain)
+    try:
+        return words(picture.result)
+    except (KeyError, TypeError, ValueError, IndexError):  # A result of another release: its figures as they are.
+        return _plain(picture.result)
+
+
+def _trained(result: Mapping[str, Any]) -> str:
+    loss = f", last loss {result['loss']:.3f}" if result.get("loss") is not None else ""
+    return f"{result['adapter']}: {result['steps']} steps{loss}, {result['tokens_per_second']:.0f} tokens/s"
+
+
+def _measured(result: Mapping[str, Any]) -> str:
+    card = result["scorecard"]
+    asked = sum(each["exchanges"] for each in card["interviews"])
+    return f"scorecard {card['id']}: {len(card['systems'])} systems, {asked} questions"
+
+
+def _imported(result: Mapping[str, Any]) -> str:
+    sources = result["sources"]
+    added, changed = (sum(each[name] for each in sources) for name in ("added", "changed"))
+    issues = sum(len(each["issues"]) for each in sources)
+    return f"{len(sources)} sources: {added} added, {changed} changed" + (f", {issues} issues" if issues else "")
+
+
+def _plain(result: Mapping[str, Any]) -> str:
+    return ", ".join(f"{value} {name}" for name, value in result.items() if isinstance(value, (int, float, str)))

@@ -1,0 +1,1 @@
+"""The runs: every long work of this workspace, with its log."""
