@@ -5,8 +5,11 @@ Everything is optional; the defaults are the embedded engines, which need no acc
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.errors import SettingsError
 
 Use = Literal["train", "recall", "none"]
+_TABLE = re.compile(r"\s*\[+([^\]]+)\]")
+_KEY = re.compile(r"\s*([^=#]+?)\s*=")
 EngineName = Literal["sentence-transformers", "extractive", "llama.cpp", "transformers"]
 
 
@@ -134,15 +139,88 @@ def training_settings(base: TrainingSettings, overrides: Mapping[str, object]) -
 
 def load_settings(path: Path) -> Settings:
     """Read ``persona.toml``. Raises SettingsError with the line or the key that is off."""
+    return parse_settings(_read(path), str(path))
+
+
+def parse_settings(text: str, name: str) -> Settings:
+    """Settings from the text of a ``persona.toml``. Raises SettingsError with the line and the key that are off."""
     try:
-        with path.open("rb") as file:
-            return Settings.model_validate(tomllib.load(file))
+        return Settings.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{name} is not valid TOML: {error}", "mend that line") from None
+    except ValidationError as error:
+        number = _line_of(text, [str(part) for part in error.errors()[0]["loc"]])
+        where = f"{name}, line {number}" if number else name
+        raise SettingsError(f"{where}: {_first_problem(error)}", "see the settings in the README") from None
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveSetting:
+    """One setting as it holds here."""
+
+    section: str
+    """``models``, ``retrieval``, …; empty for the target's own keys."""
+    key: str
+    value: str
+    """As TOML would write it; empty for what a preset or nothing decides."""
+    said: bool
+    """Whether ``persona.toml`` says so; otherwise it is the default."""
+
+
+def effective_settings(path: Path) -> list[EffectiveSetting]:
+    """Every setting with its value and whether the file says it, section by section. Raises SettingsError."""
+    text = _read(path)
+    settings, said = parse_settings(text, str(path)), tomllib.loads(text)
+    rows = []
+    for name, value in settings:
+        if not isinstance(value, BaseModel):
+            parts = {f"{name}.{each}": value[each].relation for each in value} if name == "speakers" else {name: value}
+            section = "speakers" if name == "speakers" else ""
+            rows += [
+                EffectiveSetting(section, key.removeprefix("speakers."), _written(part), name in said)
+                for key, part in parts.items()
+            ]
+            continue
+        for key, part in value:
+            told = said.get(name, {}).get(key)
+            if isinstance(part, RoleSettings):
+                rows += [
+                    EffectiveSetting(name, f"{key}.{field}", _written(each), field in (told or {}))
+                    for field, each in part
+                ]
+            else:
+                rows.append(EffectiveSetting(name, key, _written(part), told is not None))
+    return rows
+
+
+def _written(value: object) -> str:
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror}", "check that you may read it") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}", "mend that line") from None
-    except ValidationError as error:
-        raise SettingsError(f"{path}: {_first_problem(error)}", "see the settings in the README") from None
+
+
+def _line_of(text: str, names: list[str]) -> int:
+    """The line on which a key, or else the nearest table around it, is written; 0 when neither is found."""
+    table: list[str] = []
+    nearest = 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        head = _TABLE.match(line)
+        key = _KEY.match(line)
+        if head:
+            table = [part.strip(" \"'") for part in head[1].split(".")]
+            nearest = number if table == names[: len(table)] else nearest
+        elif key:
+            written = table + [part.strip(" \"'") for part in key[1].split(".")]
+            if written == names[: len(written)]:
+                return number
+    return nearest
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -83,6 +83,10 @@ class Workspace:
     def settings(self) -> Settings:
         return load_settings(self.root / SETTINGS_FILE)
 
+    def forget_settings(self) -> None:
+        """Read ``persona.toml`` again at the next use: somebody else has changed it."""
+        self.__dict__.pop("settings", None)
+
     def add_names(self, name: str = "", aliases: Sequence[str] = ()) -> None:
         """Add names by which the target goes to ``persona.toml``; everything else in it stays as it was written.
 
@@ -99,7 +103,7 @@ class Workspace:
         if fresh:
             document["aliases"] = [*known, *fresh]
         write_atomically(path, tomlkit.dumps(document))
-        self.__dict__.pop("settings", None)
+        self.forget_settings()
         load_settings(path)
 
     @cached_property

@@ -167,6 +167,10 @@ class Workbench(App[int]):
             self.theme = preferences["theme"]
         if preferences.get("reduced_motion"):
             self.animation_level = "none"
+        if self.options.mouse is None and "mouse" in preferences:
+            from tui.mouse import use_mouse
+
+            use_mouse(self._driver, bool(preferences["mouse"]))
         self.proof.trusted = bool(preferences.get("trusts_link"))
         self._opened.set()
         wanted = preferences.get("screen")

@@ -102,7 +102,7 @@ def serve(face: Face, port: int) -> None:
     except OSError as error:
         listening.close()
         raise UsageError(f"port {port} cannot be had: {error.strerror}", "another one: simulee web --port 0") from None
-    words = [sys.executable, "-m", "tui.cli", *(["-w", str(face.folder.absolute())] if face.folder else [])]
+    words = [sys.executable, "-P", "-m", "tui.cli", *(["-w", str(face.folder.absolute())] if face.folder else [])]
 
     def told(address: str) -> None:
         taken = listening.getsockname()[1]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from core.errors import SimuleeError, WorkspaceError
-from core.models.packaged import describe
-from core.models.roles import ENGINES, check_role
+from dataclasses import asdict
+
+from core.errors import WorkspaceError
+from core.models.roles import role_states
 from core.settings import Settings
 from tui.face import Face, command, group, table
 
@@ -28,19 +29,7 @@ def list_(face: Face) -> None:
         if face.folder:
             raise
         settings = Settings()
-    packaged = {model.name: model for model in describe()}
-    rows = []
-    for role in ENGINES:
-        chosen = getattr(settings.models, role)
-        try:
-            check_role(role, chosen)
-            ok, detail = True, ""
-        except SimuleeError as error:
-            ok, detail = False, f"{error.message}: {error.hint}"
-        if ok and chosen.model in packaged:
-            model = packaged[chosen.model]
-            detail = f"packaged ({model.package})" if model.location else f"from the model hub: {model.hub}"
-        rows.append({"role": role, "engine": chosen.engine, "model": chosen.model, "ok": ok, "detail": detail})
+    rows = [asdict(state) for state in role_states(settings)]
     face.result(
         {"models": rows},
         table([[r["role"], r["engine"], r["model"], "ok" if r["ok"] else "NOT OK", r["detail"]] for r in rows],
