@@ -40,6 +40,8 @@ PHASES: dict[str, dict[str, str]] = {
         "adapters": "What was trained, and which the twin uses.",
         "evaluate": "Measure the twin on interviews it never saw.",
         "chat": "Talk with the twin.",
+        "pairs": "Which of two answers is better: list, in, out.",
+        "serve": "The twin for other programs, over loopback.",
     },
     "Workshop": {
         "web": "The workbench in a browser on this machine.",

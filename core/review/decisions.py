@@ -35,14 +35,14 @@ class Decision:
     verb: Verb
     reason: str = ""
     text: str = ""
-    """The words after an edit."""
+    """The words after an edit; of an accepted pair, ``left`` or ``right``: the answer that is preferred."""
     card_kind: CardKind = "memory"
 
 
 def decide(db: Database, actor: Actor, decisions: Sequence[Decision]) -> list[int]:
     """Commit decisions as one batch, which undoes as one. Returns their ids."""
     with db.write():
-        return _append(db, actor, decisions)
+        return append(db, actor, decisions)
 
 
 def decide_by_rule(db: Database, rule: str, choose: Callable[[], Sequence[Decision]]) -> Sequence[Decision]:
@@ -50,11 +50,12 @@ def decide_by_rule(db: Database, rule: str, choose: Callable[[], Sequence[Decisi
     with db.write():
         decisions = choose()
         if decisions:
-            _append(db, Actor("rule", rule), decisions)
+            append(db, Actor("rule", rule), decisions)
     return decisions
 
 
-def _append(db: Database, actor: Actor, decisions: Sequence[Decision]) -> list[int]:
+def append(db: Database, actor: Actor, decisions: Sequence[Decision]) -> list[int]:
+    """The same where the caller holds the transaction: what is decided on is stored in it too."""
     batch = secrets.token_hex(8)
     at = _now()
     ids = []

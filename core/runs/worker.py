@@ -23,6 +23,9 @@ NICENESS = 10
 ROOM = 16_384
 """Bytes of disk that a run keeps for its last words, so that it can still say that the disk is full."""
 
+WAITED_FOR = frozenset({"serve"})
+"""Kinds of runs that a person waits for while they work: they do not give way."""
+
 Work = Callable[[Job], dict[str, Any]]
 
 
@@ -38,9 +41,10 @@ def work_of(entry: str) -> Work:
 def main(root: Path, run_id: str) -> int:
     """Do one run's work to its end. Returns the exit code."""
     os.umask(0o077)
-    _give_way()
     workspace = Workspace.open(root)
     run = load_run(workspace.runs, run_id)
+    if run.kind not in WAITED_FOR:
+        _give_way()
     with holding(workspace.runs / f".{run.kind}.lock") as alone, holding(run.folder / "lock") as mine:
         if not mine:
             return 0

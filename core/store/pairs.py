@@ -50,6 +50,11 @@ def list_pairs(db: Database) -> list[PairRow]:
     return _select(db, "1", ())
 
 
+def pairs_of_session(db: Database, session_id: int) -> list[PairRow]:
+    """Pairs that were made of a session's answers, oldest first."""
+    return _select(db, "message_id IN (SELECT id FROM message WHERE session_id = ?)", (session_id,))
+
+
 def find_pair(db: Database, reference: str) -> PairRow | None:
     """By uid, or by ``p<row id>`` as lists print it."""
     rows = _select(db, "uid = ? OR pair.id = ?", (reference, row_number(reference, "p")))

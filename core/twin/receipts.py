@@ -26,10 +26,10 @@ class Receipt:
     score: float
 
 
-def receipts_of(answer: str, recollections: Sequence[Recollection], embedder: Embedder) -> list[Receipt]:
-    """Match each sentence with the recalled passages, by the nearer of the passage's quote and its whole text."""
+def receipts_of(answer: str, recollections: Sequence[Recollection], embedder: Embedder | None) -> list[Receipt]:
+    """Match each sentence with the recalled passage whose quote is nearest; without an embedder, with none."""
     sentences = [sentence.text for sentence in sentences_of(answer)]
-    if not sentences or not recollections:
+    if not sentences or not recollections or embedder is None:
         return [Receipt(sentence, None, 0.0) for sentence in sentences]
     spoken = embedder.embed(sentences)
     quotes = embedder.embed([each.retold.quote for each in recollections])
@@ -37,7 +37,7 @@ def receipts_of(answer: str, recollections: Sequence[Recollection], embedder: Em
     receipts = []
     for sentence, row in zip(sentences, likeness, strict=True):
         best = int(np.argmax(row))
-        score = float(row[best])
+        score = round(float(row[best]), 4)
         receipts.append(Receipt(sentence, recollections[best] if score >= SUPPORT else None, score))
     return receipts
 

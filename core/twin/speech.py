@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from core.errors import ModelError
 from core.models.chat_tokenizer import model_folder
@@ -30,13 +30,20 @@ class Manner:
     seed: int = 0
 
 
+Finish = Literal["stop", "length"]
+"""How an answer ended: by itself, or cut at ``max_tokens``."""
+
+
 class Voice(Protocol):
     """An engine that continues a rendered prompt until the end of the turn."""
 
     engine: str
 
-    def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Iterator[str]:
-        """Yield the answer in pieces; ``tokens`` are the prompt's, by the renderer's tokenizer. Raises ModelError."""
+    def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Generator[str, None, Finish]:
+        """Yield the answer in pieces and return how it ended; closing it stops the engine where it can.
+
+        ``tokens`` are the prompt's, by the renderer's tokenizer. Raises ModelError.
+        """
 
     def close(self) -> None:
         """Let go of processes and memory."""
@@ -57,11 +64,12 @@ class LlamaVoice:
         adapters = [Adapter(gguf_of(workspace, adapter))] if adapter else []
         self._server = LlamaServer.start(model, adapters=adapters, context=context)
 
-    def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Iterator[str]:
+    def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Generator[str, None, Finish]:
         """Yield the answer as tokens come."""
-        yield from self._server.complete(
+        done = yield from self._server.complete(
             tokens, Sampling(max_tokens=manner.max_tokens, temperature=manner.temperature, seed=manner.seed)
         )
+        return done.finish
 
     def close(self) -> None:
         """End the server process."""
@@ -80,14 +88,16 @@ class TransformersVoice:
             model.load_adapter(adapter.name, workspace.root / adapter.path, adapter.hash)
             model.use("")
 
-    def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Iterator[str]:
+    def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Generator[str, None, Finish]:
         """Yield the answer whole."""
         before = self._model.active
         self._model.use(self._name)
         try:
-            yield from self._model.generate([prompt], manner.max_tokens, manner.temperature, manner.seed)
+            text = self._model.generate([prompt], manner.max_tokens, manner.temperature, manner.seed)[0]
         finally:
             self._model.use(before)
+        yield text
+        return "length" if self._model.tokenizer.count(text) >= manner.max_tokens else "stop"
 
     def close(self) -> None:
         """Nothing to end: the memory goes with the process."""

@@ -1,0 +1,125 @@
+"""What a twin is loaded from: judge, recollector and voices. Loaded once, each at its first use, and shared.
+
+A conversation (``core.twin.chat``) is light: it borrows these. All of it belongs to one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from core.dataset.build import renderer_of
+from core.errors import UsageError
+from core.models.roles import check_role
+from core.prompts.render import Renderer
+from core.recall.recollect import Recollector
+from core.recall.run import load_recollector
+from core.store.adapters import AdapterRow, active_adapter, find_adapter
+from core.store.texts import recall_only_texts
+from core.twin.receipts import PrivateWords
+from core.twin.speech import LlamaVoice, TransformersVoice, Voice
+from core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.models.causal_lm import CausalLM
+
+CONTEXT_TOKENS = 2048
+"""Least room for prompt and answer together; a longer training sample asks for more."""
+LONGEST_ANSWER = 1024
+BASE_ONLY = "base"
+"""The name that asks for the bare base model instead of an adapter."""
+VOICES = 2
+"""llama.cpp processes that are kept; the one used longest ago makes room."""
+
+Tell = Callable[[str], None]
+"""Told what is being loaded."""
+
+
+class Parts:
+    """The loaded parts of a workspace's twin."""
+
+    def __init__(self, workspace: Workspace, tell: Tell = lambda _: None) -> None:
+        check_role("persona", workspace.settings.models.persona)
+        self.workspace = workspace
+        self._tell = tell
+        self._models: dict[str, CausalLM] = {}
+        self._recollector: Recollector | None = None
+        self._renderers: dict[str, Renderer] = {}
+        self._voices: dict[tuple[str, str], Voice] = {}
+        self._private: tuple[int, PrivateWords] | None = None
+        self.context = max(CONTEXT_TOKENS, workspace.settings.dataset.max_tokens + LONGEST_ANSWER)
+
+    def adapter(self, name: str | None) -> AdapterRow | None:
+        """The adapter of this name, the one in use for None, and None for the bare base. Raises UsageError."""
+        if name == BASE_ONLY:
+            return None
+        if name is None:
+            return active_adapter(self.workspace.database)
+        found = find_adapter(self.workspace.database, name)
+        if found is None:
+            raise UsageError(f"no adapter {name!r} here", "see `simulee adapters list`, or --adapter base")
+        return found
+
+    def base(self, adapter: AdapterRow | None) -> str:
+        """The base model under an adapter, or the persona's own."""
+        return adapter.base if adapter else self.workspace.settings.models.persona.model
+
+    def renderer(self, base: str) -> Renderer:
+        if base not in self._renderers:
+            self._renderers[base] = renderer_of(self.workspace, base)
+        return self._renderers[base]
+
+    @property
+    def recollector(self) -> Recollector:
+        if self._recollector is None:
+            judge = self._model(self.workspace.settings.models.judge.model, "the judge")
+            self._tell("the embedder")
+            self._recollector = load_recollector(self.workspace, judge)[0]
+        return self._recollector
+
+    def voice(self, adapter: AdapterRow | None) -> Voice:
+        """What speaks with an adapter, or as the bare base."""
+        key = (adapter.name, adapter.hash) if adapter else ("", "")
+        voice = self._voices.pop(key, None)
+        if voice is None:
+            voice = self._load_voice(adapter)
+        self._voices[key] = voice
+        return voice
+
+    def drop_voice(self, voice: Voice) -> None:
+        """Let go of a voice that failed: the next answer loads it again."""
+        self._voices = {key: each for key, each in self._voices.items() if each is not voice}
+        voice.close()
+
+    def private_words(self) -> PrivateWords:
+        """What must not be repeated, as the corpus is now."""
+        texts = recall_only_texts(self.workspace.database)
+        key = hash(tuple(texts))
+        if self._private is None or self._private[0] != key:
+            self._private = (key, PrivateWords(texts, self.workspace.settings.privacy.verbatim_words))
+        return self._private[1]
+
+    def close(self) -> None:
+        for voice in self._voices.values():
+            voice.close()
+        self._voices.clear()
+
+    def _load_voice(self, adapter: AdapterRow | None) -> Voice:
+        base = self.base(adapter)
+        if self.workspace.settings.models.persona.engine == "transformers":
+            model = self._model(base, "the voice")
+            return TransformersVoice(self.workspace, model, adapter)
+        self._tell(f"the voice, {adapter.name}" if adapter else "the voice")
+        while len(self._voices) >= VOICES:
+            self._voices.pop(next(iter(self._voices))).close()
+        return LlamaVoice(self.workspace, base, adapter, self.context)
+
+    def _model(self, name: str, role: str) -> CausalLM:
+        """A model in this process; judge and voice share theirs where it is the same."""
+        if name not in self._models:
+            self._tell(role)
+            # Imported here: a twin that recalls nothing and speaks through llama.cpp needs no torch.
+            from core.models.causal_lm import CausalLM
+
+            self._models[name] = CausalLM(name)
+        return self._models[name]

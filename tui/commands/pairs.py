@@ -1,0 +1,69 @@
+"""``simulee pairs``: preference pairs, in and out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.store.pairs import list_pairs
+from core.twin.preferences import export_pairs, import_pairs
+from tui.face import DONE_IN_PART, Face, command, group, table
+
+app = group("Two answers to one question, and which is better.")
+
+SHOWN_CHARACTERS = 44
+
+_File = Annotated[Path, typer.Argument(metavar="F", help="JSON lines: prompt, chosen, rejected.")]
+
+
+@command(app, "list")
+def list_(face: Face) -> None:
+    """Every pair, oldest first.
+
+    Example: simulee pairs list
+    """
+    pairs = list_pairs(face.workspace().database)
+    rows = [
+        {
+            "id": f"p{pair.id}", "uid": pair.uid, "question": pair.question, "left": pair.left, "right": pair.right,
+            "origin": pair.origin, "state": pair.state, "preferred": pair.preferred,
+        }
+        for pair in pairs
+    ]  # fmt: skip
+    shown = [
+        [row["id"], row["origin"], row["state"], row["preferred"], _short(row["question"]), _short(row["left"])]
+        for row in rows
+    ]
+    heads = ("pair", "origin", "state", "better", "question", "left")
+    face.result({"pairs": rows}, table(shown, heads) if rows else ["no pairs yet: c in Chat corrects an answer"])
+
+
+@command(app)
+def export(face: Face, file: _File) -> None:
+    """Write the pairs that were decided: prompt, chosen, rejected.
+
+    Example: simulee pairs export pairs.jsonl
+    """
+    count = export_pairs(face.workspace(), file)
+    face.result({"pairs": count, "file": str(file)}, [f"{count} pairs in {file}"])
+
+
+@command(app, "import")
+def import_(face: Face, file: _File) -> None:
+    """Bring in pairs; those that are there already are left alone.
+
+    Example: simulee pairs import pairs.jsonl
+    """
+    done = import_pairs(face.workspace(), file)
+    values = {"pairs": done.added, "known": done.known, "refused": len(done.refused), "issues": list(done.refused)}
+    lines = [f"{done.added} pairs added, {done.known} known already, {len(done.refused)} refused"]
+    face.result(values, lines + [f"  {each}" for each in done.refused[: None if face.verbose else 5]])
+    if done.refused:
+        raise typer.Exit(DONE_IN_PART)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN_CHARACTERS else line[: SHOWN_CHARACTERS - 1] + "…"
