@@ -172,5 +172,10 @@ def _exchange(
     )
 
 
+def is_named(speaker: str, names: Iterable[str]) -> bool:
+    """Whether a speaker goes by one of these names."""
+    return _folded(speaker) in {_folded(name) for name in names}
+
+
 def _folded(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

@@ -16,13 +16,13 @@ from typing import Any, cast
 
 from core.corpus import exchanges as deriving
 from core.corpus.opening import open_source
-from core.corpus.records import Conversation, Document, DocumentKind, Issue, Options, Record, Turn, Use
+from core.corpus.records import Conversation, Document, DocumentKind, Issue, Options, Record, Turn, Use, sort_of
 from core.corpus.sniffing import Choice, choose_each, importer_named
 from core.corpus.typed_paths import refuse_addresses
 from core.dates import DateSpan
 from core.errors import ImportFailed
 from core.runs.job import Job
-from core.settings import Settings
+from core.settings import PrivacySettings, Settings
 from core.store import conversations as store_conversations
 from core.store.conversations import ConversationRow, ExchangeRow, TurnRow
 from core.store.database import Database
@@ -111,14 +111,20 @@ def run(job: Job) -> dict[str, Any]:
     reports = []
     for position, request in enumerate(requests):
         job.stop_point()
-        report = import_source(job, request, options, cast("Use | None", job.params.get("use")))
+        place = (position, len(requests))
+        report = import_source(job, request, options, cast("Use | None", job.params.get("use")), place)
         reports.append(asdict(report))
         job.progress(position + 1, len(requests), Path(request.path).name)
     return {"sources": reports}
 
 
-def import_source(job: Job, request: Request, options: Options, use: Use | None) -> SourceReport:
-    """Import one source whole. A source that cannot be read is a report with an issue."""
+def import_source(
+    job: Job, request: Request, options: Options, use: Use | None, place: tuple[int, int] = (0, 1)
+) -> SourceReport:
+    """Import one source whole. A source that cannot be read is a report with an issue.
+
+    ``place`` says how many sources of how many are done, for the progress.
+    """
     workspace = job.workspace
     database = workspace.database
     report = SourceReport(request.path, request.format, request.confidence)
@@ -139,7 +145,7 @@ def import_source(job: Job, request: Request, options: Options, use: Use | None)
             job.stop_point()
             with database.write():
                 sink.store(batch)
-            job.progress(sink.seen, sink.seen, Path(request.path).name)
+            job.progress(*place, f"{Path(location).name}: {sink.seen:,} records")
     except ImportFailed as error:
         report.issues.append({"locator": Path(request.path).name, "reason": error.message, "hint": error.hint})
         return report
@@ -160,6 +166,19 @@ def import_source(job: Job, request: Request, options: Options, use: Use | None)
     return report
 
 
+def use_of(sorts: Iterable[str], privacy: PrivacySettings) -> Use:
+    """The strictest use that any of these sorts of records (``sort_of``) asks for."""
+    return min((_use_of_sort(sort, privacy) for sort in sorts), key=STRICTEST_FIRST.index, default="train")
+
+
+def _use_of_sort(sort: str, privacy: PrivacySettings) -> Use:
+    if sort == "private conversation":
+        return privacy.direct_messages
+    if sort.endswith("journal"):
+        return privacy.journal
+    return "recall" if sort.endswith("profile") or sort.startswith("private") else "train"
+
+
 class _Sink:
     """Stores the records of one source and counts them."""
 
@@ -171,7 +190,7 @@ class _Sink:
         self._source_id = source_id
         self._source_uid = source_uid
         self._report = report
-        self._demands: set[Use] = set()
+        self._sorts: set[str] = set()
         self.document_uids: set[str] = set()
         self.conversation_uids: set[str] = set()
         self.hashes: list[str] = []
@@ -190,15 +209,7 @@ class _Sink:
 
     def default_use(self) -> Use:
         """The strictest use that any record of the source asks for, when the user did not say."""
-        return min(self._demands, key=STRICTEST_FIRST.index, default="train")
-
-    def _demand(self, record: Document | Conversation) -> Use:
-        privacy = self._settings.privacy
-        if isinstance(record, Conversation):
-            return privacy.direct_messages if record.visibility == "private" else "train"
-        if record.kind == "journal":
-            return privacy.journal
-        return "recall" if record.kind == "profile" or record.visibility == "private" else "train"
+        return use_of(self._sorts, self._settings.privacy)
 
     def _issue(self, locator: str, reason: str) -> None:
         self._report.skipped += 1
@@ -219,7 +230,7 @@ class _Sink:
         self._count(put_document(self._database, row))
         self.document_uids.add(document.uid)
         self.hashes.append(row.content_hash)
-        self._demands.add(self._demand(document))
+        self._sorts.add(sort_of(document))
         if document.kind == "profile":
             self._report.profiles += 1
         else:
@@ -240,7 +251,7 @@ class _Sink:
         self._count(store_conversations.put_conversation(self._database, row, turns))
         self.conversation_uids.add(conversation.uid)
         self.hashes.append(row.content_hash)
-        self._demands.add(self._demand(conversation))
+        self._sorts.add(sort_of(conversation))
         self.speakers.update(turn.speaker for turn in conversation.turns if turn.kind == "said")
         self._report.conversations += 1
         self._report.turns += len(turns)

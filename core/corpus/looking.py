@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from core.corpus.opening import Source, expand
@@ -12,6 +13,8 @@ from core.corpus.records import Issue, Options, Preview, SpeakerSummary
 from core.corpus.sniffing import Choice, choose, inspect, rank
 from core.corpus.typed_paths import refuse_addresses
 from core.errors import ImportFailed, UsageError
+
+Watch = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,47 +44,47 @@ class Look:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sight:
-    """Several looks as one: what an import of all of them would bring."""
+    """Several looks as one: what an import of all of them would bring. Each figure is counted once."""
 
     looks: tuple[Look, ...]
     issues: tuple[Issue, ...]
     """What in a folder cannot be a source."""
 
-    @property
+    @cached_property
     def ready(self) -> tuple[Look, ...]:
         """What would be imported."""
         return tuple(look for look in self.looks if look.format and not look.problem)
 
-    @property
+    @cached_property
     def previews(self) -> list[Preview]:
         return [look.preview for look in self.looks if look.preview is not None]
 
-    @property
+    @cached_property
     def documents(self) -> int:
         return sum(preview.documents for preview in self.previews)
 
-    @property
+    @cached_property
     def conversations(self) -> int:
         return sum(preview.conversations for preview in self.previews)
 
-    @property
+    @cached_property
     def dates(self) -> tuple[str, str]:
         """The first and the last date, or empty strings."""
         first = min((each.first_date for each in self.previews if each.first_date), default="")
         return first, max((each.last_date for each in self.previews if each.last_date), default="")
 
-    @property
+    @cached_property
     def private(self) -> bool:
         return any(preview.private for preview in self.previews)
 
-    @property
+    @cached_property
     def ambiguities(self) -> tuple[str, ...]:
         """What the user is asked, each question once."""
         return tuple(dict.fromkeys(question for each in self.previews for question in each.ambiguities))
 
-    @property
+    @cached_property
     def speakers(self) -> tuple[SpeakerSummary, ...]:
         """Everyone who speaks in any of them, the most talkative first."""
         turns: Counter[str] = Counter()
@@ -92,11 +95,12 @@ class Sight:
                 samples[speaker.name] = (*samples.get(speaker.name, ()), *speaker.samples)[:3]
         return tuple(SpeakerSummary(name, count, samples[name]) for name, count in turns.most_common())
 
-    @property
+    @cached_property
     def skipped(self) -> int:
         """Records and files that would be left out."""
         return sum(each.skipped for each in self.previews) + len(self.issues) + len(self.looks) - len(self.ready)
 
+    @cached_property
     def skips(self) -> list[Issue]:
         """What would be left out and why: files that are no source, sources with a problem, records in the others."""
         found = [*self.issues]
@@ -109,10 +113,13 @@ class Sight:
         return found
 
 
-def look_into(paths: Iterable[Path], formats: Mapping[str, str], options: Options) -> Iterator[Look | Issue]:
+def look_into(
+    paths: Iterable[Path], formats: Mapping[str, str], options: Options, watch: Watch | None = None
+) -> Iterator[Look | Issue]:
     """Look at every source under some paths, one after the other; ``formats`` overrules the sniffing by location.
 
-    Raises ImportFailed for a path that cannot be read, and for an address.
+    ``watch`` is called at every record; what it raises ends the look. Raises ImportFailed for a path that cannot be
+    read, and for an address.
     """
     paths = list(paths)
     refuse_addresses(paths)
@@ -120,7 +127,7 @@ def look_into(paths: Iterable[Path], formats: Mapping[str, str], options: Option
         expansion = expand(path.absolute())
         yield from expansion.issues
         for source in expansion.sources:
-            yield _look(source, formats.get(str(source.path)), options)
+            yield _look(source, formats.get(str(source.path)), options, watch)
 
 
 def look_at(choice: Choice, options: Options) -> Look:
@@ -131,7 +138,7 @@ def look_at(choice: Choice, options: Options) -> Look:
     )  # fmt: skip
 
 
-def _look(source: Source, format_name: str | None, options: Options) -> Look:
+def _look(source: Source, format_name: str | None, options: Options, watch: Watch | None) -> Look:
     location, name = str(source.path), source.name
     claims: tuple[Claim, ...] = ()
     try:
@@ -141,6 +148,6 @@ def _look(source: Source, format_name: str | None, options: Options) -> Look:
         return Look(location, name, "", claims=claims, problem=error.message.removeprefix(f"{name}: "), hint=error.hint)
     told = (choice.importer.name, choice.match.confidence, choice.match.reason, claims)
     try:
-        return Look(location, name, *told, preview=inspect(source, choice.importer, options))
+        return Look(location, name, *told, preview=inspect(source, choice.importer, options, watch))
     except ImportFailed as error:
         return Look(location, name, *told, problem=error.message.removeprefix(f"{name}: "), hint=error.hint)

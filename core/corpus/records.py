@@ -76,6 +76,12 @@ class Issue:
 Record = Document | Conversation | Issue
 
 
+def sort_of(record: Document | Conversation) -> str:
+    """What decides for which use a record is: its kind, and whether it is private."""
+    kind = record.kind if isinstance(record, Document) else "conversation"
+    return f"private {kind}" if record.visibility == "private" else kind
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """What a sniffer may look at. Content decides, never the extension alone."""
@@ -127,6 +133,8 @@ class Preview:
     private: bool = False
     skipped: int = 0
     """Records that could not be used, or are left out."""
+    sorts: tuple[str, ...] = ()
+    """What its records are, as ``sort_of`` says."""
     issues: tuple[Issue, ...] = ()
     """The first of what is skipped, each with its reason."""
 

@@ -6,7 +6,7 @@ into the target's mouth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from core.corpus.records import (
     Record,
     SourceFile,
     SpeakerSummary,
+    sort_of,
 )
 from core.dates import DateSpan
 from core.errors import ImportFailed, UsageError
@@ -140,6 +141,7 @@ class _Tally:
     last: DateSpan | None = None
     samples: list[str] = field(default_factory=list)
     private: bool = False
+    sorts: set[str] = field(default_factory=set)
     skipped: int = 0
     issues: list[Issue] = field(default_factory=list)
 
@@ -150,6 +152,7 @@ class _Tally:
                 self.issues.append(record)
             return
         self.private = self.private or record.visibility == "private"
+        self.sorts.add(sort_of(record))
         if isinstance(record, Document):
             self.documents += 1
             self._sample(f"{record.title}: {record.text}" if record.title else record.text)
@@ -181,19 +184,22 @@ class _Tally:
             self.last = date if self.last is None or date.last > self.last.last else self.last
 
 
-def inspect(source: SourceFile, importer: Importer, options: Options) -> Preview:
+def inspect(
+    source: SourceFile, importer: Importer, options: Options, watch: Callable[[], None] | None = None
+) -> Preview:
     """Read a source without storing it: counts, speakers, dates, samples, and what must be asked.
 
-    Raises ``ImportFailed`` when the source as a whole cannot be read.
+    ``watch`` is called at every record; what it raises ends the look. Raises ``ImportFailed`` when the source as a
+    whole cannot be read.
     """
     ambiguities: list[str] = []
     try:
-        tally = _tally(importer.parse(source, options))
+        tally = _tally(importer.parse(source, options), watch)
     except Ambiguous as question:
         if question.provisional is None:
             raise
         ambiguities.append(f"{question.message}. {question.hint}".rstrip(". ") + ".")
-        tally = _tally(importer.parse(source, question.provisional))
+        tally = _tally(importer.parse(source, question.provisional), watch)
     ranked = sorted(tally.speakers.items(), key=lambda item: -item[1].turns)
     return Preview(
         documents=tally.documents,
@@ -205,12 +211,15 @@ def inspect(source: SourceFile, importer: Importer, options: Options) -> Preview
         ambiguities=tuple(ambiguities),
         private=tally.private,
         skipped=tally.skipped,
+        sorts=tuple(sorted(tally.sorts)),
         issues=tuple(tally.issues),
     )
 
 
-def _tally(records: Iterable[Record]) -> _Tally:
+def _tally(records: Iterable[Record], watch: Callable[[], None] | None) -> _Tally:
     tally = _Tally()
     for record in records:
+        if watch is not None:
+            watch()
         tally.add(record)
     return tally

@@ -1,0 +1,1 @@
+"""Import: look into files and folders, settle how they are read, and bring them in."""
