@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from core.fidelity.plan import Plan
     from core.training.estimate import Estimate
 
 
@@ -13,6 +14,11 @@ def about(seconds: float) -> str:
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 question``, ``2 questions``."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def size(parameters: int) -> str:
@@ -54,3 +60,33 @@ def brief_estimate(estimate: Estimate) -> str:
         f"{estimate.steps:,} steps over {estimate.tokens:,} tokens: about {about(estimate.seconds)} and"
         f" {estimate.memory_mb / 1024:.1f} GB ({source})"
     )
+
+
+def plan_rows(plan: Plan) -> list[tuple[str, str]]:
+    """(what, how much) of an evaluation, one fact a row."""
+    rows = [
+        ("adapter", plan.adapter or "none trained with memories: only the base is measured"),
+        ("systems", " ".join(plan.systems)),
+        ("asked", f"{counted(plan.questions, 'question')} of {counted(plan.interviews, 'held-out interview')}"),
+        ("time", _evaluation_time(plan)),
+    ]
+    if plan.missing:
+        rows.insert(2, ("left out", f"{' '.join(plan.missing)}, for want of an adapter"))
+    return rows
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """An evaluation before it starts, for a terminal."""
+    lines = [f"{what:<8} {how_much}" for what, how_much in plan_rows(plan)]
+    return lines + [f"note     {note}" for note in plan.notes]
+
+
+def brief_plan(plan: Plan) -> str:
+    """An evaluation on one line."""
+    return f"{counted(len(plan.systems), 'system')}, {counted(plan.questions, 'question')}: {_evaluation_time(plan)}"
+
+
+def _evaluation_time(plan: Plan) -> str:
+    if plan.measured:
+        return f"at most about {about(plan.seconds)}"
+    return f"about {about(plan.seconds)} (a guess)"

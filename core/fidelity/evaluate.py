@@ -6,18 +6,26 @@ import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from core.dataset.build import renderer_of
 from core.dataset.leaks import ngrams
-from core.errors import ModelError, UsageError
+from core.errors import ModelError
 from core.fidelity.bootstrap import FEWEST_CLUSTERS, ClusterRatio
 from core.fidelity.heldout import Interview, load_interviews, turns_with
 from core.fidelity.launch import GENERATED_TOKENS
-from core.fidelity.metrics import OVERLAP_WORDS, answer_bits, copied_share, line_up, reciprocal_ranks
+from core.fidelity.metrics import (
+    OVERLAP_WORDS,
+    AnswerBits,
+    answer_bits,
+    copied_share,
+    likeness_to_truth,
+    line_up,
+    reciprocal_ranks,
+)
+from core.fidelity.plan import Weights, weights_of
 from core.fidelity.systems import System, chosen_systems
 from core.models.causal_lm import BASE, CausalLM
 from core.models.embedder import Embedder
@@ -26,11 +34,8 @@ from core.prompts.render import Renderer
 from core.recall.run import load_recollector
 from core.runs.job import Job
 from core.scoring.likelihood import Likelihood
-from core.store.adapters import AdapterRow, active_adapter, find_adapter, list_adapters
 from core.store.call_cache import cached, remember
-from core.store.conversations import exchanges_of, list_conversations, splits
-from core.store.database import Database
-from core.store.datasets import trained_conversations
+from core.store.conversations import exchanges_of, list_conversations
 from core.store.identity import content_uid
 from core.store.scorecards import put_scorecard
 from core.store.texts import answers, document_texts, recall_only_texts
@@ -42,23 +47,12 @@ from core.workspace import Workspace
 GENERATION_BATCH = 12
 
 
-@dataclass(frozen=True, slots=True)
-class _Weights:
-    """Which adapter plays which part; None where there is none."""
-
-    memories: AdapterRow | None
-    plain: AdapterRow | None
-    control: tuple[Workspace, AdapterRow] | None
-    notes: list[str]
-    """Why an adapter that is there was not used."""
-
-
 def run(job: Job) -> dict[str, Any]:
     """The work of an ``evaluate`` run. Params: ``systems``, ``control`` (a workspace), ``limit``, ``adapter``."""
     started = time.monotonic()
     workspace = job.workspace
     systems = chosen_systems(job.params.get("systems"))
-    weights = _weights(workspace, job.params)
+    weights = weights_of(workspace, job.params)
     base = weights.memories.base if weights.memories else workspace.settings.models.persona.model
     model = CausalLM(base)
     renderer = renderer_of(workspace, base)
@@ -83,6 +77,11 @@ def run(job: Job) -> dict[str, Any]:
             {"title": each.conversation.title, "date": each.conversation.date, "exchanges": len(each.items)}
             for each in interviews
         ],
+        "questions": [
+            {"exchange": item.exchange.uid, "interview": place}
+            for place, each in enumerate(interviews)
+            for item in each.items
+        ],
         "questions_with_memories": sum(bool(item.memories) for each in interviews for item in each.items),
         "systems": {name: result.summary for name, result in results.items()},
         "controls": board.controls(weights.control[0] if weights.control else None),
@@ -101,45 +100,7 @@ def run(job: Job) -> dict[str, Any]:
     return {"scorecard": scorecard}
 
 
-def _weights(workspace: Workspace, params: dict[str, Any]) -> _Weights:
-    database = workspace.database
-    adapters = list_adapters(database)
-    named = params.get("adapter")
-    if named:
-        memories = find_adapter(database, named)
-        if memories is None:
-            raise UsageError(f"no adapter {named!r} here", "see `simulee adapters list`")
-        if not memories.memories:
-            raise UsageError(f"{named} was trained without memories: it is b3, not b4", "name one trained with them")
-    else:
-        active = active_adapter(database)
-        trained = [each for each in adapters if each.memories]
-        memories = active if active and active.memories else (trained[-1] if trained else None)
-    plain = [each for each in adapters if not each.memories and (memories is None or each.base == memories.base)]
-    control = None
-    if params.get("control"):
-        other = Workspace.open(Path(params["control"]))
-        adapter = active_adapter(other.database)
-        if adapter is None:
-            raise UsageError(f"{other.root} has no trained adapter", "train one there: simulee -w DIR train sft")
-        control = (other, adapter)
-    notes: list[str] = []
-    clean = [each for each in (memories, plain[-1] if plain else None) if each and _unspoiled(database, each, notes)]
-    return _Weights(
-        memories if memories in clean else None, plain[-1] if plain and plain[-1] in clean else None, control, notes
-    )
-
-
-def _unspoiled(database: Database, adapter: AdapterRow, notes: list[str]) -> bool:
-    """Whether an adapter never saw what is held out now; a note says so when it did."""
-    held = {uid for uid, (split, _) in splits(database).items() if split == "heldout"}
-    seen = held & trained_conversations(database, adapter.dataset_id) if adapter.dataset_id else set()
-    if seen:
-        notes.append(f"{adapter.name} was trained on {len(seen)} of the held-out conversations, so it is not measured.")
-    return not seen
-
-
-def _load_parts(model: CausalLM, workspace: Workspace, weights: _Weights) -> dict[str, str]:
+def _load_parts(model: CausalLM, workspace: Workspace, weights: Weights) -> dict[str, str]:
     """Load what there is, and say under which name each part's weights are."""
     parts = {"base": BASE}
     owned = {
@@ -206,10 +167,12 @@ class _Scoreboard:
 
     def score(self, system: System) -> _SystemResult:
         per_interview = []
+        per_question: dict[str, AnswerBits] = {}
         for interview in self._interviews:
             self._job.stop_point()
             found = answer_bits(self._renderer, self._likelihood, interview, system)
             per_interview.append((sum(each.bits for each in found), float(sum(each.tokens for each in found))))
+            per_question |= {each.exchange_uid: each for each in found}
             self._progress(len(interview.items), f"{system.name}: likelihood")
         bits = ClusterRatio.of(per_interview)
         generated = self._generate(system)
@@ -218,6 +181,11 @@ class _Scoreboard:
         summary["per_interview"]["bits_per_token"] = [round(b / t, 4) for b, t in per_interview]
         summary["title"] = system.title
         summary["answers"] = [self._private.redact(text) for text in generated]
+        measured = [per_question.get(item.exchange.uid) for each in self._interviews for item in each.items]
+        summary["per_question"] |= {
+            "bits": [round(each.bits, 3) if each else None for each in measured],
+            "tokens": [each.tokens if each else None for each in measured],
+        }
         return _SystemResult(summary, bits)
 
     def controls(self, other: Workspace | None) -> dict[str, Any]:
@@ -265,7 +233,8 @@ class _Scoreboard:
 
     def _text_metrics(self, texts: list[str]) -> dict[str, Any]:
         """What can be said of texts alone, pooled and per interview."""
-        ranks = reciprocal_ranks(self._lineup, self._embedder.embed([text or "." for text in texts]))
+        vectors = self._embedder.embed([text or "." for text in texts])
+        ranks = reciprocal_ranks(self._lineup, vectors)
         copied = [copied_share(text, self._known) for text in texts]
         words = [len(text.split()) for text in texts]
         rows: dict[str, list[tuple[float, float]]] = {"mrr": [], "verbatim_overlap": [], "words": []}
@@ -281,6 +250,10 @@ class _Scoreboard:
         return {
             "metrics": {name: ClusterRatio.of(each).interval().rounded() for name, each in rows.items()},
             "per_interview": {name: [round(a / b, 4) for a, b in each] for name, each in rows.items()},
+            "per_question": {
+                "rank": [round(1 / rank) for rank in ranks],
+                "likeness": likeness_to_truth(self._lineup, vectors),
+            },
         }
 
     def _progress(self, count: int, what: str) -> None:

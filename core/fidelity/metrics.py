@@ -96,6 +96,13 @@ def reciprocal_ranks(lineup: Lineup, generated: NDArray[np.float32]) -> list[flo
     return ranks
 
 
+def likeness_to_truth(lineup: Lineup, generated: NDArray[np.float32]) -> list[float]:
+    """Cosine between what was generated and the true answer, for each question."""
+    return [
+        round(float(lineup.vectors[row[0]] @ vector), 4) for row, vector in zip(lineup.rows, generated, strict=True)
+    ]
+
+
 def copied_share(text: str, known: set[tuple[str, ...]]) -> tuple[int, int]:
     """How many of a text's word 5-grams stand verbatim in the corpus, and how many it has."""
     words = ngrams(text, OVERLAP_WORDS)

@@ -195,6 +195,16 @@ def get_exchange(db: Database, exchange_id: int) -> ExchangeRow | None:
     return ExchangeRow(*row) if row else None
 
 
+def exchanges_named(db: Database, uids: Collection[str]) -> dict[str, ExchangeRow]:
+    """The exchanges with these uids, by uid; one that is gone is left out."""
+    found: dict[str, ExchangeRow] = {}
+    for uid in uids:
+        row = db.one(f"SELECT {_EXCHANGE} FROM exchange WHERE uid = ?", (uid,))
+        if row is not None:
+            found[uid] = ExchangeRow(*row)
+    return found
+
+
 def trainable_conversations(db: Database) -> list[ConversationRow]:
     """Conversations with exchanges whose source may be trained on, oldest first, undated ones at the end."""
     columns = ", ".join(f"conversation.{name}" for name in _CONVERSATION.split(", "))

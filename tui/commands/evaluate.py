@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from core.errors import UsageError
-from core.fidelity.launch import EVALUATE_ENTRY, EVALUATE_KIND
+from core.fidelity.launch import EVALUATE_ENTRY, EVALUATE_KIND, evaluate_params
+from core.fidelity.plan import plan
 from core.store.scorecards import list_scorecards
+from tui.estimates import brief_plan, plan_lines
 from tui.face import Face, command, group
 from tui.scorecard import scorecard_lines
 
@@ -26,6 +29,9 @@ def evaluate(
         Path | None, typer.Option("--control", metavar="DIR", help="Another person's workspace.")
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N questions of each.")] = None,
+    estimate_only: Annotated[
+        bool, typer.Option("--estimate", help="Say what it would measure and how long. Starts nothing.")
+    ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and return.")] = False,
 ) -> None:
     """Score the ladder of systems on the held-out conversations.
@@ -35,12 +41,12 @@ def evaluate(
     if ctx.invoked_subcommand is not None:
         return
     workspace = face.workspace()
-    params: dict[str, Any] = {
-        "systems": [name.strip() for name in systems.split(",")] if systems else None,
-        "adapter": adapter,
-        "control": str(control.absolute()) if control else None,
-        "limit": limit,
-    }
+    params = evaluate_params(systems, adapter, control, limit)
+    expected = plan(workspace, params)
+    if estimate_only:
+        face.result({"estimate": asdict(expected)}, plan_lines(expected))
+        return
+    face.note(f"  {brief_plan(expected)}")
     done = face.work(workspace, EVALUATE_KIND, EVALUATE_ENTRY, params, detach)
     if done is not None:
         face.result(done, scorecard_lines(done["scorecard"]))

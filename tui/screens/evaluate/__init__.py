@@ -1,0 +1,1 @@
+"""Evaluate: scorecards, and each held-out question behind them."""
