@@ -102,7 +102,7 @@ class Workbench(App[int]):
         self._history: list[str] = []
         self._sent_keys: deque[tuple[Key, Widget]] = deque(maxlen=1024)
         self._opened = asyncio.Event()
-        self.add_mode(self.DEFAULT_MODE, cast(Any, lambda: self.stage(self.options.screen or "overview")))
+        self.add_mode(self.DEFAULT_MODE, cast(Any, self._first_stage))
         for theme in THEMES:
             self.register_theme(theme)
         wanted = self.options.theme if self.options.theme in self.available_themes else DARK
@@ -113,6 +113,11 @@ class Workbench(App[int]):
             self.animation_level = "none"
 
     # Opening and leaving
+
+    def _first_stage(self) -> Stage:
+        stage = self.stage(self.options.screen or "overview")
+        stage._push_result_callback(stage, None)  # As a pushed screen has it: `switch_screen` takes it off.
+        return stage
 
     async def on_mount(self) -> None:
         for number in (signal.SIGTERM, signal.SIGHUP):
