@@ -177,6 +177,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("settings.motion", "reduced motion", "m", footer=False),
     Action("settings.mouse", "mouse", "u", footer=False),
     Action("settings.doctor", "check everything", "c"),
+    # Help
+    Action("help.next", "next part", "right_square_bracket,n"),
+    Action("help.previous", "part before", "left_square_bracket,p"),
 )
 
 GO_KEYS = {

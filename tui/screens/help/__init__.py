@@ -1,0 +1,1 @@
+"""The help: keys, glyphs, and where things are."""
