@@ -7,19 +7,20 @@ program asks the terminal whether the next card was painted. Run from the reposi
 from __future__ import annotations
 
 import json
-import random
 import statistics
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
-from core.store.database import Database
+from core.corpus import importing
+from core.runs import control
 from core.workspace import Workspace
 from tests.pty_terminal import COMMAND, Terminal
+from tests.review_rows import fill
 
 MEMORIES = 100_000
-PER_EXCHANGE = 5
 STARTS = 15
 KEYS = 200
 BARE = """
@@ -32,6 +33,7 @@ Bare().run()
 """
 HEARTBEAT = """
 import asyncio, json, sys, time
+from dataclasses import asdict
 from pathlib import Path
 from tui.app import Options, Workbench
 from tui.keys import Keymap
@@ -49,56 +51,6 @@ app = Watched(Options(folder=Path(sys.argv[1]), screen="overview"), Keymap())
 app.run()
 Path(sys.argv[2]).write_text(json.dumps(app.lags))
 """
-
-
-def fill(database: Database, memories: int) -> None:
-    """Rows as an import and a recall would leave them, of made-up words."""
-    chance = random.Random(7)
-    vocabulary = [f"{a}{b}" for a in ("tide", "chart", "lamp", "stair", "salt", "rope", "key") for b in ("", "s", "less")]
-
-    def words(count: int) -> str:
-        return " ".join(chance.choice(vocabulary) for _ in range(count)).capitalize() + "."
-
-    exchanges = memories // PER_EXCHANGE
-    with database.write():
-        source = database.insert(
-            "INSERT INTO source (uid, location, format, content_hash, use, use_chosen, imported_at)"
-            " VALUES ('s', 'bench', 'raft', 'x', 'train', 0, '2024-01-01')"
-        )
-        database.execute_many(
-            "INSERT INTO document (id, uid, source_id, position, kind, title, link, date, date_precision, first_day,"
-            " last_day, text, language, visibility, reply_to, tags, content_hash)"
-            " VALUES (?, ?, ?, ?, 'writing', ?, '', '2014-05-02', 'day', 735355, 735355, '', 'en', 'public', '', '[]', ?)",
-            ((n, f"d{n}", source, n, words(4), f"h{n}") for n in range(1, 501)),
-        )
-        database.execute_many(
-            "INSERT INTO chunk (id, uid, document_id, position, start, stop, text, tokens, last_day)"
-            " VALUES (?, ?, ?, 0, 0, 900, ?, 200, ?)",
-            ((n, f"c{n}", n % 500 + 1, words(120), 735355 + n % 999) for n in range(1, 5001)),
-        )
-        database.execute_many(
-            "INSERT INTO conversation (id, uid, source_id, position, title, link, date, date_precision, first_day,"
-            " last_day, visibility, chat, content_hash)"
-            " VALUES (?, ?, ?, ?, ?, '', '2019-05-02', 'day', ?, 737000, 'public', 0, ?)",
-            ((n, f"k{n}", source, n, words(4), 737000 + n, f"kh{n}") for n in range(1, exchanges // 20 + 2)),
-        )
-        database.execute_many(
-            "INSERT INTO exchange (id, uid, conversation_id, position, segment, asker, question, answer, first_day,"
-            " last_day, initiates) VALUES (?, ?, ?, ?, 0, 'Ines Calder', ?, ?, 737000, 737000, 0)",
-            ((n, f"e{n}", n // 20 + 1, n, words(14), words(60)) for n in range(1, exchanges + 1)),
-        )
-        database.execute_many(
-            "INSERT INTO memory (id, uid, exchange_id, chunk_id, rank, score, writer, text, quote, quote_start, quote_stop)"
-            " VALUES (?, ?, ?, ?, ?, ?, 'extractive', ?, 'q', 200, 260)",
-            (
-                (n, f"m{n:06}", (n - 1) // PER_EXCHANGE + 1, n % 5000 + 1, n % PER_EXCHANGE, chance.random(), words(24))
-                for n in range(1, memories + 1)
-            ),
-        )
-        database.execute_many(
-            "INSERT INTO judgement (memory_id, kind, judge, value) VALUES (?, 'question', 'bench', ?)",
-            ((n, chance.gauss(0.2, 0.5)) for n in range(1, memories + 1)),
-        )
 
 
 def first_paint(command: list[str]) -> float:
@@ -159,7 +111,8 @@ def review(root: Path) -> None:
             terminal.read(0.001)
         opened.append(time.perf_counter() - began)
         terminal.settle(0.3)
-    print(f"| from the overview to the queue of {MEMORIES:,}, read anew | p50 {statistics.median(opened) * 1e3:.0f} ms | |")
+    median = statistics.median(opened) * 1e3
+    print(f"| from the overview to the queue of {MEMORIES:,}, read anew | p50 {median:.0f} ms | |")
     terminal.type("\x11")
     terminal.wait()
     terminal.close()
@@ -167,15 +120,10 @@ def review(root: Path) -> None:
 
 def stalls(root: Path, folder: Path) -> None:
     """The event loop's lateness while a run works: an import with its many short writes, on the same two cores."""
-    from core.runs import control
-
     workspace = Workspace.open(root)
     for number in range(3000):
-        (folder / f"note-{number}.md").write_text(f"# Note {number}\n\n" + "The tide keeps its own hours. " * 40, "utf-8")
-    from dataclasses import asdict
-
-    from core.corpus import importing
-
+        text = f"# Note {number}\n\n" + "The tide keeps its own hours. " * 40
+        (folder / f"note-{number}.md").write_text(text, "utf-8")
     choices, _ = importing.plan([folder], None)
     requests = [
         asdict(importing.Request(str(choice.source.path), choice.importer.name, choice.match.confidence))
@@ -209,10 +157,8 @@ def main() -> None:
             bare.append(first_paint([sys.executable, "-c", BARE]))
             ours.append(first_paint([*COMMAND, "-w", str(root)]))
         print("| what | time | bytes |\n| --- | --- | --- |")
-        print(
-            f"| first paint | {statistics.median(ours) * 1e3:.0f} ms, bare Textual {statistics.median(bare) * 1e3:.0f} ms:"
-            f" {statistics.median(ours) / statistics.median(bare):.2f}x | |"
-        )
+        own, plain = statistics.median(ours) * 1e3, statistics.median(bare) * 1e3
+        print(f"| first paint | {own:.0f} ms, bare Textual {plain:.0f} ms: {own / plain:.2f}x | |")
         review(root)
         notes = Path(name) / "notes"
         notes.mkdir()

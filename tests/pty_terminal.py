@@ -95,7 +95,8 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while not holds():
             if time.monotonic() > deadline:
-                raise AssertionError(f"no {what} within {seconds} s; the screen:\n{self.text}\n{bytes(self.output[-300:])!r}")
+                last = bytes(self.output[-300:])
+                raise AssertionError(f"no {what} within {seconds} s; the screen:\n{self.text}\n{last!r}")
             self.read()
         return self.text
 

@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import os
 import signal
+import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -26,6 +27,7 @@ from textual.widget import Widget
 from textual.worker import Worker, WorkerState
 
 from core.errors import SimuleeError, WorkspaceError
+from tui import ending
 from tui.keys import Keymap
 from tui.lanes import Lane
 from tui.screens.stage import Stage, bindings_of
@@ -120,9 +122,9 @@ class Workbench(App[int]):
         return stage
 
     async def on_mount(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                asyncio.get_running_loop().add_signal_handler(number, self._asked_to_end, number)
+        if not self.is_headless:
+            ending.listen(self._asked_to_end)
+            self.set_interval(1.0, self._look_for_terminal)
         if not self.is_headless and self._driver is not None:
             self.proof = PaintProof(self._ask_terminal, trusted=False)
         self.call_after_refresh(self.do, self._open())
@@ -135,6 +137,11 @@ class Workbench(App[int]):
     def _asked_to_end(self, number: int) -> None:
         self.remember_place()
         self.exit(return_code=128 + number)
+
+    def _look_for_terminal(self) -> None:
+        if ending.is_gone(sys.__stdin__):
+            self._asked_to_end(signal.SIGHUP)
+            ending.insist(signal.SIGHUP)
 
     async def _open(self) -> None:
         try:
@@ -238,7 +245,9 @@ class Workbench(App[int]):
         self._history.append(current.NAME)
         while not isinstance(self.screen, Stage):
             self.pop_screen()
-        self.switch_screen(cast(Any, self.stage(name)))
+        stage = self.stage(name)
+        stage.due = True
+        self.switch_screen(cast(Any, stage))
 
     def screen_shown(self, stage: Stage) -> None:
         """A screen came to the front: let it fill itself once the workspace is open."""
@@ -384,7 +393,10 @@ class Workbench(App[int]):
     async def run_action(self, action: Any, *arguments: Any, **rest: Any) -> bool:
         """As Textual's, but an error in an action is shown and never ends the app."""
         try:
-            return await super().run_action(action, *arguments, **rest)
+            done = await super().run_action(action, *arguments, **rest)
+            for _ in range(3):  # What the action has begun gets to open its box before the next key is taken up.
+                await asyncio.sleep(0)
+            return done
         except Exception as error:  # The one place where every key's work passes.
             self.complain(error)
             return True
@@ -436,8 +448,12 @@ class Workbench(App[int]):
     async def ask(self, box: Box[Answer], then: Callable[[Answer | None], Coroutine[Any, Any, None]]) -> None:
         """Open a box, and go on with its answer. When this returns, the keys that follow go to the box."""
 
-        def answered(answer: Answer | None) -> None:
-            self.do(then(answer))
+        async def answered(answer: Answer | None) -> None:
+            # On the app's own queue, not in a worker: a box that follows is open before the next key is taken up.
+            try:
+                await then(answer)
+            except Exception as error:  # As with an action: shown, and the app lives.
+                self.complain(error)
 
         await self.push_screen(box, answered)
 

@@ -43,6 +43,8 @@ class Stage(Screen[None]):
 
     ready = False
     """Whether the screen knows its place and may be asked for it."""
+    due = True
+    """Whether it is to be filled when it comes to the front."""
 
     def __init_subclass__(cls, **rest: Any) -> None:
         cls.BINDINGS = [*bindings_of(cls.NAME)] if cls.NAME else []
@@ -104,7 +106,9 @@ class Stage(Screen[None]):
         return None
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
-        self.bench.screen_shown(self)
+        if self.due:  # Not when a box over it was closed.
+            self.due = False
+            self.bench.screen_shown(self)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         self.keys_changed()

@@ -107,7 +107,7 @@ class BlockChart(Widget):
 
     def show(self, curves: Sequence[tuple[str, Curve]], last_step: float, empty: str = "") -> None:
         """Draw named curves; the first one is the area. ``last_step`` is where the axis ends."""
-        finite = [
+        finite: list[tuple[str, Curve]] = [
             (name, [(step, value) for step, value in curve if math.isfinite(value) and math.isfinite(step)])
             for name, curve in curves
         ]

@@ -43,6 +43,15 @@ class Box(ModalScreen[Answer], Generic[Answer]):
         """What the box holds."""
         yield from ()
 
+    def on_key(self, event: events.Key) -> None:
+        """A key that came before the box was ready belongs into its field."""
+        for field in self.query(Field):
+            if self.focused is None and event.key != "escape":
+                self.set_focus(field)
+                event.stop()
+                field.post_message(events.Key(event.key, event.character))
+            return
+
     def action_close(self) -> None:
         """Answer nothing."""
         self.dismiss(None)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from textual import events
 from textual.content import Content
 from textual.geometry import Region
+from textual.message import Message
 from textual.strip import Strip
 from textual.visual import Visual
 from textual.widget import Widget
@@ -22,6 +24,12 @@ class CardView(Widget):
         super().__init__(id=id)
         self._lines: list[Content] = []
         self._top = 0
+
+    class Resized(Message):
+        """The lines are to be laid out again."""
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.post_message(self.Resized())
 
     @property
     def shown(self) -> str:

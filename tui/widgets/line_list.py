@@ -105,7 +105,9 @@ class LineList(ScrollView, can_focus=True):
         self.refresh(Region(0, place - self.scroll_offset.y, self.size.width, 1))
 
     def _show_cursor(self) -> None:
-        top, height = self.scroll_offset.y, max(1, self.size.height)
+        top, height = self.scroll_offset.y, self.size.height
+        if not height:  # Not shown yet: it is placed when it is.
+            return
         if self.cursor < top:
             self.scroll_to(y=self.cursor, animate=False, force=True)
         elif self.cursor >= top + height:

@@ -21,7 +21,7 @@ from tui.safe_text import is_hidden, safe
 
 Part = str | tuple[str, str] | Content
 """Words, or words with a style such as ``bold $success``."""
-HIDDEN_BADGE = "⚠ hidden characters"
+HIDDEN_BADGE = "⚠\u00a0hidden\u00a0characters"
 LONGEST = 20_000
 """Characters of one text that a screen lays out; the rest is cut with a mark."""
 

@@ -36,7 +36,12 @@ class Seat:
         await self.settle()
 
     async def settle(self) -> None:
-        """Wait until nothing is at work but the watch over the runs."""
+        """Wait until the keys pressed so far have done what they do: each is taken up after the one before is done."""
+        for _ in range(3):
+            await self.pilot.pause()
+            done = asyncio.Event()
+            self.bench.call_later(done.set)
+            await asyncio.wait_for(done.wait(), 60)
         await self.pilot.pause()
 
     async def until(self, true: Callable[[], bool], seconds: float = 20.0) -> None:

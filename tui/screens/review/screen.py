@@ -117,7 +117,9 @@ class ReviewScreen(Stage):
         self._draw_header()
         view = self.query_one(CardView)
         card = session.card
-        if card is None:
+        if view.size.width == 0:
+            pass  # Out of sight: it is laid out when it is seen.
+        elif card is None:
             view.show(self._empty())
         else:
             key = self.bench.keymap["review.answer"].shown_key
@@ -182,10 +184,11 @@ class ReviewScreen(Stage):
         ]
         self.query_one("#recent", Words).put((" " + "   ".join(reversed(done)), "$quiet"), layout=False)
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Lay the card out again."""
+    @on(CardView.Resized)
+    def lay_out_again(self) -> None:
+        """The card has another size, or is seen again."""
         if self.session.walk is not None:
-            self.call_after_refresh(self.draw)
+            self.draw()
 
     # Deciding
 
@@ -337,20 +340,23 @@ class ReviewScreen(Stage):
         group = [place for place in session.walk.group_of(session.place) if session.walk.waits(place)]
         if session.filter_text:
             every = [place for place in range(len(session.walk.ids)) if session.walk.waits(place)]
-            choice = await self.bench.push_screen_wait(
-                ChoiceBox(
-                    f"{verb} which?", [f"this exchange: {len(group)}", f"all that the filter shows: {len(every)}"]
-                )
-            )
-            if choice is None:
-                return
-            group = every if choice == 1 else group
-        if not group:
-            self.say("nothing there waits")
-        elif len(group) > COUNT_TYPED_ABOVE:
-            await self._decide_many(group, verb, "")
+
+            async def chosen(choice: int | None) -> None:
+                if choice is not None:
+                    await self._decide_places(every if choice == 1 else group, verb)
+
+            choices = [f"this exchange: {len(group)}", f"all that the filter shows: {len(every)}"]
+            await self.bench.ask(ChoiceBox(f"{verb} which?", choices), chosen)
         else:
-            await self._commit(group, verb, "", "")
+            await self._decide_places(group, verb)
+
+    async def _decide_places(self, places: Sequence[int], verb: Verb) -> None:
+        if not places:
+            self.say("nothing there waits")
+        elif len(places) > COUNT_TYPED_ABOVE:
+            await self._decide_many(places, verb, "")
+        else:
+            await self._commit(places, verb, "", "")
 
     async def action_undo(self) -> None:
         await self._turn("undo")
@@ -534,6 +540,7 @@ class ReviewScreen(Stage):
         session.order = cast(Order, changes.get("order", session.order))
         session.filter_text = changes.get("filter_text", session.filter_text)
         session.recent.clear()
+        session.forget_decided()
         await session.open("", 0)
         self._fill_list()
         self.draw()
@@ -548,7 +555,7 @@ class ReviewScreen(Stage):
             self.set_focus(self.query_one("#list", LineList))
         else:
             self.set_focus(None)
-        self.call_after_refresh(self.draw)
+        self.draw()
 
     def _fill_list(self) -> None:
         walk = self.session.walk

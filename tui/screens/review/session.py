@@ -71,6 +71,10 @@ class ReviewSession:
             self.recent.extend(Done(state, card, reason) for state, card, reason in done)
         await self.read_ahead()
 
+    def forget_decided(self) -> None:
+        """Let the next reading of the queue leave out what was decided in this sitting."""
+        self._decided_here.clear()
+
     async def go_to_uid(self, uid: str) -> bool:
         """Stand at a card, when it is in this queue."""
         row = await self._bench.read(place_of, self.kind, uid)
