@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: setup demo demo-quick test test-fast check format bench clean
+.PHONY: setup demo demo-quick test test-fast check format bench keys clean
 
 setup: $(READY)
 
@@ -41,6 +41,10 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m bench
+
+# The README's key table, from the registry of actions.
+keys: setup
+	$(BIN)/python -m tui.readme README.md
 
 clean:
 	rm -rf $(VENV) demo demo-quick build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,52 @@
+"""What a process imports: a command nothing of the screens, the workbench nothing of the models."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODELS = ("torch", "transformers", "sentence_transformers", "peft", "trl", "onnxruntime", "xllamacpp")
+SCREENS = sorted(f"tui.screens.{path.parent.name}.screen" for path in (ROOT / "tui" / "screens").glob("*/screen.py"))
+
+IMPORTS = """
+import importlib, sys
+forbidden = sys.argv[1].split(",")
+for name in sys.argv[2:]:
+    importlib.import_module(name)
+    found = [each for each in forbidden if each in sys.modules]
+    if found:
+        sys.exit(f"{name} imports {', '.join(found)}")
+"""
+
+
+def imported(forbidden: tuple[str, ...], *names: str) -> str:
+    """What a fresh process says after it imported some modules; empty when nothing forbidden came with them."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, ",".join(forbidden), *names],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stderr.strip()
+
+
+@pytest.mark.parametrize("name", ["tui.cli", "tui.command_line"])
+def test_the_command_line_imports_neither_models_nor_screens(name: str) -> None:
+    assert imported((*MODELS, "textual", "numpy", "pydantic"), name) == ""
+
+
+def test_the_workbench_imports_no_models() -> None:
+    assert imported((*MODELS, "numpy", "apsw"), "tui.app") == ""
+
+
+def test_there_is_a_screen_for_every_name() -> None:
+    from tui.app import SCREENS as NAMES
+
+    folders = {name.split(".")[2] for name in SCREENS}
+    assert {("importing" if name == "import" else name) for name in NAMES} == folders
+
+
+def test_the_screens_import_no_models() -> None:
+    assert imported(MODELS, *SCREENS) == ""
