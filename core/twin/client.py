@@ -114,7 +114,7 @@ class TwinClient:
             except _Gone as error:
                 await self.close()
                 if streamed or attempt == 2:
-                    raise ModelError(f"the twin's server broke off: {error}", "ask again: it is started anew") from None
+                    raise ModelError(f"the twin's server broke off: {error}", "ask again") from None
 
     async def close(self) -> None:
         """Let go of the server; it goes on."""
@@ -127,16 +127,18 @@ class TwinClient:
         deadline = time.monotonic() + self._ready_within
         run = await asyncio.to_thread(find_or_start, self._root)
         offset = 0
-        serving: Serving | None = None
+        serving = (await asyncio.to_thread(_look, run, 0)).serving
+        if serving is None:
+            yield Waking(0, 0, "")
         while serving is None:
             state = await asyncio.to_thread(_look, run, offset)
             offset = state.offset
-            for waking in state.waking:
-                yield waking
             if state.ended is not None:
                 raise state.ended
             serving = state.serving
             if serving is None:
+                if state.waking is not None:
+                    yield state.waking
                 if time.monotonic() > deadline:
                     raise RunError(
                         f"{run.id} was not ready within {self._ready_within:.0f} s",
@@ -214,7 +216,7 @@ class _Look:
     """What a serving run has said since the last look."""
 
     offset: int
-    waking: tuple[Waking, ...] = ()
+    waking: Waking | None = None
     serving: Serving | None = None
     ended: SimuleeError | None = None
 
@@ -250,14 +252,14 @@ def serving_of(run: Run) -> Serving | None:
 
 def _look(run: Run, offset: int) -> _Look:
     events, offset = read_events(run.folder, offset)
-    waking = []
+    waking: Waking | None = None
     serving = None
     ended: SimuleeError | None = None
     for event in events:
         if event.kind == "started":
-            serving, ended = None, None
+            serving, ended, waking = None, None, None
         elif event.kind == "progress":
-            waking.append(Waking(event.payload["done"], event.payload["total"], event.payload["what"]))
+            waking = Waking(event.payload["done"], event.payload["total"], event.payload["what"])
         elif event.kind == "ready":
             try:
                 token = Path(event.payload["token_file"]).read_text("ascii")
@@ -272,7 +274,7 @@ def _look(run: Run, offset: int) -> _Look:
             )
     if ended is None and serving is None and load_run(run.folder.parent, run.id).state == "lost":
         ended = RunError(f"{run.id} was lost while it was loading", f"see {run.folder / 'output.log'}")
-    return _Look(offset, tuple(waking), serving, ended)
+    return _Look(offset, waking, serving, ended)
 
 
 def _openai_client(serving: Serving) -> openai.AsyncOpenAI:

@@ -120,7 +120,7 @@ class TalkView(ScrollView, can_focus=True):
         parts: list[Part] = [("▌" if marked else " ", "$primary"), row.content]
         for place, (item, text) in enumerate(row.notes):
             chosen = self.has_focus and item == self.cursor
-            parts += ["   " if place else "", (text, "reverse" if chosen else "$text-muted")]
+            parts += ["   " if place else "", (text, "reverse" if chosen else "$quiet")]
         fitted = line(*parts).truncate(width, ellipsis=True, pad=True)
         return Visual.to_strips(self, fitted, width, 1, style)[0]
 

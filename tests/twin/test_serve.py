@@ -1,0 +1,235 @@
+"""The serving run on loopback, with the real embedded models: who may ask, what comes back, when it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import openai
+import pytest
+
+from core.errors import Interrupted
+from core.journey import EMBED
+from core.runs import control
+from core.runs.journal import Run, holder, load_run
+from core.runs.worker import WAITED_FOR
+from core.store.sessions import list_sessions, session_messages
+from core.twin.client import Question, Serving, TwinClient, running_server, serving_of
+from core.twin.launch import SERVE_ENTRY, SERVE_KIND
+from core.twin.protocol import Begun, Finished
+from core.twin.transcript import load_transcript
+from core.workspace import Workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+QUESTION = "Who pays for the paper charts?"
+
+
+def start(workspace: Workspace, **params: Any) -> tuple[Run, Serving]:
+    run = control.start(workspace, SERVE_KIND, SERVE_ENTRY, {"idle_minutes": 0, **params})
+    for event in control.follow(workspace, run.id):
+        if event.kind == "ready":
+            serving = serving_of(run)
+            assert serving is not None
+            return run, serving
+    raise AssertionError(load_run(workspace.runs, run.id).result)
+
+
+def end(workspace: Workspace, run: Run) -> None:
+    control.cancel(workspace, run.id)
+    for _ in control.follow(workspace, run.id):
+        pass
+
+
+@pytest.fixture(scope="module")
+def twin(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace of four notes, embedded."""
+    from dataclasses import asdict
+
+    from core.corpus import importing
+
+    folder = tmp_path_factory.mktemp("notes")
+    for note in sorted((sample / "ada" / "vault").iterdir())[:4]:
+        shutil.copy(note, folder)
+    workspace = Workspace.create(tmp_path_factory.mktemp("twin") / "ws", "Ada Marlow")
+    choices, _ = importing.plan([folder], None)
+    sources = [asdict(importing.Request(str(choice.source.path), choice.importer.name)) for choice in choices]
+    control.run_to_end(workspace, importing.KIND, importing.ENTRY, {"sources": sources})
+    control.run_to_end(workspace, *EMBED, {})
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def served(twin: Workspace) -> Iterator[tuple[Run, Serving]]:
+    run, serving = start(twin)
+    yield run, serving
+    if load_run(twin.runs, run.id).state == "running":
+        end(twin, run)
+
+
+Ask = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture
+def ask(served: tuple[Run, Serving]) -> Ask:
+    """One bare request; returns status and JSON."""
+    serving = served[1]
+
+    def do(
+        method: str = "GET", path: str = "/v1/models", body: bytes = b"", **headers: str
+    ) -> tuple[int, dict[str, Any]]:
+        address = urlsplit(serving.url)
+        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=300)
+        try:
+            connection.request(method, path, body or None, {"Authorization": f"Bearer {serving.token}"} | headers)
+            response = connection.getresponse()
+            values: dict[str, Any] = json.loads(response.read())
+            return response.status, values
+        finally:
+            connection.close()
+
+    return do
+
+
+def test_a_serving_run_does_not_give_way(served: tuple[Run, Serving]) -> None:
+    assert SERVE_KIND in WAITED_FOR
+    pid = holder(served[0].folder / "lock")
+    assert pid is not None
+    assert os.getpriority(os.PRIO_PROCESS, pid) == os.getpriority(os.PRIO_PROCESS, 0)
+    assert (served[0].folder / "token").stat().st_mode & 0o777 == 0o600
+
+
+def test_who_has_no_token_or_calls_it_by_another_name_is_refused(ask: Ask) -> None:
+    assert ask()[0] == 200
+    for headers, status in (
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": ""}, 401),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example:80"}, 403),
+        ({"Host": "localhost:1"}, 200),
+    ):
+        given, values = ask(**headers)
+        assert given == status, headers
+        assert status == 200 or values["error"]["message"]
+
+
+def test_bad_requests_are_told_in_the_form_of_openai(ask: Ask) -> None:
+    def completion(body: bytes) -> tuple[int, str]:
+        status, values = ask("POST", "/v1/chat/completions", body)
+        return status, str(values["error"]["code"])
+
+    def asking(**values: Any) -> bytes:
+        return json.dumps({"model": "twin", "messages": [{"role": "user", "content": "Hm?"}]} | values).encode()
+
+    assert completion(b"{") == (400, "bad_request")
+    assert completion(b"[" * 100_000) == (400, "bad_request")
+    assert completion(b"{}") == (400, "bad_request")
+    assert completion(asking(messages=[])) == (400, "bad_request")
+    assert completion(asking(messages=[{"role": "user", "content": "  "}])) == (400, "bad_request")
+    assert completion(asking(model="gpt-4")) == (404, "model_not_found")
+    assert completion(asking(session=999)) == (400, "bad_request")
+    assert completion(asking(as_of="tomorrow")) == (400, "bad_request")
+    assert completion(asking(temperature=9)) == (400, "bad_request")
+    assert completion(asking(messages=[{"role": "user", "content": "word " * 5000}])) == (400, "bad_request")
+    assert completion(b" " * (1 << 20) + asking()) == (413, "too_large")
+    assert ask("POST", "/v1/nothing")[0] == 404
+
+
+def test_any_openai_client_talks_with_it_and_goes_on(served: tuple[Run, Serving], twin: Workspace) -> None:
+    client = openai.OpenAI(base_url=served[1].url, api_key=served[1].token, max_retries=0)
+    assert "twin" in [each.id for each in client.models.list()]
+    messages: Any = [{"role": "user", "content": QUESTION}]
+    whole = client.chat.completions.create(model="twin", messages=messages, seed=1, max_tokens=24)
+    told = (whole.model_extra or {})["simulee"]
+    text = whole.choices[0].message.content
+    assert text
+    assert whole.choices[0].finish_reason in ("stop", "length")
+    assert whole.usage is not None
+    assert whole.usage.completion_tokens <= 25
+    messages += [{"role": "assistant", "content": text}, {"role": "user", "content": "Why?"}]
+    chunks = list(client.chat.completions.create(model="twin", messages=messages, seed=1, max_tokens=8, stream=True))
+    last = (chunks[-1].model_extra or {})["simulee"]
+    assert last["session_id"] == told["session_id"], "the same words go on with the same session"
+    stored = session_messages(twin.database, told["session_id"])
+    assert [each.role for each in stored] == ["user", "assistant", "user", "assistant"]
+    assert stored[3].text == "".join(chunk.choices[0].delta.content or "" for chunk in chunks).strip()
+    assert text in stored[3].prompt
+    client.close()
+
+
+def test_a_face_streams_with_receipts_asks_again_and_stops(served: tuple[Run, Serving], twin: Workspace) -> None:
+    async def talk() -> tuple[list[Any], list[Any]]:
+        client = TwinClient(twin.root)
+        try:
+            first = [event async for event in client.ask(Question(QUESTION, as_of="2020", seed=3))]
+            session = first[-1].session_id
+            again = [event async for event in client.ask(Question("", session=session, again=True, seed=4))]
+            async with aclosing(client.ask(Question("Tell me everything.", session=session))) as events:
+                async for event in events:
+                    if isinstance(event, str):
+                        break
+            return first, again
+        finally:
+            await client.close()
+
+    first, again = asyncio.run(talk())
+    assert isinstance(first[0], Begun)
+    done = first[-1]
+    assert isinstance(done, Finished)
+    assert done.receipts
+    assert "".join(each for each in first if isinstance(each, str))
+    deadline = time.monotonic() + 30
+    while True:
+        transcript = load_transcript(twin, done.session_id)
+        stopped = transcript.asked[-1].answer
+        if stopped is not None or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    assert stopped is not None
+    assert stopped.stopped
+    assert [len(each.answers) for each in transcript.asked] == [2, 1]
+    assert transcript.session.as_of == "2020"
+    assert transcript.asked[0].answers[1].message_id == again[-1].message_id
+
+
+def test_a_stopped_server_is_started_again_and_goes_on(served: tuple[Run, Serving], twin: Workspace) -> None:
+    before = list_sessions(twin.database)
+    (session,) = [each for each in before if each.as_of == "2020"]
+
+    async def talk() -> list[Any]:
+        client = TwinClient(twin.root)
+        try:
+            _ = [event async for event in client.ask(Question("Hm?", memories=False, seed=1))]
+            end(twin, served[0])
+            assert not (served[0].folder / "token").exists()
+            question = Question("And now?", session=session.id, seed=1)
+            return [event async for event in client.ask(question)]
+        finally:
+            await client.close()
+
+    events = asyncio.run(talk())
+    assert events[-1].session_id == session.id
+    assert load_transcript(twin, session.id).asked[0].question == QUESTION
+    now = session_messages(twin.database, session.id)[-1]
+    assert QUESTION in now.prompt, "what was said before the restart is still known"
+    with pytest.raises(Interrupted):
+        control.result_of(twin, served[0].id)
+    run = running_server(twin)
+    assert run is not None
+    end(twin, run)
+
+
+def test_an_idle_server_stops_by_itself(twin: Workspace) -> None:
+    run, _ = start(twin, idle_minutes=0.01)
+    for _ in control.follow(twin, run.id):
+        pass
+    assert control.result_of(twin, run.id)["ended"] == "idle"

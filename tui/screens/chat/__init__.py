@@ -1,0 +1,1 @@
+"""Chat: talk with the twin, and say what its answers are worth."""

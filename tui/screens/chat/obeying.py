@@ -1,0 +1,64 @@
+"""What the slash commands do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.errors import UsageError
+from tui.screens.chat.boxes import passages_box
+from tui.screens.chat.commands import Command, listing
+from tui.screens.chat.judging import forget
+
+if TYPE_CHECKING:
+    from tui.screens.chat.screen import ChatScreen
+
+LONGEST_NAME = 200
+
+
+async def obey(screen: ChatScreen, command: Command) -> None:
+    """Do one command. Raises UsageError for what it cannot take."""
+    rest, sitting = command.rest, screen.sitting
+    match command.name:
+        case "as-of":
+            _set_as_of(screen, rest)
+        case "memories":
+            if rest not in ("on", "off"):
+                raise UsageError("on or off?", "/memories on, /memories off")
+            sitting.memories = rest == "on"
+            screen.say(f"memories are {rest}", "good")
+        case "who":
+            sitting.speaker = rest[:LONGEST_NAME]
+            screen.say(f"you are {sitting.speaker}" if rest else "you are nobody in particular", "good")
+        case "recall":
+            from core.twin.lookup import look_up
+
+            screen.say("looking…")
+            found, how = await screen.bench.read(look_up, rest, sitting.as_of)
+            screen.say("")
+            await screen.bench.push_screen(passages_box(rest, found, how))
+        case "retry":
+            screen.action_retry()
+        case "save":
+            from core.twin.preferences import save_session
+
+            if sitting.transcript is None:
+                raise UsageError("this session holds nothing yet", "ask something first")
+            path = await screen.bench.read(save_session, sitting.transcript.session.id)
+            screen.say(f"saved in {path}", "good")
+        case "forget":
+            await forget(screen)
+        case _:
+            screen.say(f"there is no /{rest}: {listing()}", "warning")
+    screen.draw()
+
+
+def _set_as_of(screen: ChatScreen, as_of: str) -> None:
+    """A session has one date: another begins where this one holds something."""
+    from core.dates import as_of_request
+
+    if screen.busy:
+        raise UsageError("an answer is under way", "esc stops it")
+    if as_of and as_of_request(as_of) is None:
+        raise UsageError(f"{as_of!r} is not a date", "write it as 2019, 2019-05 or 2019-05-02")
+    screen.sitting.begin(as_of)
+    screen.say(f"the next question begins a session as of {as_of or 'today'}", "good")
