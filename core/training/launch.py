@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from core.settings import training_settings
+from core.training.presets import named_preset
 
 if TYPE_CHECKING:
     from core.workspace import Workspace
@@ -21,17 +22,22 @@ def sft_params(
     base: str | None = None,
     max_steps: int | None = None,
     use: bool = True,
+    preset: str | None = None,
     **settings: object,
 ) -> dict[str, Any]:
     """Everything that decides what a training run does, frozen: later changes of ``persona.toml`` do not reach it.
 
-    ``settings`` overrule the workspace's training settings where they are not None.
+    ``settings`` overrule the workspace's training settings where they are not None; ``preset`` fills what both leave
+    open, by default that of the base's size. Raises UsageError or SettingsError.
     """
+    if preset is not None:
+        named_preset(preset)
     named = {key: value for key, value in settings.items() if value is not None}
-    return {
+    params = {
         "dataset": dataset_hash,
         "base": base or workspace.settings.models.persona.model,
         "max_steps": max_steps,
         "settings": training_settings(workspace.settings.training, named).model_dump(mode="json"),
         "use": use,
     }
+    return params | {"preset": preset} if preset else params

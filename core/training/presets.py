@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.errors import UsageError
 from core.settings import TrainingSettings
 
 SMALL_PARAMETERS = 500_000_000
@@ -24,6 +25,14 @@ SMALL = Preset("small", 1e-3, 2.0, 1)
 """Chosen on the validation interview of the sample with SmolLM2-135M: higher or longer overfits it."""
 RAFT = Preset("raft", 2e-4, 3.0, 8)
 """RAFT's published code, for models of billions of parameters."""
+PRESETS = {preset.name: preset for preset in (SMALL, RAFT)}
+
+
+def named_preset(name: str) -> Preset:
+    """The preset of this name. Raises UsageError for an unknown one."""
+    if name not in PRESETS:
+        raise UsageError(f"no preset {name!r}", f"choose one of: {', '.join(PRESETS)}")
+    return PRESETS[name]
 
 
 def preset_for(parameters: int) -> Preset:
@@ -37,3 +46,12 @@ def filled(settings: TrainingSettings, preset: Preset) -> TrainingSettings:
         name: getattr(preset, name) for name in ("learning_rate", "epochs", "batch") if getattr(settings, name) is None
     }
     return settings.model_copy(update=values)
+
+
+def steps_of(samples: int, settings: TrainingSettings, most: int | None = None) -> int:
+    """Optimizer steps over so many samples, with settings that leave nothing open; never more than ``most``."""
+    assert settings.batch is not None
+    assert settings.epochs is not None
+    per_epoch = -(-samples // settings.batch)
+    steps = max(1, round(per_epoch * settings.epochs))
+    return min(steps, most) if most else steps

@@ -8,6 +8,8 @@ import resource
 import shutil
 import time
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,10 +29,17 @@ from core.prompts.render import Message, Renderer
 from core.runs.job import Job
 from core.settings import TrainingSettings
 from core.store.adapters import AdapterRow, put_adapter, use_adapter
+from core.store.conversations import exchanges_named
 from core.store.datasets import ExampleRow, examples_of
 from core.training.checkpoints import folder_hash, newest_whole, prune, write_manifest
 from core.training.launch import ADAPTER_FILES
-from core.training.presets import filled, preset_for
+from core.training.presets import filled, named_preset, preset_for, steps_of
+from core.workspace import Workspace
+
+SPOKEN_SAMPLES = 2
+"""Validation questions that are answered at each evaluation."""
+SPOKEN_TOKENS = 40
+"""Longest of these answers."""
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -47,14 +56,13 @@ def run(job: Job) -> dict[str, Any]:
             f"dataset {dataset.id} was packed for {dataset.settings['base']}, not for {base}",
             "set [models.persona] model, then simulee dataset build",
         )
-    samples = {
-        split: [_sample(renderer, row) for row in examples_of(workspace.database, dataset.id, split)]
-        for split in ("train", "validation")
-    }
+    rows = {split: examples_of(workspace.database, dataset.id, split) for split in ("train", "validation")}
+    samples = {split: [_sample(renderer, row) for row in rows[split]] for split in rows}
     if not samples["train"]:
         raise TrainingError(f"dataset {dataset.id} has no training samples", "see `simulee dataset show`")
     lm = CausalLM(base)
-    preset = preset_for(lm.model.num_parameters())
+    named = job.params.get("preset")
+    preset = named_preset(named) if named else preset_for(lm.model.num_parameters())
     settings = filled(TrainingSettings(**job.params["settings"]), preset)
     # A resumed run's randomness comes from its checkpoint; this fixes the adapter's initial weights.
     transformers.set_seed(settings.seed)
@@ -71,7 +79,7 @@ def run(job: Job) -> dict[str, Any]:
             ),
         )
     checkpoints = job.folder / "checkpoints"
-    steps = _steps(len(samples["train"]), settings, job.params.get("max_steps"))
+    steps = steps_of(len(samples["train"]), settings, job.params.get("max_steps"))
     resume_from, damaged = newest_whole(checkpoints)
     job.event(
         "plan",
@@ -87,7 +95,10 @@ def run(job: Job) -> dict[str, Any]:
         damaged=damaged,
         **settings.model_dump(mode="json"),
     )
-    watcher = _Watcher(job, sum(len(sample["input_ids"]) for sample in samples["train"]) / len(samples["train"]))
+    speaker = _Speaker(job, lm, _asked(workspace, renderer, rows["validation"]))
+    watcher = _Watcher(
+        job, sum(len(sample["input_ids"]) for sample in samples["train"]) / len(samples["train"]), speaker
+    )
     trainer = _trainer(model, samples, _config(checkpoints, settings, steps, lm, bool(samples["validation"])), watcher)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -103,14 +114,6 @@ def run(job: Job) -> dict[str, Any]:
 def _sample(renderer: Renderer, row: ExampleRow) -> dict[str, list[int]]:
     ids, labels = renderer.tokens([Message(m["role"], m["content"], m["trained"]) for m in row.messages])
     return {"input_ids": ids, "labels": labels}
-
-
-def _steps(samples: int, settings: TrainingSettings, most: int | None) -> int:
-    assert settings.batch is not None
-    assert settings.epochs is not None
-    per_epoch = -(-samples // settings.batch)
-    steps = max(1, round(per_epoch * settings.epochs))
-    return min(steps, most) if most else steps
 
 
 def _config(checkpoints: Path, settings: TrainingSettings, steps: int, lm: CausalLM, validate: bool) -> SFTConfig:
@@ -200,11 +203,70 @@ class _SpokenTokensTrainer(SFTTrainer):
             return self.compute_loss(model, inputs), None, None
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A validation question: as it is shown, as the model receives it, and what the target really answered."""
+
+    question: str
+    prompt: str
+    real: str
+
+
+def _asked(workspace: Workspace, renderer: Renderer, validation: Sequence[ExampleRow]) -> list[_Asked]:
+    """The first question of up to two validation samples, the same ones for every run on a dataset."""
+    rows = list(validation[:: max(1, len(validation) // SPOKEN_SAMPLES)])[:SPOKEN_SAMPLES]
+    known = exchanges_named(workspace.database, [row.parts[0].exchange_uid for row in rows if row.parts])
+    asked = []
+    for row in rows:
+        messages = [Message(m["role"], m["content"], m["trained"]) for m in row.messages]
+        answered = next((place for place, message in enumerate(messages) if message.role == "assistant"), 0)
+        if answered:
+            exchange = known.get(row.parts[0].exchange_uid) if row.parts else None
+            question = exchange.question if exchange else messages[answered - 1].content
+            asked.append(_Asked(question, renderer.prompt(messages[:answered]), messages[answered].content))
+    return asked
+
+
+class _Speaker:
+    """Lets the model answer the same validation questions at each evaluation, without a trace in the training."""
+
+    def __init__(self, job: Job, lm: CausalLM, asked: Sequence[_Asked]) -> None:
+        self._job, self._lm, self._asked = job, lm, asked
+
+    def speak(self, step: int) -> None:
+        """Answer greedily and tell it as an event. The random state and the mode of the model are given back."""
+        if not self._asked:
+            return
+        model = self._lm.model
+        training, threads = model.training, torch.get_num_threads()
+        devices = [torch.cuda.current_device()] if self._lm.device == "cuda" else []
+        with torch.random.fork_rng(devices), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.eval()
+            # Word by word a CPU waits for memory: a second thread gains little there, and on a busy machine the two
+            # wait for each other at every layer, which made an answer take minutes.
+            torch.set_num_threads(1)
+            try:
+                said = self._lm.generate([each.prompt for each in self._asked], SPOKEN_TOKENS)
+            finally:
+                torch.set_num_threads(threads)
+                model.train(training)
+        self._job.event(
+            "samples",
+            step=step,
+            samples=[
+                {"question": each.question, "twin": twin, "real": each.real}
+                for each, twin in zip(self._asked, said, strict=True)
+            ],
+        )
+
+
 class _Watcher(TrainerCallback):
     """Turns the trainer's callbacks into the run's events, and a request to stop into a saved stop."""
 
-    def __init__(self, job: Job, tokens_per_sample: float) -> None:
+    def __init__(self, job: Job, tokens_per_sample: float, speaker: _Speaker) -> None:
         self._job = job
+        self._speaker = speaker
         self._tokens_per_sample = tokens_per_sample
         self._began = time.monotonic()
         self._first_step: int | None = None
@@ -251,6 +313,9 @@ class _Watcher(TrainerCallback):
             memory_mb=peak_memory_mb(),
             **figures,
         )
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self._speaker.speak(state.global_step)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         folder = Path(args.output_dir)

@@ -26,14 +26,14 @@ FILES = ("adapter_model.safetensors", "optimizer.pt", "rng_state.pth", "schedule
 
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A workspace with a dataset of three short samples, and the dataset's hash."""
+    """A workspace with a dataset of three short samples and one that validates, and the dataset's hash."""
     from core.corpus import importing
 
     root = tmp_path_factory.mktemp("training")
     workspace = Workspace.create(root / "ws", "Ada Marlow", sections={"training": {"checkpoint_steps": 2}})
     files = [
         _interview(root / f"{year}.json", f"{year}-05-01", f"What came in {year}?", "Rain, and Pell with the bill.")
-        for year in (2010, 2011, 2012)
+        for year in range(2010, 2016)
     ]
     sources = [{"path": str(path), "format": "raft-transcript"} for path in files]
     run_to_end(workspace, importing.KIND, importing.ENTRY, {"sources": sources})
@@ -105,6 +105,20 @@ def test_a_canceled_run_saves_says_so_and_goes_on_to_the_same_bytes(
     kinds = [event.kind for event in read_events(workspace.runs / run_id)[0]]
     assert kinds.count("started") == 2
     assert kinds.count("ended") == 2
+
+
+@pytest.mark.slow
+def test_at_each_evaluation_the_same_validation_question_is_answered(
+    untrained: tuple[Path, str], tmp_path: Path
+) -> None:
+    workspace, params = _copy(untrained, tmp_path / "ws")
+    run_to_end(workspace, SFT_KIND, SFT_ENTRY, params)
+    told = [event.payload for event in read_events(workspace.runs / "sft-1")[0] if event.kind == "samples"]
+    assert [each["step"] for each in told] == [2, 4, 6]
+    # 2014 and 2015 are held out: they are never asked.
+    assert {sample["question"] for each in told for sample in each["samples"]} == {"What came in 2013?"}
+    assert {sample["real"] for each in told for sample in each["samples"]} == {"Rain, and Pell with the bill."}
+    assert all(sample["twin"].strip() for each in told for sample in each["samples"])
 
 
 @pytest.mark.slow

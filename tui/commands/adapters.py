@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from core.errors import UsageError
-from core.store.adapters import AdapterRow, active_adapter, find_adapter, list_adapters, use_adapter
-from core.workspace import Workspace
+from core.store.adapters import active_adapter, list_adapters
+from core.training.adapters import adapter_named, choose_adapter
 from tui.face import Face, command, group, table
 
 app = group("What was trained, and which the twin uses.")
@@ -49,7 +49,7 @@ def show(face: Face, name: _Name) -> None:
 
     Example: simulee adapters show sft-1
     """
-    adapter = _find(face.workspace(), name)
+    adapter = adapter_named(face.workspace(), name)
     values = asdict(adapter)
     face.result(values, [f"{key}: {value}" for key, value in values.items()])
 
@@ -60,11 +60,8 @@ def use(face: Face, name: _Name) -> None:
 
     Example: simulee adapters use sft-1
     """
-    workspace = face.workspace()
-    adapter = _find(workspace, name)
-    with workspace.database.write():
-        use_adapter(workspace.database, adapter.id)
-    face.result({"adapter": adapter.name}, [f"the twin uses {adapter.name}"])
+    choose_adapter(face.workspace(), name)
+    face.result({"adapter": name}, [f"the twin uses {name}"])
 
 
 @command(app)
@@ -73,9 +70,7 @@ def revert(face: Face) -> None:
 
     Example: simulee adapters revert
     """
-    workspace = face.workspace()
-    with workspace.database.write():
-        use_adapter(workspace.database, None)
+    choose_adapter(face.workspace(), None)
     face.result({"adapter": None}, ["the twin uses the bare base model"])
 
 
@@ -92,7 +87,7 @@ def export(
     Example: simulee adapters export sft-1 --to gguf
     """
     workspace = face.workspace()
-    adapter = _find(workspace, name)
+    adapter = adapter_named(workspace, name)
     if to == "gguf":
         from core.twin.speech import gguf_of
 
@@ -102,10 +97,3 @@ def export(
     else:
         raise UsageError(f"no adapter format {to!r}", "choose gguf or safetensors")
     face.result({"adapter": adapter.name, "path": str(path)}, [str(path)])
-
-
-def _find(workspace: Workspace, name: str) -> AdapterRow:
-    adapter = find_adapter(workspace.database, name)
-    if adapter is None:
-        raise UsageError(f"no adapter {name!r} here", "see `simulee adapters list`")
-    return adapter

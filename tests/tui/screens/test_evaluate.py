@@ -332,7 +332,7 @@ def test_an_evaluation_at_work_shows_how_far_it_is_and_c_stops_it(
         assert load_run(interviewed.runs, run.id).state == "cancelled"
         await seat.press("c")
         assert "no evaluation is at work" in seat.said
-        await seat.press("r")  # The entry of this history is no work of the program: it fails for good.
+        await seat.press("r")  # The entry of this history does not exist: it fails for good.
         await seat.until(lambda: "✗ evaluate-1 failed" in _words(seat, "work"))
 
     sit(interviewed.root, "evaluate", work)

@@ -100,7 +100,7 @@ def test_r_resumes_what_can_be_and_says_so_of_what_cannot(
 
     async def work(seat: Any) -> None:
         await seat.press("r")
-        # The entry of this history is no work of the program: the worker starts, and the run fails for good.
+        # The entry of this history does not exist: the worker starts, and the run fails for good.
         await seat.until(lambda: load_run(workspace.runs, lost.id).state == "failed")
         await seat.until(lambda: "✗ recall-1" in _rows(seat)[0])
         await seat.press("down", "r")

@@ -1,0 +1,126 @@
+"""What a run will take, said before it starts: from earlier runs where there are any, else a guess that says so."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.dataset.export import find_dataset
+from core.errors import TrainingError, UsageError
+from core.runs.journal import EventLog, create_run
+from core.store.datasets import ExampleRow, put_dataset
+from core.training.estimate import GUESSED_RATE, estimate, parameters_of
+from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
+from core.workspace import Workspace
+from tui.estimates import estimate_lines
+
+SAMPLES = 10
+TOKENS = 400
+
+
+def _dataset(workspace: Workspace, samples: int = SAMPLES, validation: int = 2) -> str:
+    splits = ["train"] * samples + ["validation"] * validation
+    rows = [
+        ExampleRow(0, place, split, "c", [{"role": "user", "content": str(place), "trained": False}], TOKENS, 50, ())
+        for place, split in enumerate(splits)
+    ]
+    content_hash = f"hash{samples}"
+    with workspace.database.write():
+        put_dataset(workspace.database, content_hash, {"base": "SmolLM2-135M-Instruct"}, 0, "2026-01-01", rows)
+    return content_hash
+
+
+def _earlier_run(workspace: Workspace, base: str, rate: float, memory: int, steps: int = 20) -> str:
+    run = create_run(workspace.runs, SFT_KIND, SFT_ENTRY, {"base": base})
+    log = EventLog(run.folder)
+    log.append("started", {"pid": 1})
+    log.append("plan", {"steps": steps})
+    for step in range(1, steps + 1):
+        log.append("metrics", {"step": step, "loss": 3.0, "tokens_per_second": rate, "memory_mb": memory})
+    log.close()
+    return run.id
+
+
+def test_without_an_earlier_run_time_and_memory_are_guesses_and_say_so(workspace: Workspace) -> None:
+    found = estimate(workspace, sft_params(workspace, _dataset(workspace)))
+    assert (found.samples, found.validation, found.preset) == (SAMPLES, 2, "small")
+    assert (found.steps, found.tokens) == (2 * SAMPLES, 2 * SAMPLES * TOKENS)
+    assert found.tokens_per_second == GUESSED_RATE
+    assert found.measured_by == ""
+    assert 8000 / GUESSED_RATE < found.seconds < 8000 / GUESSED_RATE + 60
+    assert "(a guess" in "\n".join(estimate_lines(found))
+
+
+def test_an_earlier_run_of_the_base_gives_its_rate_and_peak(workspace: Workspace) -> None:
+    name = _earlier_run(workspace, "SmolLM2-135M-Instruct", 50.0, 1234)
+    _earlier_run(workspace, "another/base-1B", 9.0, 9999)
+    _earlier_run(workspace, "SmolLM2-135M-Instruct", 5.0, 1, steps=2)  # stopped before it could tell
+    found = estimate(workspace, sft_params(workspace, _dataset(workspace)))
+    assert (found.measured_by, found.tokens_per_second, found.memory_mb) == (name, 50.0, 1234)
+    assert found.seconds == pytest.approx(8000 / 50, abs=2)
+    assert f"as {name} did" in "\n".join(estimate_lines(found))
+
+
+def test_steps_follow_the_settings_the_preset_and_the_limit(workspace: Workspace) -> None:
+    dataset = _dataset(workspace)
+    assert estimate(workspace, sft_params(workspace, dataset, max_steps=3)).steps == 3
+    assert estimate(workspace, sft_params(workspace, dataset, epochs=4)).steps == 4 * SAMPLES
+    raft = estimate(workspace, sft_params(workspace, dataset, preset="raft"))
+    assert (raft.preset, raft.batch, raft.steps) == ("raft", 8, 6)
+    assert raft.tokens == 3 * SAMPLES * TOKENS
+    assert estimate(workspace, sft_params(workspace, dataset, preset="raft", epochs=1)).epochs == 1
+    with pytest.raises(UsageError, match="no preset 'huge'"):
+        sft_params(workspace, dataset, preset="huge")
+
+
+def test_a_larger_base_is_guessed_to_be_slower_and_larger(workspace: Workspace) -> None:
+    dataset = _dataset(workspace)
+    small = estimate(workspace, sft_params(workspace, dataset))
+    large = estimate(workspace, sft_params(workspace, dataset, "some/Model-1.35B-Instruct", preset="small"))
+    assert large.seconds > 9 * small.seconds
+    assert large.memory_mb > small.memory_mb + 4000
+    assert any("packed for SmolLM2" in warning for warning in large.warnings)
+
+
+def test_the_size_of_a_base_is_read_from_its_weights_or_its_name(tmp_path: Path) -> None:
+    header = json.dumps(
+        {"__metadata__": {"format": "pt"}, "a": {"shape": [3, 5]}, "b": {"shape": [7]}}
+    ).encode()  # fmt: skip
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 88)
+    assert parameters_of(str(tmp_path)) == 22
+    assert parameters_of("owner/Qwen3-0.6B") == 600_000_000
+    assert parameters_of("owner/SmolLM2-360M-Instruct") == 360_000_000
+    assert parameters_of("owner/nameless") == 0
+    assert parameters_of("/nowhere/at/all") == 0
+
+
+def test_what_a_run_would_refuse_is_refused_before_it(workspace: Workspace) -> None:
+    with pytest.raises(UsageError, match="no dataset"):
+        find_dataset(workspace, None)
+    with pytest.raises(TrainingError, match="no training samples"):
+        estimate(workspace, sft_params(workspace, _dataset(workspace, samples=0)))
+
+
+def test_the_command_says_it_and_starts_nothing(workspace: Workspace, simulee: Callable[..., Any]) -> None:
+    _dataset(workspace)
+    told = simulee("train", "sft", "--estimate", "--json", cwd=workspace.root)
+    assert told.returncode == 0, told.stderr
+    values = json.loads(told.stdout)["estimate"]
+    assert (values["steps"], values["measured_by"]) == (2 * SAMPLES, "")
+    plain = simulee("train", "sft", "--estimate", cwd=workspace.root).stdout
+    assert "time     about" in plain
+    assert "(a guess" in plain
+    assert not list(workspace.runs.iterdir())
+
+
+def test_estimating_imports_no_model_library() -> None:
+    heavy = "[name for name in ('torch', 'transformers', 'sentence_transformers') if name in sys.modules]"
+    code = f"import sys, core.training.estimate, core.fidelity.plan, core.fidelity.reading; print({heavy})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,1 @@
+"""Train: prepare a run, and watch it learn."""

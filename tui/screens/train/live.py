@@ -1,0 +1,99 @@
+"""A training run as curves, figures and samples: from its picture to words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tui.estimates import about
+from tui.widgets.block_chart import Curve
+from tui.widgets.frame import GLYPHS
+from tui.widgets.text import Part
+
+if TYPE_CHECKING:
+    from core.runs.snapshot import RunPicture
+
+STATE_STYLES = {
+    "running": "bold $accent", "queued": "$text-muted", "done": "$success", "failed": "$error", "cancelled": "$warning",
+    "lost": "$error",
+}  # fmt: skip
+LONGEST = 400
+"""Characters of one text among the samples."""
+
+
+def curve(picture: RunPicture, name: str) -> Curve:
+    """(step, value) of one figure of a run."""
+    return [(each["step"], each[name]) for each in picture.metrics if name in each]
+
+
+def last(picture: RunPicture, name: str) -> float | None:
+    """The newest value of a figure, or None."""
+    return next((each[name] for each in reversed(picture.metrics) if name in each), None)
+
+
+def last_step(picture: RunPicture) -> int:
+    """Where the axis ends."""
+    return int(picture.plan.get("steps") or picture.total or max((each["step"] for each in picture.metrics), default=0))
+
+
+def title_parts(picture: RunPicture, in_use: str, width: int) -> list[Part]:
+    """Which run it is, on what, and its state at the right."""
+    settings = picture.params.get("settings", {})
+    base = picture.plan.get("base") or picture.params.get("base", "")
+    dataset = f" · ds{picture.plan['dataset']}" if "dataset" in picture.plan else ""
+    used = " · the twin's" if in_use == picture.result.get("adapter", "-") else ""
+    words = f"{picture.id} · {base.rpartition('/')[2]} · LoRA r{settings.get('rank', '?')}{dataset}{used}"
+    state = f"{GLYPHS[picture.state]} {picture.state}"
+    room = max(0, width - len(state) - 2)
+    words = words if len(words) <= room else words[: max(0, room - 1)] + "…"
+    gap = " " * max(1, width - len(words) - len(state))
+    return [(words, "bold"), gap, (state, STATE_STYLES[picture.state])]
+
+
+def figure_parts(picture: RunPicture) -> list[Part]:
+    """The figures of now on one line, the dearest first."""
+    loss, evaluated = last(picture, "loss"), last(picture, "eval_loss")
+    rate, memory = last(picture, "tokens_per_second"), last(picture, "memory_mb")
+    figures = [
+        ("loss", f"{loss:.2f}" if loss is not None else ""),
+        ("eval", f"{evaluated:.2f}" if evaluated is not None else ""),
+        ("step", f"{picture.done}/{last_step(picture)}" if last_step(picture) else ""),
+        ("", f"{rate:.0f} tok/s" if rate else ""),
+        (
+            "eta",
+            about(picture.seconds_left)
+            if picture.state == "running" and picture.done and picture.seconds_left >= 1
+            else "",
+        ),
+        ("", f"{memory / 1024:.1f} GB" if memory else ""),
+        ("ckpt", str(picture.checkpoint) if picture.checkpoint else ""),
+    ]
+    parts: list[Part] = []
+    for name, value in figures:
+        if value:
+            parts += [(f"{name} " if name else "", "$text-muted"), (value, "bold"), "   "]
+    return parts or [("loading the model", "$text-muted")]
+
+
+def trouble_parts(picture: RunPicture, resume_key: str) -> list[Part]:
+    """Why a run stopped, and what to do; nothing for one that goes well."""
+    at = f" at step {picture.checkpoint}" if picture.checkpoint else ""
+    if picture.state == "lost":
+        return [("! its process is gone. ", "$error"), f"{resume_key} goes on from its last checkpoint{at}"]
+    if picture.state in ("failed", "cancelled"):
+        style = "$error" if picture.state == "failed" else "$warning"
+        hint = str(picture.result.get("hint", ""))[:LONGEST]
+        if picture.state == "cancelled":
+            hint = f"{resume_key} goes on from its last checkpoint{at}"
+        return [(str(picture.result.get("error", picture.state))[:LONGEST], style), f"\n{hint}"]
+    if picture.plan.get("damaged"):
+        return [("! ", "$warning"), f"damaged checkpoints set aside: {', '.join(map(str, picture.plan['damaged']))}"]
+    return []
+
+
+def sample_parts(sample: dict[str, Any], step: int) -> list[Part]:
+    """One validation question, what the twin says to it now, and what the target said."""
+    return [
+        (str(sample.get("question", ""))[:LONGEST], "bold"), (f"   step {step}\n", "$text-muted"),
+        ("  twin  ", "$accent"), str(sample.get("twin", ""))[:LONGEST] or "(nothing)", "\n",
+        ("  real  ", "$success"), str(sample.get("real", ""))[:LONGEST], "\n",
+    ]  # fmt: skip
