@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from core.errors import UsageError
 from core.store.chunks import remove_chunks_of_conversation
-from core.store.conversations import ConversationRow, assign_split, splits, trainable_conversations
+from core.store.conversations import ConversationRow, assign_split, exchanges_of, splits, trainable_conversations
 from core.store.database import Database
 from core.store.identity import row_number
 from core.workspace import Workspace
@@ -68,6 +69,31 @@ def hold_out(workspace: Workspace, references: Sequence[str]) -> None:
                 _set(database, uid, "train", "rule")
         for uid in chosen:
             _set(database, uid, "heldout", "person")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A conversation that can be trained on, or held out."""
+
+    reference: str
+    title: str
+    date: str
+    exchanges: int
+    split: str
+    """As it stands; ``train`` where nothing was assigned yet."""
+    by_person: bool
+
+
+def candidates(workspace: Workspace) -> list[Candidate]:
+    """Every conversation that ``hold_out`` takes, in its order."""
+    database = workspace.database
+    known = splits(database)
+    found = []
+    for row in trainable_conversations(database):
+        split, chosen_by = known.get(row.uid, ("train", "rule"))
+        asked = sum(bool(exchange.question) for exchange in exchanges_of(database, row.id))
+        found.append(Candidate(f"c{row.id}", row.title, row.date, asked, split, chosen_by == "person"))
+    return found
 
 
 def _set(database: Database, uid: str, split: str, chosen_by: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,8 @@ class ImportScreen(Settling):
         self._starting = False
         self._show_result = False
         self._loaded = False
+        self._awaited = ""
+        """The run that was started here, until its end is known."""
         self._remembered = ""
         self._failed: SimuleeError | None = None
         """Why the last look came to nothing."""
@@ -71,7 +74,7 @@ class ImportScreen(Settling):
             self.say(f"{picture.id} is done", "good")
         if self._remembered and self._sight is None:
             self._remembered = ""
-            self.bench.do(self._look(), exclusive="import look")
+            self.bench.do(self._look, exclusive="import look")
         if self.focused is None and self.bench.screen is self:
             self.query_one(LineList).focus()
         self._draw()
@@ -164,7 +167,7 @@ class ImportScreen(Settling):
         if not look:
             return
         if self._asked.source and self.bench.workspace is not None:
-            self.bench.do(self._look(), exclusive="import look")
+            self.bench.do(self._look, exclusive="import look")
 
     def on_input_submitted(self, event: Field.Submitted) -> None:
         event.stop()
@@ -197,7 +200,7 @@ class ImportScreen(Settling):
         self.query_one(LineList).focus()
 
     def on_source_field_completing(self, event: SourceField.Completing) -> None:
-        self.bench.do(self._complete(event.text), exclusive="import complete")
+        self.bench.do(partial(self._complete, event.text), exclusive="import complete")
 
     async def _complete(self, text: str) -> None:
         from core.corpus.typed_paths import complete
@@ -216,6 +219,10 @@ class ImportScreen(Settling):
     # Drawing
 
     def runs_changed(self) -> None:
+        awaited = next((each for each in self.bench.pictures if each.id == self._awaited), None)
+        if awaited is not None and awaited.state not in ("running", "queued"):
+            self._awaited = ""
+            self.bench.refresh_stage()
         self._draw_run()
         if self._show_result and self._sight is None:
             self._draw()
@@ -279,7 +286,7 @@ class ImportScreen(Settling):
 
     # Actions
 
-    def on_line_list_chosen(self, event: LineList.Chosen) -> None:
+    async def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         from tui.screens.importing.rows import look_details, report_details
 
         row = self._rows[event.place]
@@ -288,15 +295,15 @@ class ImportScreen(Settling):
         elif row.kind == "speaker":
             self._toggle_target(row.value)
         elif row.kind == "report":
-            self.bench.push_screen(ShowBox(Path(row.value["location"]).name, report_details(row.value)))
+            await self.bench.push_screen(ShowBox(Path(row.value["location"]).name, report_details(row.value)))
         elif row.kind == "issues":
-            self.bench.push_screen(IssuesBox("Left out", row.value))
+            await self.bench.push_screen(IssuesBox("Left out", row.value))
         elif row.kind == "look" and row.value is not None:
-            self.bench.push_screen(ShowBox(row.value.name, look_details(row.value, self._standing())))
+            await self.bench.push_screen(ShowBox(row.value.name, look_details(row.value, self._standing())))
         elif row.kind == "format":
-            self.action_format()
+            await self.action_format()
         elif row.kind == "dates":
-            self.action_dates()
+            await self.action_dates()
 
     def action_address(self) -> None:
         """Type a file or a folder."""
@@ -311,11 +318,11 @@ class ImportScreen(Settling):
             return
         self._take(self.query_one(SourceField).value)
 
-    def action_issues(self) -> None:
+    async def action_issues(self) -> None:
         """What was left out, by reason."""
         issues = self._issues()
         if issues:
-            self.bench.push_screen(IssuesBox("Left out" if self._sight else "Issues of the last import", issues))
+            await self.bench.push_screen(IssuesBox("Left out" if self._sight else "Issues of the last import", issues))
         else:
             self.say("nothing was left out")
 
@@ -337,18 +344,21 @@ class ImportScreen(Settling):
             self.say(f"{problem.name}: {problem.problem}" if problem else "there is nothing to import", "warning")
             return
         if self._sight.ambiguities and self._asked.day_first is None:
-            self.action_dates()
+            await self.action_dates()
             return
         if self._sight.speakers and not self._has_target():
-            self.bench.push_screen(
-                ChoiceBox("Nobody in it is the target, so nothing in it can be learned from",
-                          ["choose who is the target", "import it all the same"]),
-                lambda place: self.action_target() if place == 0 else self._begin_soon() if place == 1 else None,
-            )  # fmt: skip
-            return
-        await self._begin()
+            words = ("choose who is the target", "import it all the same")
 
-    def _begin_soon(self) -> None:
+            async def settle(place: int | None) -> None:
+                if place == 0:
+                    await self.action_target()
+                elif place == 1:
+                    self.bench.do(self._begin())
+
+            await self.bench.ask(
+                ChoiceBox("Nobody in it is the target, so nothing in it can be learned from", words), settle
+            )
+            return
         self.bench.do(self._begin())
 
     async def _begin(self) -> None:
@@ -361,7 +371,7 @@ class ImportScreen(Settling):
         try:
             if asked.targets:
                 try:
-                    await self.bench.read(name_target, asked.targets[0], tuple(asked.targets[1:]))
+                    await self.bench.write(name_target, asked.targets[0], tuple(asked.targets[1:]))
                 except SimuleeError as error:
                     self.bench.complain(error)
                     return
@@ -372,7 +382,7 @@ class ImportScreen(Settling):
             self.say("starting")
             run = await self.bench.start_run(KIND, ENTRY, import_params(requests, asked.use, asked.options()))
             if run is not None:
-                self._sight, self._show_result = None, True
+                self._sight, self._show_result, self._awaited = None, True, run.id
                 self.query_one(SourceField).put("")
                 self._asked = Asked()
                 self.say(f"{run.id} is running; it goes on when you leave", "good")
@@ -380,14 +390,22 @@ class ImportScreen(Settling):
             self._starting = False
             self._draw()
 
-    async def action_embed(self) -> None:
+    def action_embed(self) -> None:
         """Cut what is new into passages and embed them."""
+        if not self._starting:
+            self.bench.do(self._embed())
+
+    async def _embed(self) -> None:
         from core.retrieval.launch import EMBED_ENTRY, EMBED_KIND
 
-        run = await self.bench.start_run(EMBED_KIND, EMBED_ENTRY, {})
+        self._starting = True
+        try:
+            run = await self.bench.start_run(EMBED_KIND, EMBED_ENTRY, {})
+        finally:
+            self._starting = False
         if run is not None:
             self.say(f"{run.id} is running; it goes on when you leave", "good")
-            self._draw()
+        self._draw()
 
     async def action_cancel(self) -> None:
         """Stop the run at its next safe point."""

@@ -54,7 +54,7 @@ class Settling(Stage):
         place = self.query_one(LineList).cursor
         return self._rows[place] if place < len(self._rows) else None
 
-    def action_format(self) -> None:
+    async def action_format(self) -> None:
         """Overrule the sniffing for the source under the cursor."""
         if self._sight is None or not self._sight.looks:
             self.say("look into a file first: /", "warning")
@@ -74,53 +74,53 @@ class Settling(Stage):
                  for name in names]  # fmt: skip
         chosen = look.format or names[0]
 
-        def settle(place: int | None) -> None:
+        async def settle(place: int | None) -> None:
             if place is not None:
                 self._asked.formats[look.location] = names[place]
                 self.changed(look=True)
 
-        self.bench.push_screen(ChoiceBox(f"How {look.name} is read", words, names.index(chosen)), settle)
+        await self.bench.ask(ChoiceBox(f"How {look.name} is read", words, names.index(chosen)), settle)
 
-    def action_kind(self) -> None:
+    async def action_kind(self) -> None:
         """Say what the documents are."""
 
-        def settle(place: int | None) -> None:
+        async def settle(place: int | None) -> None:
             if place is not None:
                 self._asked.kind = KINDS[place]
                 self.changed(look=True)
 
-        self.bench.push_screen(ChoiceBox("What the documents are", KIND_WORDS, KINDS.index(self._asked.kind)), settle)
+        await self.bench.ask(ChoiceBox("What the documents are", KIND_WORDS, KINDS.index(self._asked.kind)), settle)
 
-    def action_use(self) -> None:
+    async def action_use(self) -> None:
         """Say what the words may be used for."""
 
-        def settle(place: int | None) -> None:
+        async def settle(place: int | None) -> None:
             if place is not None:
                 self._asked.use = USES[place]
                 self.changed()
 
-        self.bench.push_screen(
+        await self.bench.ask(
             ChoiceBox("What the words may be used for", USE_WORDS, USES.index(self._asked.use)), settle
         )
 
-    def action_dates(self) -> None:
+    async def action_dates(self) -> None:
         """Say how numeric dates are written."""
         ways = (None, True, False)
 
-        def settle(place: int | None) -> None:
+        async def settle(place: int | None) -> None:
             if place is not None:
                 self._asked.day_first = ways[place]
                 self.changed(look=True)
 
         words = ("as found", "day first: 14/02/2019", "month first: 02/14/2019")
-        self.bench.push_screen(ChoiceBox("How dates are written", words, ways.index(self._asked.day_first)), settle)
+        await self.bench.ask(ChoiceBox("How dates are written", words, ways.index(self._asked.day_first)), settle)
 
     def action_private(self) -> None:
         """Let private parts in, drafts and the like, or leave them out."""
         self._asked.private = not self._asked.private
         self.changed(look=True)
 
-    def action_target(self) -> None:
+    async def action_target(self) -> None:
         """Choose who is the target."""
         speakers = self._sight.speakers if self._sight is not None else ()
         if not speakers:
@@ -132,11 +132,11 @@ class Settling(Stage):
             for each in speakers
         ]
 
-        def settle(place: int | None) -> None:
+        async def settle(place: int | None) -> None:
             if place is not None:
                 self._toggle_target(speakers[place].name)
 
-        self.bench.push_screen(ChoiceBox("Who is the target? Their names are saved", words), settle)
+        await self.bench.ask(ChoiceBox("Who is the target? Their names are saved", words), settle)
 
     def _toggle_target(self, name: str) -> None:
         from core.corpus.exchanges import is_named
