@@ -127,7 +127,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("dataset.split", "split", "s"),
     Action("dataset.version", "version", "d"),
     Action("dataset.export", "export", "x"),
-    Action("dataset.next", "next sample", "right_square_bracket", footer=False),
+    Action("dataset.next", "next sample", "right_square_bracket"),
     Action("dataset.previous", "previous sample", "left_square_bracket", footer=False),
     # Train
     Action("train.start", "start", "s"),
