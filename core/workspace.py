@@ -127,6 +127,11 @@ class Workspace:
         return self.root / "exports"
 
 
+def folder_for(name: str, beside: Path) -> Path:
+    """Where a workspace for a target of this name goes."""
+    return beside.absolute() / (name.replace("/", "-").strip().lstrip(".") or "workspace")
+
+
 def _is_text(*names: str) -> bool:
     """Whether a file can hold these: an argument or a path of other bytes comes with lone surrogates."""
     return not any("\ud800" <= character <= "\udfff" for name in names for character in name)

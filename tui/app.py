@@ -190,7 +190,7 @@ class Workbench(App[int]):
             await self.switch_screen(cast(Any, self.stage(wanted)))
         else:
             self._tell_screen()
-        self.do(self._watch_runs())
+        self.do(self._watch_runs(), exclusive="watch")
         self.do(self._count())
 
     def _tell_screen(self) -> None:
@@ -324,7 +324,10 @@ class Workbench(App[int]):
         return run
 
     async def try_sample(self) -> None:
-        """Make a workspace of the sample beside this one, and open it."""
+        """Make the sample's workspace here, open it, and run its first stages."""
+        from tui.beginning import try_sample
+
+        await try_sample(self)
 
     async def _watch_runs(self) -> None:
         while self.workspace is not None:

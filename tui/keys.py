@@ -66,7 +66,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("app.quit", "quit", "ctrl+q,f10", footer=False),
     # Overview
     Action("overview.next_step", "do the next step", "enter"),
-    Action("overview.sample", "try the sample", "d", footer=False),
+    Action("overview.sample", "try the sample", "d"),
+    Action("overview.new", "empty workspace", "n"),
+    Action("overview.open", "open a workspace", "o"),
     Action("overview.refresh", "look again", "r", footer=False),
     # Import
     Action("import.address", "file or folder", "slash"),

@@ -10,7 +10,7 @@ import typer
 from core.errors import UsageError
 from core.journey import STAGES
 from core.journey import go as journey_go
-from core.workspace import SETTINGS_FILE, Workspace
+from core.workspace import SETTINGS_FILE, Workspace, folder_for
 from tui.face import DONE_IN_PART, Face, command
 from tui.scorecard import scorecard_lines
 
@@ -57,7 +57,7 @@ def _workspace(face: Face, target: str | None) -> Workspace:
         return workspace
     if not target:
         raise UsageError("no workspace here, and nobody was named", 'add --target "NAME" to make one')
-    root = here / target.replace("/", "-")
+    root = folder_for(target, here)
     return Workspace.open(root) if root.exists() else Workspace.create(root, target)
 
 

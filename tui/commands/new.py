@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from core.workspace import Workspace
+from core.workspace import Workspace, folder_for
 from tui.face import Face, command
 
 app = typer.Typer(rich_markup_mode=None)
@@ -24,7 +24,7 @@ def new(
 
     Example: simulee new "Ada Marlow" --dir ada --alias "A. Marlow"
     """
-    root = (folder or Path(name.replace("/", "-").strip() or "workspace")).absolute()
+    root = folder.absolute() if folder else folder_for(name, Path.cwd())
     workspace = Workspace.create(root, name, tuple(alias or ()))
     face.result(
         {"workspace": str(workspace.root)},

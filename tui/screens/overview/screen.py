@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 
+from tui.beginning import make_one, open_one
 from tui.screens.stage import Stage
 from tui.widgets.frame import run_words
 from tui.widgets.text import Part, Words
@@ -20,6 +23,9 @@ GLYPHS = {
     "stale": ("↻", "$warning"),
     "none": ("·", "$quiet"),
 }
+WAYS_IN = ("sample", "new", "open")
+LOOK_SECONDS = 3.0
+"""Between two looks at the store while a run adds to it."""
 RECENT = 4
 """Ended runs that are listed."""
 
@@ -33,6 +39,7 @@ class OverviewScreen(Stage):
     def __init__(self) -> None:
         super().__init__()
         self._seen: Overview | None = None
+        self._looked = 0.0
 
     def body(self) -> ComposeResult:
         yield Words(id="pipeline")
@@ -40,22 +47,35 @@ class OverviewScreen(Stage):
         yield Words(id="recent")
 
     def without_workspace(self) -> None:
-        key = self.bench.keymap["overview.sample"].shown_key
-        self.query_one("#pipeline", Words).put(
-            ("There is no workspace here. Three ways in:\n\n", "bold"),
-            (f"  {key}  ", "bold $accent"), "try the sample: the whole journey, offline\n",
-            ("     simulee go FOLDER", "bold"), "   the whole journey on your own words\n",
-            ("     simulee new NAME", "bold"), "    an empty workspace, then import files or an address\n",
-        )  # fmt: skip
+        keys = self.bench.keymap
+        ways = {
+            "sample": "try the sample, an invented person, offline",
+            "new": "begin an empty workspace, then import into it",
+            "open": "open a workspace that is there",
+        }
+        parts: list[Part] = [("There is no workspace here. Three ways in:\n\n", "bold")]
+        for name, words in ways.items():
+            parts += [(f"  {keys[f'overview.{name}'].shown_key}  ", "bold $accent"), words, "\n"]
+        shell = ("\n     simulee go FOLDER --target NAME", "bold")
+        self.query_one("#pipeline", Words).put(*parts, shell, " does the whole journey from the shell\n")
+        self.keys_changed()
+
+    def shown_actions(self) -> Callable[[str], bool] | None:
+        nowhere = self.bench.workspace is None
+        return lambda name: nowhere == (name in WAYS_IN)
 
     async def load(self, workspace: Workspace) -> None:
         from core.overview import overview
 
+        self._looked = time.monotonic()
         self._seen = await self.bench.read(overview)
+        self.keys_changed()
         self._draw()
 
     def runs_changed(self) -> None:
         self._draw()
+        if time.monotonic() - self._looked >= LOOK_SECONDS:
+            self.bench.refresh_stage()
 
     def _draw(self) -> None:
         seen = self._seen
@@ -96,6 +116,14 @@ class OverviewScreen(Stage):
     async def action_sample(self) -> None:
         """Begin the journey on the sample, in a workspace of its own."""
         await self.bench.try_sample()
+
+    async def action_new(self) -> None:
+        """Begin an empty workspace."""
+        await make_one(self.bench)
+
+    async def action_open(self) -> None:
+        """Open another workspace."""
+        await open_one(self.bench)
 
     def place(self) -> dict[str, Any]:
         return {}

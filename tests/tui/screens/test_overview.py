@@ -1,0 +1,211 @@
+"""The overview: where one stands, the next step, and the ways in when there is no workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.beginning import SAMPLE_NAME, make_empty, make_sample, next_step, workspaces_in
+from core.corpus.journal import save_entry
+from core.errors import SimuleeError, UsageError
+from core.runs import control
+from core.runs.control import run_to_end
+from core.runs.journal import Run
+from core.store.documents import list_documents
+from core.workspace import Workspace
+from tui.widgets.boxes import AskBox, ChoiceBox, ErrorBox
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory without a workspace in it or above it."""
+    folder = tmp_path / "somewhere"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_it_shows_the_pipeline_and_goes_where_the_next_step_is_done(
+    workspace: Workspace, sit: Any, import_paths: Any, write_interview: Any
+) -> None:
+    import_paths(workspace, [write_interview("2012-01-01", [("Do maps lie?", "They argue.")])])
+
+    async def work(seat: Any) -> None:
+        await seat.until(lambda: "Corpus" in seat.shown)
+        for stage in ("Corpus", "Recall", "Dataset", "Training", "Fidelity", "Twin", "Next"):
+            assert stage in seat.shown
+        assert "passages" in next(line for line in seat.shown.splitlines() if "Next" in line)
+        assert "import-1 done" in seat.shown
+        await seat.press("enter")
+        await seat.until(lambda: seat.bench.stage_now().NAME == "import")
+
+    sit(workspace.root, "overview", work)
+
+
+def test_it_looks_again(workspace: Workspace, sit: Any) -> None:
+    async def work(seat: Any) -> None:
+        await seat.until(lambda: "Corpus" in seat.shown)
+        before = seat.shown
+        save_entry(workspace, "Salt again")
+        await seat.press("r")
+        await seat.until(lambda: seat.shown != before)
+        assert "1 document" in seat.shown
+
+    sit(workspace.root, "overview", work)
+
+
+def test_without_a_workspace_there_are_three_ways_in(nowhere: Path, sit: Any) -> None:
+    async def work(seat: Any) -> None:
+        assert "Three ways in" in seat.shown
+        assert "try the sample" in seat.painted[-1]
+        assert "next step" not in seat.painted[-1]
+
+    sit(None, "overview", work)
+
+
+def test_an_empty_workspace_is_made_and_opened(nowhere: Path, sit: Any) -> None:
+    async def work(seat: Any) -> None:
+        await seat.press("n")
+        await seat.until(lambda: isinstance(seat.bench.screen, AskBox))
+        await seat.press(*"Ada", "enter")
+        await seat.until(lambda: seat.bench.workspace is not None)
+        await seat.until(lambda: "Corpus" in seat.shown)
+        assert seat.bench.target == "Ada"
+        assert "do the next step" in seat.painted[-1]
+
+    sit(None, "overview", work)
+    assert Workspace.find(nowhere / "Ada").target == "Ada"
+
+
+def test_a_taken_folder_is_told_and_nothing_is_opened(nowhere: Path, sit: Any) -> None:
+    (nowhere / "Ada").mkdir()
+    (nowhere / "Ada" / "mine").touch()
+
+    async def work(seat: Any) -> None:
+        await seat.press("n")
+        await seat.until(lambda: isinstance(seat.bench.screen, AskBox))
+        await seat.press(*"Ada", "enter")
+        await seat.until(lambda: isinstance(seat.bench.screen, ErrorBox))
+        assert "not empty" in seat.shown
+        assert seat.bench.workspace is None
+
+    sit(None, "overview", work)
+    with pytest.raises(UsageError):
+        make_empty("  ", nowhere)
+
+
+def test_a_workspace_that_is_there_is_opened(nowhere: Path, sit: Any) -> None:
+    Workspace.create(nowhere / "one", "One")
+    Workspace.create(nowhere / "two", "Two")
+    elsewhere = Workspace.create(nowhere / "deep" / "three", "Three")
+    assert workspaces_in(nowhere) == [nowhere / "one", nowhere / "two"]
+
+    async def choose(seat: Any) -> None:
+        await seat.press("o")
+        await seat.until(lambda: isinstance(seat.bench.screen, ChoiceBox))
+        await seat.press("2")
+        await seat.until(lambda: seat.bench.target == "Two")
+
+    async def name(seat: Any) -> None:
+        await seat.press("o")
+        await seat.until(lambda: isinstance(seat.bench.screen, ChoiceBox))
+        await seat.press("3")
+        await seat.until(lambda: isinstance(seat.bench.screen, AskBox))
+        await seat.press(*"deep/three", "enter")
+        await seat.until(lambda: seat.bench.workspace is not None)
+        assert seat.bench.workspace.root == elsewhere.root
+        await seat.press("o")
+        await seat.until(lambda: isinstance(seat.bench.screen, ChoiceBox))
+        await seat.press("1")
+        await seat.until(lambda: seat.bench.target == "One")
+        await seat.press("f12")
+        await seat.until(lambda: str(nowhere / "one") in seat.shown)
+
+    sit(None, "overview", choose)
+    sit(None, "overview", name)
+
+
+def test_the_sample_is_begun_once_and_under_a_free_name(nowhere: Path) -> None:
+    Workspace.create(nowhere / SAMPLE_NAME, "Somebody Else")
+    begun = make_sample(nowhere)
+    assert begun.root == nowhere / f"{SAMPLE_NAME}-2"
+    assert make_sample(nowhere).root == begun.root
+
+
+def test_the_sample_s_imports_come_first_and_in_order(nowhere: Path) -> None:
+    workspace = make_sample(nowhere)
+    kinds = []
+    while (step := next_step(workspace)) is not None and step.kind == "import":
+        assert step.run is None
+        run_to_end(workspace, step.kind, step.entry, step.params)
+        kinds.append(step.params["use"])
+    assert kinds == ["train", "recall"]
+    assert step is not None
+    assert step.kind == "embed"
+    assert {each.kind for each in list_documents(workspace.database)} == {"writing", "journal", "profile"}
+
+
+@pytest.mark.slow
+def test_trying_the_sample_runs_its_stages_until_one_is_stopped(nowhere: Path, sit: Any) -> None:
+    async def work(seat: Any) -> None:
+        await seat.press("d")
+        await seat.until(lambda: any(each.kind == "embed" for each in seat.bench.pictures), 180)
+        assert seat.bench.target == "Ada Marlow"
+        assert "embedding" in seat.said
+        run = next(each for each in seat.bench.pictures if each.kind == "embed")
+        if run.state == "running":
+            await seat.bench.cancel_run(run.id)
+            await seat.until(lambda: "cancelled" in seat.said, 60)
+        assert "documents" in seat.shown
+
+    sit(None, "overview", work)
+    workspace = Workspace.open(nowhere / SAMPLE_NAME)
+    step = next_step(workspace)
+    assert step is not None
+    assert step.kind in ("embed", "recall")
+    for run in control.list_runs(workspace.runs):
+        if run.state == "running":
+            control.cancel(workspace, run.id)
+            for _ in control.follow(workspace, run.id):
+                pass
+
+
+def test_what_runs_is_told_with_how_far_it_is(
+    workspace: Workspace, sit: Any, history: Callable[..., Run], at_work: Callable[[Run], None]
+) -> None:
+    run = history(workspace, "embed", [("progress", {"done": 3, "total": 4, "rate": 1.0, "what": "[/nope] \x1b[2J"})])
+    at_work(run)
+
+    async def work(seat: Any) -> None:
+        await seat.until(lambda: "embed-1 running 75%" in seat.shown)
+        assert not any("\x1b" in line for line in seat.painted)
+
+    sit(workspace.root, "overview", work)
+
+
+def test_a_broken_sample_is_told(nowhere: Path, sit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere.chmod(0o500)
+    try:
+        make_sample(nowhere)
+    except SimuleeError:
+        pass
+    else:
+        pytest.skip("this user may write everywhere")
+
+    async def work(seat: Any) -> None:
+        await seat.press("d")
+        await seat.until(lambda: isinstance(seat.bench.screen, ErrorBox))
+
+    sit(None, "overview", work)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20, 5), (120, 40)])
+def test_it_lives_at_any_size(workspace: Workspace, nowhere: Path, sit: Any, size: tuple[int, int]) -> None:
+    async def work(seat: Any) -> None:
+        await seat.press("r", "o", "escape")
+
+    sit(workspace.root, "overview", work, size=size)
+    sit(None, "overview", work, size=size)
