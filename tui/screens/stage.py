@@ -47,7 +47,8 @@ class Stage(Screen[None]):
     """Whether it is to be filled when it comes to the front."""
 
     def __init_subclass__(cls, **rest: Any) -> None:
-        cls.BINDINGS = [*bindings_of(cls.NAME)] if cls.NAME else []
+        if "NAME" in cls.__dict__:
+            cls.BINDINGS = [*bindings_of(cls.NAME)]
         super().__init_subclass__(**rest)
 
     @property

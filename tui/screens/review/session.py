@@ -71,6 +71,13 @@ class ReviewSession:
             self.recent.extend(Done(state, card, reason) for state, card, reason in done)
         await self.read_ahead()
 
+    def pass_decided(self) -> None:
+        """Coming back to a card that was decided as the line was lost, go on to the next that waits."""
+        walk = self.walk
+        if walk is not None and walk.ids and not walk.waits(self.place) and "state:" not in self.filter_text:
+            ahead = walk.next_pending(self.place)
+            self.place = self.place if ahead is None else ahead
+
     def forget_decided(self) -> None:
         """Let the next reading of the queue leave out what was decided in this sitting."""
         self._decided_here.clear()

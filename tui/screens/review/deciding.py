@@ -1,0 +1,241 @@
+"""Deciding on cards: one, a range, an exchange, all of a filter; undo and redo; edits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import on
+
+from core.errors import SimuleeError, UsageError
+from core.review.decisions import Verb
+from core.store.review_queue import PairCard
+from tui.keys import REASONS
+from tui.screens.review.drawing import Drawing
+from tui.widgets.boxes import AskBox, ChoiceBox
+from tui.widgets.editing import EditInPlace, edit_outside
+from tui.widgets.line_list import LineList
+
+COUNT_TYPED_ABOVE = 20
+"""A batch larger than this is confirmed by typing how many cards it is about."""
+
+
+class Deciding(Drawing):
+    """The keys that change the store."""
+
+    def _may_decide(self) -> bool:
+        session = self.session
+        if session.card is None:
+            self.say("there is no card here")
+            return False
+        if not self.bench.proof.holds(self._paint):
+            key = self.bench.keymap["review.trust_link"].shown_key
+            self.say(
+                f"the terminal has not shown this card yet: nothing was decided ({key} turns the wait off)", "warning"
+            )
+            return False
+        return True
+
+    async def _decide(self, verb: Verb, reason: str = "", text: str = "", places: Sequence[int] | None = None) -> None:
+        session = self.session
+        if not self._may_decide():
+            return
+        chosen = session.chosen() if places is None else list(places)
+        if len(chosen) > COUNT_TYPED_ABOVE:
+            await self._decide_many(chosen, verb, reason)
+        else:
+            await self._commit(chosen, verb, reason, text)
+
+    async def _decide_many(self, chosen: Sequence[int], verb: Verb, reason: str) -> None:
+        """A large batch: only after its size was typed."""
+
+        async def typed(count: str | None) -> None:
+            if count is None or count.strip() != str(len(chosen)):
+                self.say("nothing was decided")
+            else:
+                await self._commit(chosen, verb, reason, "")
+
+        await self.bench.ask(
+            AskBox(f"{verb} {len(chosen)} cards: type {len(chosen)} to do it", note="esc leaves them as they are"),
+            typed,
+        )
+
+    async def _commit(self, chosen: Sequence[int], verb: Verb, reason: str, text: str) -> None:
+        session = self.session
+        try:
+            count = await session.decide(chosen, verb, reason, text)
+        except SimuleeError as error:
+            self.bench.complain(error)
+            return
+        assert session.walk is not None
+        self.query_one("#list", LineList).refresh()
+        if count > 1:
+            self.say(f"{count} cards: {verb}", "good")
+        elif self.query_one("#card").display or not self._auto_advance:
+            self.say("")
+        if self._auto_advance:
+            ahead = session.walk.next_pending(max(chosen))
+            if ahead is None:
+                ahead = session.walk.next_pending(len(session.walk.ids), -1)
+            if ahead is None and session.walk.counts["pending"] == 0:
+                self.say("nothing is left in this queue", "good")
+            session.place = ahead if ahead is not None else min(max(chosen) + 1, len(session.walk.ids) - 1)
+        self._moved()
+
+    async def action_accept(self) -> None:
+        if self.session.kind == "pair":
+            self.say("choose: 1 the left one, 2 the right one, 0 both bad")
+            return
+        await self._decide("accept")
+
+    async def action_reject(self) -> None:
+        await self._decide("reject")
+
+    async def action_neither(self) -> None:
+        if self.session.kind == "pair":
+            await self._decide("reject", "both bad")
+
+    async def action_left(self) -> None:
+        if self.session.kind == "pair":
+            await self._decide("accept", text="left")
+
+    async def action_right(self) -> None:
+        if self.session.kind == "pair":
+            await self._decide("accept", text="right")
+
+    async def _reject_for(self, number: int) -> None:
+        if self.session.kind == "pair":
+            if number <= 2:
+                await self._decide("accept", text="left" if number == 1 else "right")
+            return
+        await self._decide("reject", REASONS[number - 1])
+
+    async def action_reject_1(self) -> None:
+        await self._reject_for(1)
+
+    async def action_reject_2(self) -> None:
+        await self._reject_for(2)
+
+    async def action_reject_3(self) -> None:
+        await self._reject_for(3)
+
+    async def action_reject_4(self) -> None:
+        await self._reject_for(4)
+
+    async def action_reject_5(self) -> None:
+        await self._reject_for(5)
+
+    async def action_reject_6(self) -> None:
+        await self._reject_for(6)
+
+    async def action_reject_7(self) -> None:
+        await self._reject_for(7)
+
+    async def action_reject_8(self) -> None:
+        await self._reject_for(8)
+
+    async def action_reject_9(self) -> None:
+        await self._reject_for(9)
+
+    async def action_defer(self) -> None:
+        await self._decide("defer")
+
+    async def action_flag(self) -> None:
+        await self._decide("flag")
+
+    async def action_repeat(self) -> None:
+        """The last decision again, on this card."""
+        if self.session.last is None:
+            self.say("nothing was decided yet")
+            return
+        verb, reason = self.session.last
+        await self._decide(verb, reason)
+
+    async def action_accept_all(self) -> None:
+        await self._decide_group("accept")
+
+    async def action_reject_all(self) -> None:
+        await self._decide_group("reject")
+
+    async def _decide_group(self, verb: Verb) -> None:
+        session = self.session
+        if not self._may_decide() or session.walk is None:
+            return
+        if session.kind == "pair" and verb == "accept":
+            self.say("pairs are chosen one by one")
+            return
+        group = [place for place in session.walk.group_of(session.place) if session.walk.waits(place)]
+        if session.filter_text:
+            every = [place for place in range(len(session.walk.ids)) if session.walk.waits(place)]
+
+            async def chosen(choice: int | None) -> None:
+                if choice is not None:
+                    await self._decide_places(every if choice == 1 else group, verb)
+
+            choices = [f"this exchange: {len(group)}", f"all that the filter shows: {len(every)}"]
+            await self.bench.ask(ChoiceBox(f"{verb} which?", choices), chosen)
+        else:
+            await self._decide_places(group, verb)
+
+    async def _decide_places(self, places: Sequence[int], verb: Verb) -> None:
+        if not places:
+            self.say("nothing there waits")
+        elif len(places) > COUNT_TYPED_ABOVE:
+            await self._decide_many(places, verb, "")
+        else:
+            await self._commit(places, verb, "", "")
+
+    async def action_undo(self) -> None:
+        await self._turn("undo")
+
+    async def action_redo(self) -> None:
+        await self._turn("redo")
+
+    async def _turn(self, act: str) -> None:
+        try:
+            count = await self.session.turn(act)
+        except UsageError as error:
+            self.say(error.message)
+            return
+        self._fill_list()
+        self.say(f"{'took back' if act == 'undo' else 'brought back'} {count} decision{'s' if count != 1 else ''}")
+        self.draw()
+
+    async def action_edit(self) -> None:
+        card = self.session.card
+        if card is None or isinstance(card, PairCard) or not self._may_decide():
+            return
+        editor = self.query_one(EditInPlace)
+        editor.put(card.text)
+        self.add_class("-editing")
+        self.set_focus(editor)
+        self.say("enter accepts these words, esc leaves them as they were")
+
+    @on(EditInPlace.Accepted)
+    async def accept_edit(self, event: EditInPlace.Accepted) -> None:
+        """Enter in the editor."""
+        self._close_editor()
+        if event.text.strip():
+            await self._decide("edit", text=event.text.strip(), places=[self.session.place])
+        else:
+            self.say("an edit needs words: nothing was changed", "warning")
+
+    @on(EditInPlace.Left)
+    def leave_edit(self) -> None:
+        """Escape in the editor."""
+        self._close_editor()
+        self.say("nothing was changed")
+
+    def _close_editor(self) -> None:
+        self.remove_class("-editing")
+        self.set_focus(None)
+
+    async def action_editor(self) -> None:
+        card = self.session.card
+        if card is None or isinstance(card, PairCard) or not self._may_decide():
+            return
+        text = edit_outside(self.bench, card.text).strip()
+        if text and text != card.text:
+            await self._decide("edit", text=text, places=[self.session.place])
+        else:
+            self.say("nothing was changed")
+            self.draw()

@@ -1,0 +1,156 @@
+"""What the parts of the review screen share: the sitting, and how it is drawn."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Any
+
+from textual import on
+
+from core.review.decisions import Actor, CardKind
+from tui.screens.review.cards import GLYPHS, label, layout, row_words
+from tui.screens.review.session import ReviewSession
+from tui.screens.stage import Stage
+from tui.widgets.card_view import CardView
+from tui.widgets.frame import duration
+from tui.widgets.line_list import LineList
+from tui.widgets.text import Part, Words, words
+
+KINDS: tuple[CardKind, ...] = ("memory", "pair", "proposal")
+NAMES = {"memory": "memories", "pair": "pairs", "proposal": "proposals"}
+
+
+class Drawing(Stage):
+    """The card, the numbers above it, the decisions below it, and the list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._session: ReviewSession | None = None
+        self._answer_shown = False
+        self._auto_advance = True
+        self._paint = 0
+
+    @property
+    def session(self) -> ReviewSession:
+        """The sitting; made at the first use."""
+        if self._session is None:
+            self._session = ReviewSession(self.bench, Actor("person", getpass.getuser()))
+        return self._session
+
+    def draw(self) -> None:
+        """Paint the card one stands at, and ask the terminal to confirm it."""
+        session = self.session
+        self._draw_header()
+        view = self.query_one(CardView)
+        card = session.card
+        if view.size.width == 0:
+            pass  # Out of sight: it is laid out when it is seen.
+        elif card is None:
+            view.show(self._empty())
+        else:
+            key = self.bench.keymap["review.answer"].shown_key
+            view.show(layout(card, view.size.width, view.size.height, self._answer_shown, key))
+        self._draw_recent()
+        self._paint = self.bench.proof.asked + 1
+        self.call_after_refresh(self._ask_for_proof)
+        self.bench.do(session.read_ahead, exclusive="read ahead")
+
+    def _ask_for_proof(self) -> None:
+        self._paint = self.bench.proof.ask()
+
+    def _empty(self) -> list[Any]:
+        session = self.session
+        keymap = self.bench.keymap
+        if session.filter_text:
+            return [words("Nothing in this queue matches. ", (keymap["review.filter"].shown_key, "bold $accent"),
+                          " changes the filter.")]  # fmt: skip
+        if session.kind != "memory":
+            return [words(f"No {NAMES[session.kind]} wait. ", (keymap["review.queue"].shown_key, "bold $accent"),
+                          " goes to another queue.")]  # fmt: skip
+        if session.walk is not None and session.walk.total:
+            return [
+                words(("Every memory is decided. ", "bold $success")),
+                words((f" {keymap['review.undo'].shown_key} ", "bold $accent"), "takes the last decision back; ",
+                      (keymap["review.filter"].shown_key, "bold $accent"), " state:all shows them all; ",
+                      (keymap["app.dataset"].shown_key, "bold $accent"), " freezes a dataset."),
+            ]  # fmt: skip
+        return [
+            words("No memories yet: recall writes them, for every question the target was asked."),
+            words((f" {keymap['review.recall'].shown_key} ", "bold $accent"), "starts it."),
+        ]
+
+    def _draw_header(self) -> None:
+        session = self.session
+        walk = session.walk
+        if walk is None:
+            return
+        counts = walk.counts
+        decided = counts["accepted"] + counts["rejected"]
+        left = walk.total - decided
+        what = session.filter_text or "all"
+        queue = "" if session.kind == "memory" else f"{NAMES[session.kind]} · "
+        order = f" · by {session.order}" if session.kind == "memory" else ""
+        right = f"{decided:,}/{walk.total:,}"
+        if decided:
+            right += f" · {counts['accepted'] / decided:.0%} kept"
+        rate = session.per_minute
+        if rate:
+            right += f" · {rate:.0f}/min · ~{duration(60 * left / rate)} left"
+        place = f" · {session.place + 1:,} of {len(walk.ids):,}" if walk.ids else ""
+        ranged = f" · range of {len(session.chosen())}" if session.anchor is not None else ""
+        lead = f" {queue}{what}{order}{place}{ranged}"
+        gap = max(2, self.query_one("#header").size.width - len(lead) - len(right) - 1)
+        self.query_one("#header", Words).put((lead, "bold"), " " * gap, (right, "$quiet"), layout=False)
+        self.query_one("#rule", Words).put(("─" * self.query_one("#rule").size.width, "$quiet"), layout=False)
+
+    def _draw_recent(self) -> None:
+        done = [
+            f"{GLYPHS[each.state][0]} {label(each.card, 22)}" + (f" ({each.reason})" if each.reason else "")
+            for each in self.session.recent
+        ]
+        self.query_one("#recent", Words).put((" " + "   ".join(reversed(done)), "$quiet"), layout=False)
+
+    @on(CardView.Resized)
+    def lay_out_again(self) -> None:
+        """The card has another size, or is seen again."""
+        if self.session.walk is not None:
+            self.draw()
+
+    def _fill_list(self) -> None:
+        walk = self.session.walk
+        self.query_one("#list", LineList).fill(len(walk.ids) if walk else 0, self._row, self.session.place)
+
+    def _row(self, place: int) -> list[Part]:
+        card = self.session.card_at(place)
+        if card is None:
+            return [("gone", "$quiet")]
+        glyph, style = GLYPHS[card.state]
+        chosen = "▌" if self.session.anchor is not None and place in self.session.chosen() else " "
+        return [chosen, (f"{glyph or '·'} {card.state:<9}", style), row_words(card)]
+
+    @on(LineList.Moved, "#list")
+    def list_moved(self, event: LineList.Moved) -> None:
+        """The cursor of the list is the place in the queue."""
+        if self.has_class("-listing"):
+            self.session.place = event.place
+            self._draw_header()
+            if self.session.anchor is not None:
+                event.list.refresh()
+
+    @on(LineList.Chosen, "#list")
+    def list_chosen(self, event: LineList.Chosen) -> None:
+        """Back to the card."""
+        self.session.place = event.place
+        self._show_list(False)
+
+    def _show_list(self, shown: bool) -> None:
+        self.set_class(shown, "-listing")
+        if shown:
+            self.set_focus(self.query_one("#list", LineList))
+        else:
+            self.set_focus(None)
+        self.draw()
+
+    def _moved(self) -> None:
+        self.query_one("#list", LineList).go_to(self.session.place)
+        self.draw()
