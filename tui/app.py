@@ -330,6 +330,8 @@ class Workbench(App[int]):
         await try_sample(self)
 
     async def _watch_runs(self) -> None:
+        if self._runs_reader is not None:
+            await asyncio.to_thread(self._runs_reader.look)  # The first look reads every log from its start.
         while self.workspace is not None:
             self._look_at_runs()
             await asyncio.sleep(WATCH_SECONDS)

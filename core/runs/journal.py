@@ -21,6 +21,7 @@ from core.atomic import write_atomically
 from core.errors import UsageError
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "lost"]
+EVENTS = "events.jsonl"
 LOCK_PATIENCE = 1.0
 """Seconds: somebody who only asks whether a lock is held holds it for a moment."""
 LOCK_POLL = 0.02
@@ -97,7 +98,7 @@ def load_run(runs: Path, run_id: str) -> Run:
     elif (folder / "state.json").exists():
         final = json.loads((folder / "state.json").read_text("utf-8"))
         state, result = final["state"], final["result"]
-    elif (folder / "events.jsonl").exists():
+    elif (folder / EVENTS).exists():
         state = "lost"
     return Run(
         folder.name, request["kind"], request["entry"], request["params"], request["created"], state, result, folder
@@ -106,8 +107,18 @@ def load_run(runs: Path, run_id: str) -> Run:
 
 def list_runs(runs: Path) -> list[Run]:
     """Every run, oldest first."""
-    found = [load_run(runs, path.name) for path in _folders(runs, "*") if (path / "run.json").exists()]
-    return sorted(found, key=lambda run: (run.created, run.kind, int(run.id.rpartition("-")[2])))
+    return sorted((load_run(runs, name) for name in run_ids(runs)), key=lambda run: run_order(run.created, run.id))
+
+
+def run_ids(runs: Path) -> set[str]:
+    """The ids of every run that was asked for."""
+    return {path.name for path in _folders(runs, "*") if (path / "run.json").exists()}
+
+
+def run_order(created: str, run_id: str) -> tuple[str, str, int]:
+    """By when they were asked for; within a second, by kind and number."""
+    kind, _, number = run_id.rpartition("-")
+    return created, kind, int(number)
 
 
 def _folders(runs: Path, kind: str) -> list[Path]:
@@ -159,7 +170,7 @@ class EventLog:
     """Appends events; the sequence goes on where an earlier attempt stopped."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "events.jsonl"
+        self._path = folder / EVENTS
         last = 0
         kept = 0
         if self._path.exists():
@@ -183,7 +194,7 @@ class EventLog:
 
 def read_events(folder: Path, offset: int = 0) -> tuple[list[Event], int]:
     """Whole events from a byte offset on, and the offset to go on from."""
-    path = folder / "events.jsonl"
+    path = folder / EVENTS
     if not path.exists():
         return [], 0
     with path.open("rb") as file:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.runs.journal import Event, Run, State, is_alive, list_runs, load_run, read_events
+from core.runs.journal import EVENTS, Event, Run, State, is_alive, load_run, read_events, run_ids, run_order
 
 LOG_LINES = 500
 """Lines of a run's log that a picture keeps."""
@@ -90,6 +90,8 @@ class RunReader:
 
     def look(self) -> RunPicture:
         """The run now. The same object comes back while nothing has changed."""
+        if self._picture is not None and self._picture.state != "running" and self._size() == self._offset:
+            return self._picture  # What does not run changes only by a word in its log: the first one of a resume.
         alive = is_alive(self._run.folder)
         events, self._offset = read_events(self._run.folder, self._offset)
         if self._picture is not None and not events and alive == (self._picture.state == "running"):
@@ -105,6 +107,12 @@ class RunReader:
             **self._values,
         )  # fmt: skip
         return self._picture
+
+    def _size(self) -> int:
+        try:
+            return (self._run.folder / EVENTS).stat().st_size
+        except OSError:
+            return 0
 
     def _take(self, event: Event) -> None:
         payload = event.payload
@@ -143,13 +151,13 @@ class RunsReader:
 
     def look(self) -> tuple[RunPicture, ...]:
         """The runs now."""
-        pictures = []
-        for run in reversed(list_runs(self._runs)):
-            reader = self._readers.get(run.id)
-            if reader is None:
-                reader = self._readers[run.id] = RunReader(run)
-            pictures.append(reader.look())
-        return tuple(pictures)
+        names = run_ids(self._runs)
+        for name in names - self._readers.keys():
+            self._readers[name] = RunReader(load_run(self._runs, name))
+        for name in self._readers.keys() - names:
+            del self._readers[name]
+        pictures = [reader.look() for reader in self._readers.values()]
+        return tuple(sorted(pictures, key=lambda picture: run_order(picture.created, picture.id), reverse=True))
 
 
 def _told(payload: dict[str, Any]) -> str:
