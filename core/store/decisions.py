@@ -43,6 +43,13 @@ def list_decisions(db: Database) -> list[DecisionRow]:
     return [DecisionRow(*row) for row in db.rows(f"SELECT {_COLUMNS} FROM decision ORDER BY id")]
 
 
+def standing_decisions(db: Database) -> list[DecisionRow]:
+    """For each card that is decided, the decision it stands by, in the order they were made."""
+    columns = ", ".join(f"decision.{name}" for name in _COLUMNS.split(", "))
+    rows = db.rows(f"SELECT {columns} FROM card_state JOIN decision ON decision.id = decision_id ORDER BY decision.id")
+    return [DecisionRow(*row) for row in rows]
+
+
 def decisions_of_batch(db: Database, batch: str) -> list[DecisionRow]:
     return [
         DecisionRow(*row) for row in db.rows(f"SELECT {_COLUMNS} FROM decision WHERE batch = ? ORDER BY id", (batch,))

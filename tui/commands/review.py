@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import getpass
+import sys
 from dataclasses import asdict
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from core.atomic import write_atomically
 from core.errors import UsageError
+from core.review.carrying import export_decisions, import_decisions, to_line
 from core.review.decisions import Actor, Decision, decide, redo, undo
 from core.review.queue import card, decide_by_threshold, stats
 from core.store.memories import ReviewRow, pending_memories
-from tui.face import Face, command
+from tui.face import DONE_IN_PART, Face, command
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -41,8 +45,16 @@ def review(
     redo_last: Annotated[bool, typer.Option("--redo", help="Bring it back.")] = False,
     by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides; default: you.")] = "",
     show_stats: Annotated[bool, typer.Option("--stats", help="Only count.")] = False,
+    export_to: Annotated[
+        Path | None, typer.Option("--export", metavar="F", help="Write decisions as JSON lines.")
+    ] = None,
+    import_from: Annotated[
+        Path | None, typer.Option("--import", metavar="F", help="Take decisions from a file.")
+    ] = None,
 ) -> None:
     """Show, accept, reject or edit memories; every decision is kept with who made it.
+
+    On a terminal and without options it opens the screen.
 
     --auto T accepts what saves at least T bits per question token over an unrelated passage, and rejects the rest, as
     a rule by name, never as a person.
@@ -51,14 +63,23 @@ def review(
     """
     workspace = face.workspace()
     database = workspace.database
-    chosen = [decide_id is not None, auto is not None, undo_last, redo_last]
+    chosen = [decide_id is not None, auto is not None, undo_last, redo_last, bool(export_to), bool(import_from)]
     if sum(chosen) > 1:
-        raise UsageError("one thing at a time: --decide, --auto, --undo or --redo", "call it once for each")
+        raise UsageError(
+            "one thing at a time: --decide, --auto, --undo, --redo, --export or --import", "call it once for each"
+        )
+    on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if on_terminal and not (any(chosen) or next_cards or show_stats or verb or face.json):
+        from tui.app import Options, open_workbench
+        from tui.keys import load_keymap
+
+        raise typer.Exit(open_workbench(Options(workspace.root, "review"), load_keymap()))
     if verb is not None and decide_id is None:
         raise UsageError(f"{verb.value} what?", f"simulee review --decide ID {verb.value}")
     actor = Actor("person", by or getpass.getuser())
     lines: list[str] = []
     items: list[dict[str, Any]] = []
+    carried_counts: dict[str, int] = {}
     if decide_id is not None:
         if verb is None:
             raise UsageError("decide what?", "simulee review --decide ID accept|reject|edit|defer|flag")
@@ -73,6 +94,17 @@ def review(
     elif undo_last or redo_last:
         affected = (undo if undo_last else redo)(database, actor)
         lines.append(f"{'took back' if undo_last else 'brought back'} {len(affected)} decisions")
+    elif export_to is not None:
+        carried = list(export_decisions(workspace))
+        write_atomically(export_to, "".join(to_line(each) + "\n" for each in carried))
+        lines.append(f"{len(carried)} decisions in {export_to}")
+        carried_counts = {"exported": len(carried)}
+    elif import_from is not None:
+        taken, same, refused = import_decisions(workspace, import_from)
+        for each in refused[:20]:
+            face.note(f"line {each.line}: {each.reason}")
+        carried_counts = {"imported": taken, "same": same, "refused": len(refused)}
+        lines.append(f"took {taken} decisions, {same} stood so already, {len(refused)} refused")
     elif not show_stats:
         for row in pending_memories(database)[: next_cards or 1]:
             items.append(_item(row))
@@ -82,7 +114,9 @@ def review(
         f"{counts.pending} pending, {counts.accepted} accepted, {counts.rejected} rejected,"
         f" {counts.deferred} deferred, {counts.flagged} flagged"
     )
-    face.result({**asdict(counts), "items": items}, lines)
+    face.result({**asdict(counts), "items": items, **carried_counts}, lines)
+    if carried_counts.get("refused"):
+        raise typer.Exit(DONE_IN_PART)
 
 
 def _item(row: ReviewRow) -> dict[str, Any]:

@@ -1,0 +1,54 @@
+"""Decisions go to another workspace and come back the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.review.decisions import Actor, Decision, decide, undo
+from core.store.decisions import card_states, list_decisions
+from core.workspace import Workspace
+from tests.review_rows import fill
+
+NELL = Actor("person", "Nell")
+
+
+def test_decisions_carry_over_once_and_say_where_they_came_from(
+    workspace: Workspace, tmp_path: Path, simulee: Callable[..., Any]
+) -> None:
+    fill(workspace.database, 10)
+    other = Workspace.create(tmp_path / "other", "Ada Marlow")
+    fill(other.database, 10)
+    decide(workspace.database, NELL, [Decision("m000001", "accept"), Decision("m000002", "reject", "off topic")])
+    decide(workspace.database, NELL, [Decision("m000003", "edit", text="I kept it.")])
+    decide(workspace.database, NELL, [Decision("m000004", "accept")])
+    undo(workspace.database, NELL)
+    file = tmp_path / "decisions.jsonl"
+    assert simulee("review", "--export", file, "-w", workspace.root).returncode == 0
+    done = simulee("review", "--import", file, "-w", other.root, "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["imported"] == 3
+    assert card_states(other.database) == card_states(workspace.database)
+    assert {(row.actor_kind, row.actor) for row in list_decisions(other.database)} == {("import", "decisions.jsonl")}
+    again = simulee("review", "--import", file, "-w", other.root, "--json")
+    assert json.loads(again.stdout)["same"] == 3
+    assert len(list_decisions(other.database)) == 3
+
+
+def test_lines_that_are_none_and_unknown_cards_are_refused_and_the_rest_is_taken(
+    workspace: Workspace, tmp_path: Path, simulee: Callable[..., Any]
+) -> None:
+    fill(workspace.database, 5)
+    good = {"card_kind": "memory", "card_uid": "m000001", "verb": "accept"}
+    lines = ["{", json.dumps(good | {"verb": "burn"}), json.dumps(good | {"card_uid": "gone"}), json.dumps(good), ""]
+    file = tmp_path / "decisions.jsonl"
+    file.write_text("\n".join(lines), "utf-8")
+    done = simulee("review", "--import", file, "-w", workspace.root)
+    assert done.returncode == 3
+    assert "line 3: no memory gone here" in done.stderr
+    assert "took 1 decisions, 0 stood so already, 3 refused" in done.stdout
+    missing = simulee("review", "--import", tmp_path / "none", "-w", workspace.root)
+    assert missing.returncode == 1
+    assert "cannot be read" in missing.stderr
