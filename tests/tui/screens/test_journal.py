@@ -19,7 +19,7 @@ from core.errors import UsageError
 from core.store.documents import list_documents
 from core.store.sources import list_sources
 from core.workspace import Workspace
-from tui.widgets.text import Page
+from tui.widgets.inputs import Page
 
 HOSTILE = "x" * 10_000 + " \x1b]52;c;aGk=\x07 [/nope] \u202e reversed"
 

@@ -12,7 +12,8 @@ from textual.timer import Timer
 from core.errors import SimuleeError
 from tui.screens.stage import Stage
 from tui.widgets.editing import edit_outside
-from tui.widgets.text import Page, Words
+from tui.widgets.inputs import Page
+from tui.widgets.text import Words
 
 if TYPE_CHECKING:
     from core.corpus.journal import Draft
