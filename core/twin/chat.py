@@ -73,7 +73,7 @@ class Conversation:
         self.adapter = parts.adapter(options.adapter)
         if session_id is not None:
             self._go_on(session_id)
-        self._before = as_of_day(self._options.as_of)
+        self._before = _as_of_day(self._options.as_of)
         self._renderer = parts.renderer(parts.base(self.adapter))
         self._length = min(self._options.manner.max_tokens, LONGEST_ANSWER)
 
@@ -156,7 +156,7 @@ class Conversation:
             self.adapter = _adapter_of_session(self._parts, adapter_id)
         elif asked != adapter_id:
             raise UsageError(f"session {session_id} speaks with another adapter", "begin a new session for this one")
-        if self._options.as_of and as_of_day(self._options.as_of) != as_of_day(as_of):
+        if self._options.as_of and _as_of_day(self._options.as_of) != _as_of_day(as_of):
             raise UsageError(
                 f"session {session_id} is set at {as_of or 'today'}", "begin a new session for another date"
             )
@@ -264,8 +264,7 @@ def _adapter_of_session(parts: Parts, adapter_id: int | None) -> AdapterRow | No
     return next((each for each in list_adapters(parts.workspace.database) if each.id == adapter_id), None)
 
 
-def as_of_day(text: str) -> int | None:
-    """The day before which passages are visible, None for no limit. Raises UsageError for what is no date."""
+def _as_of_day(text: str) -> int | None:
     if not text:
         return None
     day = as_of_request(text)

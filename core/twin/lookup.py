@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.dates import as_of_request
 from core.errors import UsageError
-from core.models.embedder import Embedder
 from core.models.packaged import resolve_embedder
 from core.models.roles import embedder_of
-from core.recall.run import recallable_words
 from core.retrieval.search import Found, Mode, Query, Searcher
 from core.store.chunks import count_chunks
-from core.twin.chat import as_of_day
 from core.workspace import Workspace
 
 
@@ -26,8 +24,9 @@ def look_up(workspace: Workspace, words: str, as_of: str = "") -> tuple[tuple[Fo
         raise UsageError("nothing is embedded yet", "simulee import SOURCE, then simulee embed")
     settings = workspace.settings
     mode: Mode = settings.retrieval.mode if embeds_lightly(workspace) else "lexical"
-    query = Query(words, settings.retrieval.k, as_of_day(as_of), mode, settings.retrieval.include_undated)
-    found = Searcher(workspace, lambda: _embedder(workspace)).search(query, recallable_words(workspace))
+    before = as_of_request(as_of) if as_of else None
+    query = Query(words, settings.retrieval.k, before, mode, settings.retrieval.include_undated)
+    found = Searcher(workspace, lambda: embedder_of(settings)).search(query)
     return tuple(found), "by words" if mode == "lexical" else "as the twin finds them"
 
 
@@ -39,7 +38,3 @@ def embeds_lightly(workspace: Workspace) -> bool:
     from core.models.bert import can_read
 
     return can_read(where)
-
-
-def _embedder(workspace: Workspace) -> Embedder:
-    return embedder_of(workspace.settings)

@@ -172,17 +172,18 @@ class ChatScreen(Stage):
         session = sitting.transcript.session if sitting.transcript else None
         adapter = session.adapter if session else sitting.adapter
         told = [
-            f"Chat   {f'twin {adapter}' if adapter else 'the bare base model'}",
+            f"twin {adapter}" if adapter else "base model",
             f"as of {sitting.as_of or 'today'}",
             f"memories {'on' if sitting.memories else 'off'}",
-            *([f"you are {sitting.speaker}"] if sitting.speaker else []),
+            *([f"with {short_name(sitting.speaker)}"] if sitting.speaker else []),
         ]
         left = " · ".join(told)
         right = f"{self._server_words()}   {f'session {session.id}' if session else 'new session'}"
         header = self.query_one("#header", Words)
         width = max(1, header.size.width)
         room = max(0, width - len(right))
-        header.put((left[: max(0, room - 2)].ljust(room), "bold"), right, layout=False)
+        title = "Chat   " if len(left) + 9 <= room else ""
+        header.put((f"{title}{left}"[: max(0, room - 2)].ljust(room), "bold"), right, layout=False)
         self.query_one("#rule", Words).put("─" * width, layout=False)
 
     def _server_words(self) -> str:
