@@ -33,17 +33,23 @@ def assign_splits(workspace: Workspace) -> dict[str, str]:
     """
     database = workspace.database
     with database.write():
-        conversations = trainable_conversations(database)
-        known = splits(database)
-        if not any(split == "heldout" for split, _ in known.values()):
-            for uid, split in _latest_aside(conversations, workspace.settings.dataset.heldout).items():
-                if known.get(uid, ("", "rule"))[1] == "rule":
-                    _set(database, uid, split, "rule")
-        for conversation in conversations:
-            if conversation.uid not in splits(database):
-                _set(database, conversation.uid, "train", "rule")
-    known = splits(database)
-    return {conversation.uid: known[conversation.uid][0] for conversation in conversations}
+        known = assigned_splits(workspace)
+        expected = expected_splits(workspace)
+        for uid, split in expected.items():
+            if known.get(uid) != split:
+                _set(database, uid, split, "rule")
+    return expected
+
+
+def expected_splits(workspace: Workspace) -> dict[str, str]:
+    """What ``assign_splits`` would return now; assigns nothing."""
+    conversations = trainable_conversations(workspace.database)
+    known = splits(workspace.database)
+    aside: dict[str, str] = {}
+    if not any(split == "heldout" for split, _ in known.values()):
+        by_rule = _latest_aside(conversations, workspace.settings.dataset.heldout)
+        aside = {uid: split for uid, split in by_rule.items() if known.get(uid, ("", "rule"))[1] == "rule"}
+    return {each.uid: aside.get(each.uid) or known.get(each.uid, ("train", ""))[0] for each in conversations}
 
 
 def hold_out(workspace: Workspace, references: Sequence[str]) -> None:

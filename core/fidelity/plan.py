@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.corpus.holdout import assigned_splits
+from core.corpus.holdout import expected_splits
 from core.errors import UsageError
 from core.fidelity.systems import chosen_systems
 from core.store.adapters import AdapterRow, active_adapter, find_adapter, list_adapters
@@ -63,7 +63,7 @@ def plan(workspace: Workspace, params: dict[str, Any]) -> Plan:
     wanted = chosen_systems(params.get("systems"))
     parts = weights.parts()
     systems = tuple(system.name for system in wanted if system.weights in parts)
-    held = [uid for uid, split in assigned_splits(workspace).items() if split == "heldout"]
+    held = {uid for uid, split in expected_splits(workspace).items() if split == "heldout"}
     counts = [
         len([each for each in exchanges_of(workspace.database, row.id) if each.question][: params.get("limit") or None])
         for row in trainable_conversations(workspace.database)
@@ -72,7 +72,7 @@ def plan(workspace: Workspace, params: dict[str, Any]) -> Plan:
     if not any(counts):
         raise UsageError(
             "no conversation is held out, so there is nothing to measure against",
-            "import at least four dated interviews, then `simulee dataset build`",
+            "import at least four dated interviews, or name one: simulee dataset build --heldout ID",
         )
     if weights.control:
         weights.control[0].database.close()

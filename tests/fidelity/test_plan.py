@@ -1,0 +1,116 @@
+"""What an evaluation will measure, said before it starts: which systems, on how many questions, for how long."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.corpus.holdout import assign_splits, assigned_splits, expected_splits
+from core.errors import UsageError, WorkspaceError
+from core.fidelity.launch import evaluate_params
+from core.fidelity.plan import plan
+from core.store.adapters import AdapterRow, put_adapter
+from core.store.conversations import trainable_conversations
+from core.store.datasets import ExampleRow, put_dataset
+from core.store.scorecards import put_scorecard
+from core.workspace import Workspace
+
+
+@pytest.fixture
+def interviewed(
+    workspace: Workspace, write_interview: Callable[..., Path], import_paths: Callable[..., Any]
+) -> Workspace:
+    """Six interviews of three questions, the last two of them held out."""
+    exchanges = [(f"Part {n}?", f"The {n} lamps burned.") for n in range(3)]
+    import_paths(workspace, [write_interview(f"{year}-05-01", exchanges) for year in range(2010, 2016)])
+    assign_splits(workspace)
+    return workspace
+
+
+def _adapter(workspace: Workspace, name: str, memories: int, dataset: int | None = None) -> None:
+    with workspace.database.write():
+        put_adapter(
+            workspace.database,
+            AdapterRow(0, name, dataset, name, "SmolLM2-135M-Instruct", "r", memories, f"adapters/{name}", "h", {}, ""),
+        )
+
+
+def test_without_an_adapter_only_the_base_is_measured(interviewed: Workspace) -> None:
+    found = plan(interviewed, evaluate_params())
+    assert (found.adapter, found.systems) == ("", ("b0", "b2"))
+    assert found.missing == ("b3", "b4", "b4-shuffled", "b4-control")
+    assert (found.interviews, found.questions, found.measured) == (2, 6, False)
+    assert found.seconds > 20
+
+
+def test_what_nothing_has_set_aside_yet_is_foreseen_and_not_set_aside(
+    workspace: Workspace, write_interview: Callable[..., Path], import_paths: Callable[..., Any]
+) -> None:
+    import_paths(workspace, [write_interview(f"{year}-05-01", [("Who?", "I.")]) for year in range(2010, 2016)])
+    assert plan(workspace, evaluate_params()).questions == 2
+    assert not assigned_splits(workspace)
+    assert expected_splits(workspace) == assign_splits(workspace) == assigned_splits(workspace)
+
+
+def test_adapters_bring_their_systems_and_a_limit_fewer_questions(interviewed: Workspace) -> None:
+    _adapter(interviewed, "sft-1", 1)
+    _adapter(interviewed, "sft-2", 0)
+    found = plan(interviewed, evaluate_params(limit=2))
+    assert (found.adapter, found.systems) == ("sft-1", ("b0", "b2", "b3", "b4", "b4-shuffled"))
+    assert found.questions == 4
+    assert plan(interviewed, evaluate_params("b0, b4")).systems == ("b0", "b4")
+
+
+def test_time_is_that_of_the_slowest_evaluation_here(interviewed: Workspace) -> None:
+    for seconds in (120.0, 12.0):  # The second one found most answers in the cache.
+        card = {"interviews": [{"exchanges": 6}], "systems": {"b0": {}, "b2": {}}, "seconds": seconds}
+        with interviewed.database.write():
+            put_scorecard(interviewed.database, None, None, card, "2026-01-01")
+    found = plan(interviewed, evaluate_params())
+    assert (found.seconds, found.measured) == (120.0, True)
+
+
+def test_an_adapter_that_saw_what_is_held_out_is_left_out_with_a_note(interviewed: Workspace) -> None:
+    splits = assign_splits(interviewed)
+    held = next(row.uid for row in trainable_conversations(interviewed.database) if splits[row.uid] == "heldout")
+    with interviewed.database.write():
+        row = ExampleRow(0, 0, "train", held, [], 10, 5, ())
+        number = put_dataset(interviewed.database, "h", {}, 0, "2026-01-01", [row])
+    _adapter(interviewed, "sft-1", 1, number)
+    found = plan(interviewed, evaluate_params())
+    assert "b4" in found.missing
+    assert found.notes == ("sft-1 was trained on 1 of the held-out conversations, so it is not measured.",)
+
+
+def test_what_the_run_would_refuse_is_refused_before_it(interviewed: Workspace, tmp_path: Path) -> None:
+    _adapter(interviewed, "sft-2", 0)
+    with pytest.raises(UsageError, match="no system 'b9'"):
+        plan(interviewed, evaluate_params("b9"))
+    with pytest.raises(UsageError, match="no adapter 'sft-9'"):
+        plan(interviewed, evaluate_params(adapter="sft-9"))
+    with pytest.raises(UsageError, match="without memories"):
+        plan(interviewed, evaluate_params(adapter="sft-2"))
+    with pytest.raises(WorkspaceError, match="does not exist"):
+        plan(interviewed, evaluate_params(control=tmp_path / "nowhere"))
+    other = Workspace.create(tmp_path / "other", "Rex")
+    with pytest.raises(UsageError, match="has no trained adapter"):
+        plan(interviewed, evaluate_params(control=other.root))
+    other.database.close()
+
+
+def test_with_nothing_held_out_it_says_what_to_import(workspace: Workspace) -> None:
+    with pytest.raises(UsageError, match="no conversation is held out"):
+        plan(workspace, evaluate_params())
+
+
+def test_the_command_says_it_and_starts_nothing(interviewed: Workspace, simulee: Callable[..., Any]) -> None:
+    told = simulee("evaluate", "--estimate", "--json", cwd=interviewed.root)
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["estimate"]["questions"] == 6
+    plain = simulee("evaluate", "--estimate", cwd=interviewed.root).stdout
+    assert "6 questions of 2 held-out interviews" in plain
+    assert not list(interviewed.runs.glob("evaluate-*"))
