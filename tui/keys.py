@@ -155,8 +155,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("evaluate.resume", "resume", "r"),
     # Chat
     Action("chat.write", "write", "i"),
-    Action("chat.stop", "stop", "ctrl+x", footer=False),
-    Action("chat.receipt", "open a receipt", "enter", footer=False),
+    Action("chat.stop", "stop", "x"),
+    Action("chat.receipt", "receipt", "enter"),
     Action("chat.good", "good", "plus"),
     Action("chat.bad", "bad", "minus"),
     Action("chat.correct", "correct", "c"),

@@ -26,6 +26,7 @@ class Sitting:
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
         self._talk: Talk | None = None
+        self._asking = False
         self.session: int | None = None
         """None until the first question of a talk is stored."""
         self.as_of = ""
@@ -38,8 +39,8 @@ class Sitting:
 
     @property
     def live(self) -> Live | None:
-        """The answer that is under way."""
-        return self._talk.live if self._talk is not None and self._talk.busy else None
+        """The answer that is under way, until what came of it is read from the store."""
+        return self._talk.live if self._talk is not None and self._asking else None
 
     @property
     def last_live(self) -> Live | None:
@@ -109,12 +110,19 @@ class Sitting:
 
     async def ask(self, text: str, again: bool, begun: Callable[[], None]) -> Live | None:
         """Ask, and wait until what came of it is stored and read. None where an answer is under way already."""
-        from core.twin.client import Question
-
         talk = self._talk
-        if talk is None or talk.busy:
+        if talk is None or self._asking:
             return None
         self.failure = None
+        self._asking = True
+        try:
+            return await self._ask(talk, text, again, begun)
+        finally:
+            self._asking = False
+
+    async def _ask(self, talk: Talk, text: str, again: bool, begun: Callable[[], None]) -> Live:
+        from core.twin.client import Question
+
         session, before = self.session, self.transcript
         question = Question(text, session, again, "" if session else self.as_of, self.memories, self.speaker)
         asking = asyncio.ensure_future(talk.ask(question))
