@@ -19,10 +19,11 @@ from core.corpus.opening import open_source
 from core.corpus.records import Conversation, Document, DocumentKind, Issue, Options, Record, Turn, Use, sort_of
 from core.corpus.sniffing import Choice, choose_each, importer_named
 from core.corpus.typed_paths import refuse_addresses
+from core.corpus.uses import use_of
 from core.dates import DateSpan
 from core.errors import ImportFailed
 from core.runs.job import Job
-from core.settings import PrivacySettings, Settings
+from core.settings import Settings
 from core.store import conversations as store_conversations
 from core.store.conversations import ConversationRow, ExchangeRow, TurnRow
 from core.store.database import Database
@@ -33,7 +34,6 @@ from core.workspace import Workspace
 
 KIND = "import"
 ENTRY = "core.corpus.importing:run"
-STRICTEST_FIRST: tuple[Use, ...] = ("none", "recall", "train")
 BATCH = 200
 """Records of one transaction."""
 
@@ -164,19 +164,6 @@ def import_source(
             }
         )
     return report
-
-
-def use_of(sorts: Iterable[str], privacy: PrivacySettings) -> Use:
-    """The strictest use that any of these sorts of records (``sort_of``) asks for."""
-    return min((_use_of_sort(sort, privacy) for sort in sorts), key=STRICTEST_FIRST.index, default="train")
-
-
-def _use_of_sort(sort: str, privacy: PrivacySettings) -> Use:
-    if sort == "private conversation":
-        return privacy.direct_messages
-    if sort.endswith("journal"):
-        return privacy.journal
-    return "recall" if sort.endswith("profile") or sort.startswith("private") else "train"
 
 
 class _Sink:

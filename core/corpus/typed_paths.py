@@ -65,10 +65,9 @@ def complete(text: str) -> Completion:
         return Completion("~/")
     folder_text, _, start = text.rpartition("/")
     folder_text += "/" if "/" in text else ""
-    folder = Path(folder_text or ".").expanduser() if "\0" not in text else Path(os.devnull)
     names = []
     try:
-        with os.scandir(folder) as entries:
+        with os.scandir(Path(folder_text or ".").expanduser()) as entries:
             for entry in islice(entries, ENTRIES):
                 hidden = entry.name.startswith(".") and not start.startswith(".")
                 if entry.name.startswith(start) and not hidden and not _UNTYPED.search(entry.name):

@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.corpus.importing import use_of
-from core.corpus.looking import Look, Sight
 from core.corpus.records import Issue, SpeakerSummary
 from core.corpus.reports import by_reason, is_unread, issues_of, report_line
+from core.corpus.uses import use_of
 from core.errors import SimuleeError
 from tui.widgets.text import Part
 
 if TYPE_CHECKING:
+    from core.corpus.looking import Look, Sight
     from core.corpus.recent import RecentPath
     from core.corpus.records import Use
     from core.settings import PrivacySettings
