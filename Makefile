@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: setup demo demo-quick test test-fast check format bench keys clean
+.PHONY: setup demo demo-quick test test-fast check format bench keys screens clean
 
 setup: $(READY)
 
@@ -45,6 +45,10 @@ bench: setup
 # The README's key table, from the registry of actions.
 keys: setup
 	$(BIN)/python -m tui.readme README.md
+
+# The README's pictures: of the sample, without models, or of a copy of a workspace: make screens WORKSPACE=demo
+screens: setup
+	$(BIN)/python -m bench.pictures $(WORKSPACE)
 
 clean:
 	rm -rf $(VENV) demo demo-quick build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

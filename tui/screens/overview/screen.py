@@ -82,7 +82,7 @@ class OverviewScreen(Stage):
         if seen is None:
             return
         parts: list[Part] = []
-        width = max(20, self.size.width - 16)
+        width = max(20, self.size.width - 17)
         for row in seen.rows:
             glyph, style = GLYPHS[row.state]
             text = row.text if len(row.text) <= width else row.text[: width - 1] + "…"
