@@ -70,24 +70,20 @@ class Workbench(App[int]):
     """The one app. Screens ask it for the workspace, for reads off the event loop, and for runs."""
 
     TITLE = "simulee"
-    CSS_PATH = [  # noqa: RUF012 - Textual's own shape
-        Path(__file__).with_name("workbench.tcss"),
-        # With the frame's, so that the first paint reads style sheets once.
-        Path(__file__).parent / "screens" / "overview" / "overview.tcss",
-    ]
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     AUTO_FOCUS = ""
-    DEFAULT_MODE = "work"
-    """The first screen is the mode's base: nothing else is painted before it."""
     BINDINGS = bindings_of("app")  # type: ignore[assignment]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual's own name and shape
 
     def __init__(self, options: Options | None = None, keymap: Keymap | None = None) -> None:
         self.options = options or Options()
-        super().__init__(
-            driver_class=ThriftyDriver if os.name == "posix" and "TEXTUAL_DRIVER" not in os.environ else None
-        )
+        self._first = self.options.screen or "overview"
+        # The frame's style sheet with the first screen's, so that the first paint reads style sheets once.
+        here = Path(__file__).parent
+        first = here / "screens" / _folder(self._first) / f"{_folder(self._first)}.tcss"
+        ours = os.name == "posix" and "TEXTUAL_DRIVER" not in os.environ
+        super().__init__(driver_class=ThriftyDriver if ours else None, css_path=[here / "workbench.tcss", first])
         self.keymap = keymap or Keymap()
         self.workspace: Workspace | None = None
         self.target = ""
@@ -104,7 +100,6 @@ class Workbench(App[int]):
         self._history: list[str] = []
         self._sent_keys: deque[tuple[Key, Widget]] = deque(maxlen=1024)
         self._opened = asyncio.Event()
-        self.add_mode(self.DEFAULT_MODE, cast(Any, self._first_stage))
         for theme in THEMES:
             self.register_theme(theme)
         wanted = self.options.theme if self.options.theme in self.available_themes else DARK
@@ -116,10 +111,10 @@ class Workbench(App[int]):
 
     # Opening and leaving
 
-    def _first_stage(self) -> Stage:
-        stage = self.stage(self.options.screen or "overview")
+    def get_default_screen(self) -> Screen[Any]:
+        stage = self.stage(self._first)
         stage._push_result_callback(stage, None)  # As a pushed screen has it: `switch_screen` takes it off.
-        return stage
+        return cast(Screen[Any], stage)
 
     async def on_mount(self) -> None:
         if not self.is_headless:
@@ -227,8 +222,7 @@ class Workbench(App[int]):
     def stage(self, name: str) -> Stage:
         """The screen of this name, made once."""
         if not self.is_screen_installed(name):
-            folder = "importing" if name == "import" else name  # `import` is a word of the language
-            module = importlib.import_module(f"tui.screens.{folder}.screen")
+            module = importlib.import_module(f"tui.screens.{_folder(name)}.screen")
             self.install_screen(module.screen(), name)
         return cast(Stage, self._installed_screens[name])
 
@@ -550,6 +544,11 @@ def open_workbench(options: Options, keymap: Keymap) -> int:
     app.run(mouse=mouse)
     app.close_lanes()
     return app.return_code or 0
+
+
+def _folder(screen: str) -> str:
+    """The folder of a screen; ``import`` is a word of the language."""
+    return "importing" if screen == "import" else screen
 
 
 def _over_ssh(environment: Mapping[str, str]) -> bool:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 
-from tui.beginning import make_one, open_one
 from tui.screens.stage import Stage
 from tui.widgets.frame import run_words
 from tui.widgets.text import Part, Words
@@ -119,10 +118,14 @@ class OverviewScreen(Stage):
 
     async def action_new(self) -> None:
         """Begin an empty workspace."""
+        from tui.beginning import make_one
+
         await make_one(self.bench)
 
     async def action_open(self) -> None:
         """Open another workspace."""
+        from tui.beginning import open_one
+
         await open_one(self.bench)
 
     def place(self) -> dict[str, Any]:
