@@ -103,7 +103,9 @@ class Workbench(App[int]):
         for theme in THEMES:
             self.register_theme(theme)
         wanted = self.options.theme if self.options.theme in self.available_themes else DARK
-        self.set_reactive(App.theme, wanted)  # Set, not changed: the style sheets are then read once, not twice.
+        # Set rather than changed: the style sheets, not read yet, are then read once and not twice.
+        self.set_reactive(App.theme, wanted)
+        self.stylesheet.set_variables(self.get_css_variables())
         if self.keymap.overrides:
             self.set_keymap(self.keymap.overrides)
         if os.environ.get("SIMULEE_REDUCED_MOTION"):

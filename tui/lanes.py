@@ -1,4 +1,4 @@
-"""Work off the event loop: a lane is one thread with its own connection to the workspace; work on it keeps its order."""
+"""Work off the event loop: a lane is one thread with its own connection to the workspace, and keeps its order."""
 
 from __future__ import annotations
 

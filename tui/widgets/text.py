@@ -102,11 +102,3 @@ class PaintedText(LineFilter):
             else Segment(safe(segment.text).replace("\n", "␊").replace("\t", " "), segment.style)
             for segment in segments
         ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in ("Field", "Page"):
-        from tui.widgets import inputs
-
-        return getattr(inputs, name)
-    raise AttributeError(name)

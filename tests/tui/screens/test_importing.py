@@ -14,8 +14,8 @@ from core.store.conversations import exchanges_of, list_conversations
 from core.workspace import Workspace
 from tui.screens.importing.parts import IssuesBox
 from tui.widgets.boxes import ChoiceBox, ShowBox
+from tui.widgets.inputs import Field
 from tui.widgets.line_list import LineList
-from tui.widgets.text import Field
 
 CHAT = "".join(f"14/02/2019, 18:{minute} - {who}: words number {minute}\n" for minute, who in
                [(14, "Mags"), (15, "Ada M."), (16, "Mags"), (17, "Ada M."), (18, "Mags")])  # fmt: skip

@@ -16,8 +16,9 @@ from tui.safe_text import safe_line
 from tui.screens.chat.talk import Live
 from tui.widgets.boxes import Box, ShowBox
 from tui.widgets.editing import EditInPlace
+from tui.widgets.inputs import Field
 from tui.widgets.line_list import LineList
-from tui.widgets.text import Field, Part, Words, badge
+from tui.widgets.text import Part, Words, badge
 
 if TYPE_CHECKING:
     from core.retrieval.search import Found

@@ -20,7 +20,8 @@ from tui.screens.chat.sitting import Sitting
 from tui.screens.chat.talk import Live
 from tui.screens.stage import Stage
 from tui.widgets.frame import GLYPHS
-from tui.widgets.text import Field, Part, Words, line
+from tui.widgets.inputs import Field
+from tui.widgets.text import Part, Words, line
 from tui.widgets.transcript import TalkRow, TalkView, wrapped
 
 if TYPE_CHECKING:

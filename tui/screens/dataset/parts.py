@@ -30,7 +30,7 @@ class SampleView(VerticalScroll, can_focus=True):
         for message in messages:
             who = target if message["role"] == "assistant" else message["role"]
             trained = bool(message["trained"])
-            widgets.append(Words((f"{who}{': trained' if trained else ''}", "$text-muted"), classes="plain"))
+            widgets.append(Words((f"{who}{': trained' if trained else ''}", "$quiet"), classes="plain"))
             widgets.append(_words(message["content"], trained))
         await self._replace(widgets)
 
@@ -40,7 +40,7 @@ class SampleView(VerticalScroll, can_focus=True):
 
     async def say(self, text: str) -> None:
         """A word instead of a sample."""
-        await self._replace([Words((text, "$text-muted"))])
+        await self._replace([Words((text, "$quiet"))])
 
     async def _replace(self, widgets: Sequence[Words]) -> None:
         async with self.batch():
@@ -67,7 +67,7 @@ class HoldBox(Box[list[str]]):
 
     def inside(self) -> ComposeResult:
         yield LineList(empty="there is no conversation to hold out")
-        yield Words(("space marks · enter builds so · esc closes", "$text-muted"), id="hint")
+        yield Words(("space marks · enter builds so · esc closes", "$quiet"), id="hint")
 
     def on_mount(self) -> None:
         held = self.query_one(LineList)

@@ -43,7 +43,7 @@ def figure_lines(sight: DatasetSight, verdict: RunPicture | None, keys: dict[str
         _titled(
             "Recall",
             f"+ {seen.recall['kept']:,} kept   · {seen.recall['none']:,} none   ✗ {seen.recall['wrong']:,} wrong",
-            (f"   {seen.failed_recall:.0%} were to fail on purpose", "$text-muted"),
+            (f"   {seen.failed_recall:.0%} were to fail on purpose", "$quiet"),
         ),
         _titled(
             "Tokens",
@@ -76,11 +76,11 @@ def figure_box(sight: DatasetSight, verdict: RunPicture | None) -> list[list[Par
 def sample_row(line: ExampleLine) -> list[Part]:
     """One sample in the list."""
     return [
-        (f" {line.position + 1:>6,} ", "$text-muted"),
+        (f" {line.position + 1:>6,} ", "$quiet"),
         f"{line.split:<10} ",
         f"{line.tokens:>6,} tokens, {line.trained_tokens:>5,} trained  ",
         _recall_words(line.recall),
-        (f"  {line.date or 'undated':<10} ", "$text-muted"),
+        (f"  {line.date or 'undated':<10} ", "$quiet"),
         line.title,
     ]
 
@@ -91,7 +91,7 @@ def sample_head(line: ExampleLine, place: int, count: int) -> list[Part]:
         (f" sample {line.position + 1:,}", "bold"),
         f" · {place + 1:,} of {count:,} · {line.split} · {line.tokens:,} tokens, {line.trained_tokens:,} trained ·"
         f" recall {', '.join(line.recall)}\n",
-        (f" {line.title} · {line.date or 'undated'}", "$text-muted"),
+        (f" {line.title} · {line.date or 'undated'}", "$quiet"),
     ]
 
 
@@ -101,7 +101,7 @@ def run_line(picture: RunPicture) -> list[Part]:
         return [("  " + run_words(picture), "$accent")]
     result: dict[str, Any] = picture.result
     parts: list[Part] = [("  " + run_words(picture), "$error"), f": {result.get('error', '')}"]
-    return [*parts, ("\n    " + str(result["hint"]), "$text-muted")] if result.get("hint") else parts
+    return [*parts, ("\n    " + str(result["hint"]), "$quiet")] if result.get("hint") else parts
 
 
 def spark(values: Sequence[int]) -> str:
@@ -129,7 +129,7 @@ def _verdict_parts(verdict: RunPicture | None, verify_key: str) -> list[Part]:
     leaks, parity = len(verdict.result["leaks"]), len(verdict.result["parity"])
     glyph, style = ("✗ ", "$error") if leaks or parity else ("✓ ", "$success")
     words = f"{leaks:,} leaks, {parity:,} differences from what the twin is asked"
-    return [(glyph, style), words, (f"   {verdict.id}, {verdict.ended[:10]}", "$text-muted")]
+    return [(glyph, style), words, (f"   {verdict.id}, {verdict.ended[:10]}", "$quiet")]
 
 
 def _length_row(seen: Composition) -> str:

@@ -120,7 +120,7 @@ class EvaluateScreen(Stage):
         try:
             plan, _, _ = await self.bench.read(plans, evaluate_params())
         except SimuleeError as error:
-            parts += [("! ", "$warning"), f"{error.message}\n  ", (error.hint, "$text-muted")]
+            parts += [("! ", "$warning"), f"{error.message}\n  ", (error.hint, "$quiet")]
         else:
             parts += [
                 "What the twin says to questions it never saw is compared with what was really answered.\n",
@@ -246,7 +246,7 @@ class EvaluateScreen(Stage):
             parts = interview_parts(now, place)
         elif now is not None and self._view == "questions" and place < len(self._questions):
             asked = self._questions[place]
-            parts = [(f" {asked.asker}: ", "bold"), asked.question[:400], (f"\n {asked.real[:200]}", "$text-muted")]
+            parts = [(f" {asked.asker}: ", "bold"), asked.question[:400], (f"\n {asked.real[:200]}", "$quiet")]
         elif now is not None and self._other() is not None and place < len(self._compared):
             parts = [(f" {self._compared[place].system}  ", "bold"), self._compared[place].title]
         elif now is not None and self._view == "ladder" and place < len(now.everything):
@@ -275,14 +275,14 @@ class EvaluateScreen(Stage):
             parts = [
                 (f"{GLYPHS['running']} {run.id} running  ", "bold $accent"), "█" * full + "·" * (BAR - full),
                 f" {run.share:.0%}  {run.what or 'loading the models'}{left}",
-                (f"   {keys['cancel']} stops", "$text-muted"),
+                (f"   {keys['cancel']} stops", "$quiet"),
             ]  # fmt: skip
         elif run is not None and run.state in ("failed", "cancelled", "lost"):
             style = "$warning" if run.state == "cancelled" else "$error"
             hint = "" if run.state != "failed" else f" · {run.result.get('hint', '')}"
             parts = [
                 (f"{GLYPHS[run.state]} {run.id} {run.state}: ", style), result_line(run)[:300] + hint[:300],
-                (f"   {keys['resume']} goes on", "$text-muted"),
+                (f"   {keys['resume']} goes on", "$quiet"),
             ]  # fmt: skip
         work.display = bool(parts)
         work.put(*parts)

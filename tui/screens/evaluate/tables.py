@@ -89,7 +89,7 @@ def system_parts(scored: Scored, name: str) -> list[Part]:
         gain = scored.card["differences"][name]
         says = "b4 is better" if gain["high"] < 0 else "b4 is worse" if gain["low"] > 0 else "no clear difference"
         figures.insert(0, says)
-    return [*parts, ("\n " + " · ".join(figures), "$text-muted")]
+    return [*parts, ("\n " + " · ".join(figures), "$quiet")]
 
 
 def notes_words(scored: Scored) -> str:
@@ -147,7 +147,7 @@ def interview_row(scored: Scored, place: int) -> list[Part]:
 def interview_parts(scored: Scored, place: int) -> list[Part]:
     interview = scored.card["interviews"][place]
     return [(f" {interview['title']}", "bold"), f" · {interview['date']} · {interview['exchanges']} questions",
-            ("\n bits per token of the real answers; the best system is bold", "$text-muted")]  # fmt: skip
+            ("\n bits per token of the real answers; the best system is bold", "$quiet")]  # fmt: skip
 
 
 def _width(name: str) -> int:
@@ -173,7 +173,7 @@ def question_row(scored: Scored, question: Question) -> list[Part]:
     rank = "" if main is None or main.rank is None else str(main.rank)
     likeness = "" if main is None or main.likeness is None else f"{main.likeness:.2f}"
     return [
-        (f" {question.place + 1:>3} {str(interview['date'])[:10]:<11}", "$text-muted"),
+        (f" {question.place + 1:>3} {str(interview['date'])[:10]:<11}", "$quiet"),
         f"{rank:>5}{likeness:>10}{gain:>8}   ",
         question.question[:200] or "(its exchange is not in the store any more)",
     ]
@@ -190,17 +190,17 @@ def question_parts(scored: Scored, question: Question, total: int, target: str, 
     interview = scored.card["interviews"][question.interview]
     parts: list[Part] = [
         (f"Question {question.place + 1} of {total}", "bold"),
-        (f"   {question.asker} · {interview['date']} · {interview['title']}   esc: all questions\n", "$text-muted"),
+        (f"   {question.asker} · {interview['date']} · {interview['title']}   esc: all questions\n", "$quiet"),
         _indented(question.question or "(its exchange is not in the store any more)", width, 0), "\n\n",
         (f"{target} said\n", "bold $success"),
         _indented(question.real or "(not in the store any more)", width), "\n",
     ]  # fmt: skip
     for answer in question.answers:
-        parts += [(f"\n{answer.system}", "bold $accent"), (f"  {answer.title}{_figures(answer)}\n", "$text-muted")]
+        parts += [(f"\n{answer.system}", "bold $accent"), (f"  {answer.title}{_figures(answer)}\n", "$quiet")]
         if answer.text:
             parts += [_indented(answer.text, width), "\n"]
         elif answer.system in scored.card["systems"]:
-            parts += [("  (nothing)\n", "$text-muted")]
+            parts += [("  (nothing)\n", "$quiet")]
     return parts
 
 

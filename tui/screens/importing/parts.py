@@ -57,7 +57,7 @@ class IssuesBox(Box[None]):
 
     def inside(self) -> ComposeResult:
         yield LineList(empty="nothing was left out")
-        yield Words(("enter shows one whole · esc closes", "$text-muted"))
+        yield Words(("enter shows one whole · esc closes", "$quiet"))
 
     def on_mount(self) -> None:
         report = self.query_one(LineList)

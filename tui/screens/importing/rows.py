@@ -87,7 +87,7 @@ def sight_rows(sight: Sight, standing: Standing) -> list[Row]:
     samples = [sample for each in sight.previews for sample in (each.samples if one else each.samples[:1])]
     if samples:
         rows.append(heading("First records"))
-        rows += [Row((("    · ", "$text-muted"), sample)) for sample in samples[:_SAMPLES]]
+        rows += [Row((("    · ", "$quiet"), sample)) for sample in samples[:_SAMPLES]]
     if sight.speakers:
         rows.append(heading("Who speaks"))
         rows += [_speaker_row(each, standing.is_target(each.name)) for each in sight.speakers[:SPEAKERS]]
@@ -106,7 +106,7 @@ def result_rows(reports: Sequence[Mapping[str, Any]]) -> list[Row]:
         glyph, style = ("✗", "$error") if is_unread(report) else ("✓", "$success")
         rows.append(Row(((f"  {glyph} ", style), report_line(report)), "report", report))
         hints = dict.fromkeys(issue["hint"] for issue in report["issues"] if issue.get("hint"))
-        rows += [Row((("      " + hint, "$text-muted"),)) for hint in hints]
+        rows += [Row((("      " + hint, "$quiet"),)) for hint in hints]
     issues = issues_of(reports)
     if issues:
         rows.append(heading(f"Issues: {len(issues):,}"))
@@ -117,7 +117,7 @@ def result_rows(reports: Sequence[Mapping[str, Any]]) -> list[Row]:
 def failed_rows(error: SimuleeError) -> list[Row]:
     """Why a look came to nothing, and what to do."""
     rows = [Row((("  ✗ ", "$error"), error.message))]
-    return [*rows, Row((("    " + error.hint, "$text-muted"),))] if error.hint else rows
+    return [*rows, Row((("    " + error.hint, "$quiet"),))] if error.hint else rows
 
 
 def recent_rows(recent: Sequence[RecentPath]) -> list[Row]:
@@ -129,8 +129,8 @@ def recent_rows(recent: Sequence[RecentPath]) -> list[Row]:
         count = f"{each.count:,} sources" if each.count > 1 else ""
         formats = " ".join(("+".join(each.uses), "·", ", ".join(each.formats)))
         parts: tuple[Part, ...] = (
-            (f"    {each.at[:10]}  ", "$text-muted"), f"{_cut_left(each.path, 38):<38} ", f"{count:>11}  ",
-            (formats, "$text-muted"),
+            (f"    {each.at[:10]}  ", "$quiet"), f"{_cut_left(each.path, 38):<38} ", f"{count:>11}  ",
+            (formats, "$quiet"),
         )  # fmt: skip
         rows.append(Row(parts, "recent", each.path))
     return rows
@@ -149,7 +149,7 @@ def look_details(look: Look, standing: Standing) -> list[list[Part]]:
     lines: list[list[Part]] = [[look.location], [_format_words(look)]]
     if look.problem:
         lines += [[("✗ " + look.problem, "$error")], [look.hint]]
-    lines += [[("or ", "$text-muted"), f"{claim.format} {claim.confidence:.0%}: {claim.reason}"]
+    lines += [[("or ", "$quiet"), f"{claim.format} {claim.confidence:.0%}: {claim.reason}"]
               for claim in look.claims if claim.format != look.format]  # fmt: skip
     if look.location in standing.known:
         lines.append([_again(standing.known[look.location]), " what is the same changes nothing"])
@@ -157,7 +157,7 @@ def look_details(look: Look, standing: Standing) -> list[list[Part]]:
         first, last = look.preview.first_date, look.preview.last_date
         lines.append([f"{_counts(look)}: {first} to {last}" if first else _counts(look)])
         lines.append([f"use {standing.use_of(look)}"])
-        lines += [[("· ", "$text-muted"), sample] for sample in look.preview.samples]
+        lines += [[("· ", "$quiet"), sample] for sample in look.preview.samples]
         lines += [[f"{each.name}: {each.turns:,} turns"] for each in look.preview.speakers[:12]]
         lines += [
             [("left out ", "$warning"), f"{len(places):,} × {reason}"]
@@ -183,9 +183,9 @@ def _one_look_rows(look: Look, standing: Standing) -> list[Row]:
         rows.append(Row((("  ✗ ", "$error"), look.problem, ("   f says which", "bold $accent")), "format", look))
     others = [f"{claim.format} {claim.confidence:.0%}" for claim in look.claims if claim.format != look.format]
     if others and not look.problem:
-        rows.append(Row((("  or     ", "bold"), ", ".join(others), ("   f changes it", "$text-muted")), "format", look))
+        rows.append(Row((("  or     ", "bold"), ", ".join(others), ("   f changes it", "$quiet")), "format", look))
     if look.preview is not None and standing.use is None:
-        rows.append(Row((("  use    ", "bold"), _use_words(standing.use_of(look)), ("   u changes it", "$text-muted"))))
+        rows.append(Row((("  use    ", "bold"), _use_words(standing.use_of(look)), ("   u changes it", "$quiet"))))
     if look.location in standing.known:
         before = _again(standing.known[look.location])
         rows.append(Row((("  again  ", "bold"), before, " what is the same changes nothing")))
@@ -199,7 +199,7 @@ def _look_parts(look: Look, standing: Standing) -> list[Part]:
     again = "  again" if look.location in standing.known else ""
     return [
         ("  ✓ ", "$success"), name, f"{_cut(look.format, 15):<15} {look.confidence:>4.0%}  ",
-        f"{standing.use_of(look):<7}", _counts(look), (again, "$text-muted"), (f"  {look.reason}", "$text-muted"),
+        f"{standing.use_of(look):<7}", _counts(look), (again, "$quiet"), (f"  {look.reason}", "$quiet"),
     ]  # fmt: skip
 
 
@@ -210,7 +210,7 @@ def _speaker_row(speaker: SpeakerSummary, chosen: bool) -> Row:
             (f"{_cut(speaker.name, 24):<24}", "bold" if chosen else ""),
             f" {speaker.turns:>6,} turns ",
             ("target " if chosen else "       ", "$success"),
-            (" / ".join(speaker.samples), "$text-muted"),
+            (" / ".join(speaker.samples), "$quiet"),
         ),
         "speaker",
         speaker.name,
@@ -227,7 +227,7 @@ def _reason_rows(issues: Collection[Issue]) -> list[Row]:
 
 
 def _more(count: int, noun: str) -> list[Row]:
-    return [Row(((f"      and {count:,} more {noun}", "$text-muted"),))] if count > 0 else []
+    return [Row(((f"      and {count:,} more {noun}", "$quiet"),))] if count > 0 else []
 
 
 def _format_words(look: Look) -> str:

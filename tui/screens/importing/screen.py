@@ -254,13 +254,13 @@ class ImportScreen(Settling):
         names = [*self._names[:1], *asked.targets]
         private = "let in" if asked.private else "left out"
         parts: list[Part] = [
-            ("use ", "$text-muted"), asked.use or "as found",
-            (" · kind ", "$text-muted"), asked.kind or "as found",
-            (" · private parts ", "$text-muted"), private,
+            ("use ", "$quiet"), asked.use or "as found",
+            (" · kind ", "$quiet"), asked.kind or "as found",
+            (" · private parts ", "$quiet"), private,
         ]  # fmt: skip
         if asked.day_first is not None:
-            parts += [(" · dates ", "$text-muted"), DAY_WORDS[asked.day_first]]
-        parts += [(" · target ", "$text-muted"), " = ".join(names) or "not named"]
+            parts += [(" · dates ", "$quiet"), DAY_WORDS[asked.day_first]]
+        parts += [(" · target ", "$quiet"), " = ".join(names) or "not named"]
         if self._sight is not None and self._sight.speakers and not self._has_target():
             parts = [("! nobody in it is the target: t says who   ", "$warning"), *parts]
         self.query_one("#settings", Words).put(*parts, layout=False)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from core.workspace import Workspace
 
 STATE_STYLES = {
-    "running": "bold $accent", "queued": "$text-muted", "done": "$success", "failed": "$error", "cancelled": "$warning",
+    "running": "bold $accent", "queued": "$quiet", "done": "$success", "failed": "$error", "cancelled": "$warning",
     "lost": "$error",
 }  # fmt: skip
 LONGEST = 600
@@ -137,7 +137,7 @@ class RunsScreen(Stage):
         if picture is not None:
             parts = [(f" {picture.id}  ", "bold"), result_line(picture)[:LONGEST]]
             if picture.result.get("hint"):
-                parts.append((f"\n to do: {str(picture.result['hint'])[:LONGEST]}", "$text-muted"))
+                parts.append((f"\n to do: {str(picture.result['hint'])[:LONGEST]}", "$quiet"))
         self.query_one("#result", Words).put(*parts)
         self.keys_changed()
 
@@ -153,7 +153,7 @@ class RunsScreen(Stage):
             f"{picture.id:<12} ",
             (f"{picture.state:<9}", STATE_STYLES[picture.state]),
             f" {done:>9}  ",
-            (f"{moment(picture.started or picture.created)[5:]:<12} {time:<9} ", "$text-muted"),
+            (f"{moment(picture.started or picture.created)[5:]:<12} {time:<9} ", "$quiet"),
             result_line(picture)[:200],
         ]
 
@@ -196,7 +196,7 @@ class RunsScreen(Stage):
             (f"  {picture.id}", "bold"),
             f"  {moment(picture.started or picture.created)}",
             f" → {moment(picture.ended)} ({took(picture)})" if picture.ended else "",
-            ("   esc: all runs", "$text-muted"),
+            ("   esc: all runs", "$quiet"),
         ]
         if picture.state == "running" and picture.total:
             parts.append(f"\n  at       {picture.done:,}/{picture.total:,} {picture.what}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from core.runs.snapshot import RunPicture
 
 STATE_STYLES = {
-    "running": "bold $accent", "queued": "$text-muted", "done": "$success", "failed": "$error", "cancelled": "$warning",
+    "running": "bold $accent", "queued": "$quiet", "done": "$success", "failed": "$error", "cancelled": "$warning",
     "lost": "$error",
 }  # fmt: skip
 LONGEST = 400
@@ -57,7 +57,7 @@ def figure_parts(picture: RunPicture) -> list[Part]:
         ("loss", f"{loss:.2f}" if loss is not None else ""),
         ("eval", f"{evaluated:.2f}" if evaluated is not None else ""),
         ("step", f"{picture.done}/{last_step(picture)}" if last_step(picture) else ""),
-        ("", f"{rate:.0f} tok/s" if rate else ""),
+        ("", f"{rate:.{0 if rate >= 10 else 1}f} tok/s" if rate else ""),
         (
             "eta",
             about(picture.seconds_left)
@@ -70,8 +70,8 @@ def figure_parts(picture: RunPicture) -> list[Part]:
     parts: list[Part] = []
     for name, value in figures:
         if value:
-            parts += [(f"{name} " if name else "", "$text-muted"), (value, "bold"), "   "]
-    return parts or [("loading the model", "$text-muted")]
+            parts += [(f"{name} " if name else "", "$quiet"), (value, "bold"), "   "]
+    return parts or [("loading the model", "$quiet")]
 
 
 def trouble_parts(picture: RunPicture, resume_key: str) -> list[Part]:
@@ -93,7 +93,7 @@ def trouble_parts(picture: RunPicture, resume_key: str) -> list[Part]:
 def sample_parts(sample: dict[str, Any], step: int) -> list[Part]:
     """One validation question, what the twin says to it now, and what the target said."""
     return [
-        (str(sample.get("question", ""))[:LONGEST], "bold"), (f"   step {step}\n", "$text-muted"),
+        (str(sample.get("question", ""))[:LONGEST], "bold"), (f"   step {step}\n", "$quiet"),
         ("  twin  ", "$accent"), str(sample.get("twin", ""))[:LONGEST] or "(nothing)", "\n",
         ("  real  ", "$success"), str(sample.get("real", ""))[:LONGEST], "\n",
     ]  # fmt: skip

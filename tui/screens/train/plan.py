@@ -83,7 +83,7 @@ def plan_parts(prepared: Prepared, target: str, keys: dict[str, str], remark: st
         ("Prepare a run", "bold"), f"   a LoRA on {target}'s own words (supervised fine-tuning)\n\n",
     ]  # fmt: skip
     if prepared.estimate is None:
-        parts += [("! ", "$warning"), prepared.problem, "\n  ", (prepared.hint, "$text-muted")]
+        parts += [("! ", "$warning"), prepared.problem, "\n  ", (prepared.hint, "$quiet")]
         return parts
     rows = dict(estimate_rows(prepared.estimate))
     stale = next((words for value, words in prepared.datasets if value == prepared.params["dataset"]), "")
@@ -100,5 +100,5 @@ def plan_parts(prepared: Prepared, target: str, keys: dict[str, str], remark: st
         (f"{keys['start']}  ", "bold $accent"), "starts it. It goes on without this terminal, and can stop and resume.",
     ]  # fmt: skip
     if remark:
-        parts += ["\n\n", (remark, "$text-muted")]
+        parts += ["\n\n", (remark, "$quiet")]
     return parts
