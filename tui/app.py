@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from textual.app import App, SystemCommand
+from textual.dom import NoScreen
 from textual.events import CursorPosition, Key
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.worker import Worker, WorkerState
+from textual.worker import Worker, WorkerFailed, WorkerState
 
 from core.errors import SimuleeError, WorkspaceError
 from tui import ending
@@ -403,6 +404,9 @@ class Workbench(App[int]):
             return True
 
     def _handle_exception(self, error: Exception) -> None:
+        if isinstance(error, WorkerFailed):  # Of a worker that was not begun through `do`.
+            self.complain(error.error)
+            return
         log = self.log_error(error)
         super()._handle_exception(error)
         if not self.is_headless:
@@ -440,6 +444,12 @@ class Workbench(App[int]):
         target = self.focused or self.screen
         for sent, first in self._sent_keys:
             if sent is event and first is not target:
+                try:
+                    covered = first.screen in self.screen_stack
+                except NoScreen:
+                    covered = False
+                if not covered:  # Its box is closed: what it had to do there is done, or is not to be done here.
+                    return True
                 again = Key(event.key, event.character)
                 self._sent_keys.append((again, target))
                 target._forward_event(again)

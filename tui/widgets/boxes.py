@@ -88,8 +88,9 @@ class ErrorBox(Box[None]):
             yield Words(("the log: " + self._log, "$quiet"))
         yield Words(("esc or enter closes this", "$quiet"))
 
-    def key_enter(self) -> None:
-        """Close."""
+    def key_enter(self, event: events.Key) -> None:
+        """Close; the key does nothing to what is under the box."""
+        event.stop()
         self.dismiss(None)
 
 
