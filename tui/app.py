@@ -27,7 +27,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.worker import Worker, WorkerFailed, WorkerState
 
-from core.errors import SimuleeError, WorkspaceError
+from core.errors import SimuleeError, UsageError, WorkspaceError
 from tui import ending
 from tui.keys import Keymap
 from tui.lanes import Lane
@@ -550,9 +550,11 @@ class Workbench(App[int]):
 
 
 def open_workbench(options: Options, keymap: Keymap) -> int:
-    """Run the workbench until it is left. Returns the exit code."""
+    """Run the workbench until it is left. Returns the exit code. Raises UsageError for a theme that is none."""
     mouse = options.mouse if options.mouse is not None else not _over_ssh(os.environ)
     app = Workbench(options, keymap)
+    if options.theme and options.theme not in app.available_themes:
+        raise UsageError(f"there is no theme {options.theme!r}", f"one of {', '.join(sorted(app.available_themes))}")
     app.run(mouse=mouse)
     app.close_lanes()
     return app.return_code or 0

@@ -57,6 +57,10 @@ def _open(asked: dict[str, str]) -> int:
     if screen and screen not in SCREENS:
         raise UsageError(f"there is no screen {screen!r}", f"one of {', '.join(SCREENS)}")
     folder = Path(asked["folder"]) if "folder" in asked else None
+    if folder is not None and not (folder / "persona.toml").is_file():
+        from core.workspace import Workspace  # Only now: it is not needed for the first paint.
+
+        Workspace.open(folder)
     mouse = False if "no_mouse" in asked else True if on_the_web() else None
     return open_workbench(Options(folder, screen, asked.get("theme", ""), mouse), load_keymap())
 

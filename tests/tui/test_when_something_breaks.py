@@ -125,3 +125,25 @@ def test_a_clash_in_the_keys_is_one_line_that_names_both(workspace: Workspace, t
         assert "review.reject" in terminal.text
     finally:
         terminal.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words", "code"),
+    [
+        (["--screen", "cellar"], "there is no screen 'cellar'", 2),
+        (["--theme", "cellar"], "there is no theme 'cellar'", 2),
+        (["-w", "cellar"], "cellar does not exist", 1),
+        (["--screen"], "requires an argument", 2),
+    ],
+)
+def test_wrong_options_are_one_line_and_nothing_is_opened(
+    workspace: Workspace, tmp_path: Path, arguments: list[str], words: str, code: int
+) -> None:
+    command = [sys.executable, "-c", "from tui.cli import main; main()", *arguments]
+    terminal = Terminal(command, cwd=workspace.root)
+    try:
+        assert terminal.wait(60) == code
+        assert words in terminal.text
+        assert b"\x1b[?1049h" not in terminal.output
+    finally:
+        terminal.close()
