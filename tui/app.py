@@ -6,31 +6,25 @@ Nothing heavy is imported in this process: what needs torch is a run of its own.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib
 import os
 import signal
 import sys
-import traceback
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from textual.app import App, SystemCommand
-from textual.dom import NoScreen
-from textual.events import CursorPosition, Key
+from textual.events import CursorPosition
 from textual.filter import LineFilter
 from textual.screen import Screen
-from textual.widget import Widget
-from textual.worker import Worker, WorkerFailed, WorkerState
 
-from core.errors import SimuleeError, UsageError, WorkspaceError
+from core.errors import SimuleeError, UsageError
 from tui import ending
+from tui.aside import WorksAside
 from tui.keys import Keymap
-from tui.lanes import Lane
 from tui.screens.stage import Stage, bindings_of
 from tui.terminal import PaintProof, ThriftyDriver
 from tui.theme import DARK, THEMES
@@ -38,20 +32,13 @@ from tui.widgets.frame import STAGES, Banner, Tabs
 from tui.widgets.text import PaintedText
 
 if TYPE_CHECKING:
-    from core.runs.journal import Run
-    from core.runs.snapshot import RunPicture, RunsReader
     from core.workspace import Workspace
     from tui.place import Places
-    from tui.widgets.boxes import Box
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
 Answer = TypeVar("Answer")
 
-WATCH_SECONDS = 0.5
-"""Between two looks at the runs: curves and log lines repaint at most twice a second."""
-COUNT_SECONDS = 3.0
-LOG_FILE = "workbench.log"
 SCREENS = (*STAGES, "runs", "settings", "help")
 
 
@@ -67,7 +54,7 @@ class Options:
     """None: no mouse over SSH."""
 
 
-class Workbench(App[int]):
+class Workbench(WorksAside):
     """The one app. Screens ask it for the workspace, for reads off the event loop, and for runs."""
 
     TITLE = "simulee"
@@ -86,20 +73,11 @@ class Workbench(App[int]):
         ours = os.name == "posix" and "TEXTUAL_DRIVER" not in os.environ
         super().__init__(driver_class=ThriftyDriver if ours else None, css_path=[here / "workbench.tcss", first])
         self.keymap = keymap or Keymap()
-        self.workspace: Workspace | None = None
         self.target = ""
-        self.pictures: tuple[RunPicture, ...] = ()
-        self.tab_counts: dict[str, str] = {}
         self._places: Places | None = None
         self.proof = PaintProof(None, trusted=False)
-        self.trouble: SimuleeError | None = None
-        """Why no workspace is open."""
         self._painted_text = PaintedText()
-        self._reader = Lane("reader")
-        self._writer = Lane("writer")
-        self._runs_reader: RunsReader | None = None
         self._history: list[str] = []
-        self._sent_keys: deque[tuple[Key, Widget]] = deque(maxlen=1024)
         self._opened = asyncio.Event()
         for theme in THEMES:
             self.register_theme(theme)
@@ -269,150 +247,13 @@ class Workbench(App[int]):
         self.screen_shown(self.stage_now())
         self.do(self._count())
 
-    # Work off the event loop
-
-    async def read(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call ``function(workspace, …)`` on the reader's thread, with a connection of its own."""
-        assert self.workspace is not None
-        return await self._reader.call(self.workspace.root, function, *arguments)
-
-    async def write(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """The same on the writer's thread: a write waits its turn there, not on the event loop, and keeps its order."""
-        assert self.workspace is not None
-        return await self._writer.call(self.workspace.root, function, *arguments)
-
-    def do(
-        self, work: Coroutine[Any, Any, None] | Callable[[], Coroutine[Any, Any, None]], exclusive: str = ""
-    ) -> Worker[None]:
-        """Run something beside the event loop's own work; what it raises is shown, and the app lives.
-
-        Work of an ``exclusive`` name takes the place of what still runs under it; it is given as a function.
-        """
-        return self.run_worker(work, group=exclusive or "work", exclusive=bool(exclusive), exit_on_error=False)
-
-    async def start_run(self, kind: str, entry: str, params: dict[str, Any]) -> Run | None:
-        """Start a detached run. What refuses is shown, and None comes back."""
-        return await self._of_run(lambda workspace, control: control.start(workspace, kind, entry, params))
-
-    async def cancel_run(self, run_id: str) -> Run | None:
-        """Ask a run to stop at its next safe point."""
-        return await self._of_run(lambda workspace, control: control.cancel(workspace, run_id))
-
-    async def resume_run(self, run_id: str) -> Run | None:
-        """Let a run go on where it stopped."""
-        return await self._of_run(lambda workspace, control: control.resume(workspace, run_id))
-
-    async def _of_run(self, act: Callable[[Workspace, Any], Run]) -> Run | None:
-        def call() -> Run:
-            from core.runs import control
-
-            assert self.workspace is not None
-            return act(self.workspace, control)
-
-        if self.workspace is None:
-            self.complain(self.trouble or WorkspaceError("no workspace is open", "g o shows the ways in"))
-            return None
-        try:
-            run = await asyncio.to_thread(call)
-        except SimuleeError as error:
-            self.complain(error)
-            return None
-        self._look_at_runs()
-        return run
-
-    async def try_sample(self) -> None:
-        """Make the sample's workspace here, open it, and run its first stages."""
-        from tui.beginning import try_sample
-
-        await try_sample(self)
-
-    async def _watch_runs(self) -> None:
-        if self._runs_reader is not None:
-            await asyncio.to_thread(self._runs_reader.look)  # The first look reads every log from its start.
-        while self.workspace is not None:
-            self._look_at_runs()
-            await asyncio.sleep(WATCH_SECONDS)
-            self.remember_place()
-
-    def _look_at_runs(self) -> None:
-        if self._runs_reader is None:
-            return
-        before, self.pictures = self.pictures, self._runs_reader.look()
-        if before == self.pictures:
-            return
-        for banner in self.screen.query(Banner):
-            banner.show_now()
-        stage = self.stage_now()
-        if stage.ready:
-            stage.runs_changed()
-        states = {each.id: each.state for each in before}
-        if any(states.get(each.id) == "running" and each.state != "running" for each in self.pictures):
-            self.refresh_stage()
-
-    async def _count(self) -> None:
-        from core.overview import stage_counts
-
-        self.tab_counts = await self.read(stage_counts)
-        for tabs in self.screen.query(Tabs):
-            tabs.show_now()
-
-    def close_lanes(self) -> None:
-        """Let the threads go."""
-        self._reader.close()
-        self._writer.close()
-
-    # What went wrong
-
-    def complain(self, error: BaseException) -> None:
-        """Show what happened, what to do, and where the log is."""
-        from tui.widgets.boxes import ErrorBox
-
-        if isinstance(error, SimuleeError):
-            self.push_screen(ErrorBox(error.message, error.hint))
-            return
-        log = self.log_error(error)
-        self.push_screen(ErrorBox(f"{type(error).__name__}: {error}", "the rest goes on; this is a defect", log))
-
-    def log_error(self, error: BaseException) -> str:
-        """Append a traceback to the workbench's log; returns the log's path."""
-        folder = self.workspace.root if self.workspace is not None else Path(os.environ.get("TMPDIR", "/tmp"))  # noqa: S108
-        path = folder / LOG_FILE
-        with contextlib.suppress(OSError):
-            descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(descriptor, "a", encoding="utf-8", errors="replace") as file:
-                file.write("".join(traceback.format_exception(error)) + "\n")
-        return str(path)
-
-    def run_worker(self, work: Any, *arguments: Any, **options: Any) -> Worker[Any]:
-        """As Textual's, but an error in a worker is shown and never ends the app."""
-        options["exit_on_error"] = False
-        return super().run_worker(work, *arguments, **options)
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        if event.state == WorkerState.ERROR and event.worker.error is not None:
-            self.complain(event.worker.error)
-
-    async def run_action(self, action: Any, *arguments: Any, **rest: Any) -> bool:
-        """As Textual's, but an error in an action is shown and never ends the app."""
-        try:
-            done = await super().run_action(action, *arguments, **rest)
-            for _ in range(3):  # What the action has begun gets to open its box before the next key is taken up.
-                await asyncio.sleep(0)
-            return done
-        except Exception as error:  # The one place where every key's work passes.
-            self.complain(error)
-            return True
-
-    def _handle_exception(self, error: Exception) -> None:
-        if isinstance(error, WorkerFailed):  # Of a worker that was not begun through `do`.
-            self.complain(error.error)
-            return
-        log = self.log_error(error)
-        super()._handle_exception(error)
-        if not self.is_headless:
-            self._exit_renderables[:] = [f"simulee: the screen broke: {type(error).__name__}; the log is {log}"]
-
     # Painting
+
+    async def on_event(self, event: Any) -> None:
+        if isinstance(event, CursorPosition):
+            self.proof.answer()
+        else:
+            await super().on_event(event)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Colors of ours that a theme of Textual's does not have."""
@@ -421,54 +262,13 @@ class Workbench(App[int]):
     def get_line_filters(self) -> list[LineFilter]:
         return [self._painted_text, *super().get_line_filters()]
 
-    async def on_event(self, event: Any) -> None:
-        if isinstance(event, CursorPosition):
-            self.proof.answer()
-            stage = self.stage_now()
-            if stage.ready:
-                stage.paint_confirmed()
-            return
-        if isinstance(event, Key):
-            if not event.is_forwarded:
-                self._sent_keys.append((event, self.focused or self.screen))
-            elif self._typed_ahead(event):
-                return
-        await super().on_event(event)
-
-    def _typed_ahead(self, event: Key) -> bool:
-        """Send a key on that was typed before its box or input was open: it belongs there, and decides nothing here.
-
-        Keys are handed out as they arrive, but what they do is done one after another; so a key can come back here
-        from a screen that an earlier key has since covered.
-        """
-        target = self.focused or self.screen
-        for sent, first in self._sent_keys:
-            if sent is event and first is not target:
-                try:
-                    covered = first.screen in self.screen_stack
-                except NoScreen:
-                    covered = False
-                if not covered:  # Its box is closed: what it had to do there is done, or is not to be done here.
-                    return True
-                again = Key(event.key, event.character)
-                self._sent_keys.append((again, target))
-                target._forward_event(again)
-                return True
-        return False
-
-    async def ask(self, box: Box[Answer], then: Callable[[Answer | None], Coroutine[Any, Any, None]]) -> None:
-        """Open a box, and go on with its answer. When this returns, the keys that follow go to the box."""
-
-        async def answered(answer: Answer | None) -> None:
-            # On the app's own queue, not in a worker: a box that follows is open before the next key is taken up.
-            try:
-                await then(answer)
-            except Exception as error:  # As with an action: shown, and the app lives.
-                self.complain(error)
-
-        await self.push_screen(box, answered)
-
     # Actions
+
+    async def try_sample(self) -> None:
+        """Make the sample's workspace here, open it, and run its first stages."""
+        from tui.beginning import try_sample
+
+        await try_sample(self)
 
     async def action_go(self) -> None:
         """The which-key box."""

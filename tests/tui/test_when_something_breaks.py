@@ -13,7 +13,8 @@ import pytest
 
 from core.workspace import Workspace
 from tests.pty_terminal import Terminal
-from tui.app import LOG_FILE, Options, Workbench
+from tui.app import Options, Workbench
+from tui.defects import LOG_FILE
 from tui.screens.overview.screen import OverviewScreen
 from tui.widgets.boxes import ErrorBox
 

@@ -74,9 +74,6 @@ class Stage(Screen[None]):
     def without_workspace(self) -> None:
         """No workspace could be opened: say what one can do here."""
 
-    def paint_confirmed(self) -> None:
-        """The terminal has confirmed a paint (``self.bench.proof``)."""
-
     def runs_changed(self) -> None:
         """Some run has new events: ``self.bench.pictures`` holds them. At most twice a second."""
 
