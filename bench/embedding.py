@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from core.models import packaged
-from core.models.embedder import Embedder, load_embedder
+from core.models.embedder import Embedder
+from core.models.load_embedder import load_embedder
 
 ROOT = Path(__file__).parents[1]
 PASSAGE_TOKENS = (180, 240)
 COLD = (
-    "from core.models.embedder import load_embedder; load_embedder().embed(['what did I say about the sea?'])",
+    "from core.models.load_embedder import load_embedder; load_embedder().embed(['what did I say about the sea?'])",
     "from sentence_transformers import SentenceTransformer as S; import sys;"
     " S(sys.argv[1], device='cpu').encode(['what did I say about the sea?'])",
 )

@@ -20,7 +20,7 @@ import apsw
 import numpy as np
 import sqlite_vec
 
-from core.models.embedder import load_embedder
+from core.models.load_embedder import load_embedder
 from core.store.vector_index import IndexRow, VectorIndex
 
 ROOT = Path(__file__).parents[1]

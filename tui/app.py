@@ -22,11 +22,11 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 
 from core.errors import SimuleeError, UsageError
-from tui import ending
-from tui.aside import WorksAside
 from tui.keys import Keymap
+from tui.loop import ending
+from tui.loop.aside import WorksAside
+from tui.loop.terminal import PaintProof, ThriftyDriver
 from tui.screens.stage import Stage, bindings_of
-from tui.terminal import PaintProof, ThriftyDriver
 from tui.theme import DARK, THEMES
 from tui.widgets.frame import STAGES, Banner, Tabs
 from tui.widgets.text import PaintedText

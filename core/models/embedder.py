@@ -1,22 +1,16 @@
-"""The embedder: text in, unit vectors out, behind one interface.
-
-MiniLM runs on onnxruntime, whose import takes a fifth of a second where torch takes several, so that one search
-answers at once; every other model goes through the sentence-transformers library, imported only when it is asked for.
-"""
+"""What an embedder is: text in, unit vectors out; and what every one of them checks."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ModelError
-from core.models import packaged
 
 UNSTORABLE = re.compile("[\ud800-\udfff]")
 """Lone surrogates, which no tokenizer takes; each is read as U+FFFD, one character for one."""
@@ -52,22 +46,6 @@ class Embedder(Protocol):
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         """Character offsets (start, stop) of each token of the whole text, special tokens left out."""
         ...
-
-
-def load_embedder(name: str = packaged.MINILM) -> Embedder:
-    """Load an embedder: the packaged MiniLM, a folder of the same make, or any sentence-transformers model.
-
-    Raises ModelError where it is not installed or cannot be loaded.
-    """
-    where = packaged.resolve_embedder(name)
-    if isinstance(where, Path):
-        from core.models.bert import BertEmbedder, can_read
-
-        if can_read(where):
-            return BertEmbedder.load(where, packaged.MINILM if name == packaged.MINILM_HUB else name)
-    from core.models.sentence_library import SentenceLibraryEmbedder
-
-    return SentenceLibraryEmbedder.load(where, name)
 
 
 def normalized(vectors: NDArray[np.float32], model: str) -> NDArray[np.float32]:

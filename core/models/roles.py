@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ModelError
-from core.models.embedder import Embedder, load_embedder
+from core.models.embedder import Embedder
+from core.models.load_embedder import load_embedder
 from core.models.packaged import PackagedModel, describe
 from core.settings import RoleSettings, Settings
 

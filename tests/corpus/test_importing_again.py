@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core.journey import EMBED
-from core.models.embedder import load_embedder
+from core.models.load_embedder import load_embedder
 from core.retrieval.search import Query, Searcher
 from core.runs.control import run_to_end
 from core.store.fingerprints import fingerprint

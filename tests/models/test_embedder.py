@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from core.errors import ModelError
 from core.models import bert, bert_files, packaged
 from core.models.bert import BertEmbedder, can_read
-from core.models.embedder import Embedder, load_embedder, normalized
+from core.models.embedder import Embedder, normalized
+from core.models.load_embedder import load_embedder
 
 ROOT = Path(__file__).parents[2]
 ODD = [
@@ -76,7 +77,7 @@ def test_a_short_text_agrees_with_the_published_vector_to_six_digits(embedder: E
 
 def test_loading_and_embedding_import_neither_torch_nor_transformers() -> None:
     code = (
-        "import sys; from core.models.embedder import load_embedder; load_embedder().embed(['a', 'long ' * 80]);"
+        "import sys; from core.models.load_embedder import load_embedder; load_embedder().embed(['a', 'long ' * 80]);"
         "print([m for m in ('torch', 'transformers', 'sentence_transformers', 'scipy', 'onnx') if m in sys.modules])"
     )
     load_embedder().embed(["a", "long " * 80])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.models.embedder import load_embedder
+from core.models.load_embedder import load_embedder
 from core.recall.retell import MOST_WORDS, ExtractiveWriter
 
 PASSAGE = (

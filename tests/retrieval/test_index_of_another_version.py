@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.journey import EMBED
-from core.models.embedder import load_embedder
+from core.models.load_embedder import load_embedder
 from core.retrieval.embedding import open_index
 from core.retrieval.search import Query, Searcher
 from core.runs.control import run_to_end

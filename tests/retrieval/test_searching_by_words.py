@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.models.embedder import load_embedder
+from core.models.load_embedder import load_embedder
 from core.retrieval.search import Query, Searcher
 from core.runs.control import run_to_end
 from core.workspace import Workspace

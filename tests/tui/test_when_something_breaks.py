@@ -14,7 +14,7 @@ import pytest
 from core.workspace import Workspace
 from tests.pty_terminal import Terminal
 from tui.app import Options, Workbench
-from tui.defects import LOG_FILE
+from tui.loop.defects import LOG_FILE
 from tui.screens.overview.screen import OverviewScreen
 from tui.widgets.boxes import ErrorBox
 

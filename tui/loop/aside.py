@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from textual.worker import Worker
 
 from core.errors import SimuleeError, WorkspaceError
-from tui.lanes import Lane
-from tui.typed_ahead import KeysInOrder
+from tui.loop.lanes import Lane
+from tui.loop.typed_ahead import KeysInOrder
 from tui.widgets.frame import Banner, Tabs
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from textual.dom import NoScreen
 from textual.events import Key
 from textual.widget import Widget
 
-from tui.defects import OutlivesErrors
+from tui.loop.defects import OutlivesErrors
 
 if TYPE_CHECKING:
     from tui.widgets.boxes import Box
