@@ -58,14 +58,19 @@ class Walk:
     """Every card of this kind, whatever the filter."""
     states: dict[int, str] = field(default_factory=dict)
     """Row id → state, for cards that are not pending."""
-    places: dict[int, int] = field(default_factory=dict)
-    """Row id → place in the queue."""
     counts: dict[str, int] = field(init=False)
     """How many of all cards of this kind are in each state."""
 
     def __post_init__(self) -> None:
         self.counts = dict.fromkeys(STATES, 0) | Counter(self.states.values())
         self.counts["pending"] = max(0, self.total - len(self.states))
+
+    def place_of(self, row: int) -> int | None:
+        """Where a card stands in the queue, or None."""
+        try:
+            return self.ids.index(row)
+        except ValueError:
+            return None
 
     def state(self, place: int) -> str:
         """The state of the card at a place."""
@@ -128,7 +133,7 @@ def open_walk(workspace: Workspace, kind: CardKind, order: Order, wanted: Filter
     if wanted.words:
         found = store.matching(database, kind, wanted.words)
         ids = [each for each in ids if each[0] in found]
-    if set(wanted.states) != set(STATES):
+    if set(wanted.states) != set(STATES) and (states or "pending" not in wanted.states):
         shown = set(wanted.states)
         kept = {store.card_place(database, kind, uid) for uid in keep}
         pending = "pending" in shown
@@ -137,8 +142,7 @@ def open_walk(workspace: Workspace, kind: CardKind, order: Order, wanted: Filter
             for each in ids
             if (states[each[0]] in shown if each[0] in states else pending) or each[0] in kept
         ]  # fmt: skip
-    rows = [each[0] for each in ids]
-    return Walk(kind, rows, [each[1] for each in ids], total, states, dict(zip(rows, range(len(rows)), strict=True)))
+    return Walk(kind, [each[0] for each in ids], [each[1] for each in ids], total, states)
 
 
 def load_cards(workspace: Workspace, kind: CardKind, ids: Sequence[int]) -> dict[int, store.Card]:

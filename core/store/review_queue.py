@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, groupby
+from operator import itemgetter
 
 from core.store.database import Database
 
@@ -102,10 +104,9 @@ def memories_by_exchange(db: Database) -> QueueIds:
         " ORDER BY conversation.first_day, conversation.uid, exchange.position"
     )
     # Both sides of the join are read in the order of an index; sorting a hundred thousand joined rows takes longer.
-    groups: dict[int, list[int]] = {}
-    for exchange_id, memory_id in db.rows("SELECT exchange_id, id FROM memory ORDER BY exchange_id, rank"):
-        groups.setdefault(exchange_id, []).append(memory_id)
-    return [(memory_id, row[0]) for row in exchanges for memory_id in groups.get(row[0], ())]
+    memories = db.rows("SELECT id, exchange_id FROM memory ORDER BY exchange_id, rank")
+    groups = {exchange_id: list(group) for exchange_id, group in groupby(memories, itemgetter(1))}
+    return list(chain.from_iterable(groups[row[0]] for row in exchanges if row[0] in groups))
 
 
 def memories_by_score(db: Database) -> QueueIds:

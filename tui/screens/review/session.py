@@ -85,9 +85,10 @@ class ReviewSession:
     async def go_to_uid(self, uid: str) -> bool:
         """Stand at a card, when it is in this queue."""
         row = await self._bench.read(place_of, self.kind, uid)
-        if self.walk is None or row is None or row not in self.walk.places:
+        place = self.walk.place_of(row) if self.walk is not None and row is not None else None
+        if place is None:
             return False
-        self.place = self.walk.places[row]
+        self.place = place
         return True
 
     @property
