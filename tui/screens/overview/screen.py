@@ -88,7 +88,7 @@ class OverviewScreen(Stage):
             parts += [
                 (f"  {row.stage.capitalize():<11}", "bold"),
                 text,
-                " " * max(1, width - len(text)),
+                " " * (width + 1 - len(text)),
                 (glyph, style),
                 "\n",
             ]
