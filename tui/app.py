@@ -285,10 +285,15 @@ class Workbench(WorksAside):
         self.action_command_palette()
 
     async def action_back(self) -> None:
-        """To the screen before; from the first one, leave."""
+        """Out of the part that is open, else to the screen before."""
+        stage = self.stage_now()
+        if stage.part_open and stage.leave():
+            return
         if not self._history:
-            if self.stage_now().NAME != "overview":
+            if stage.NAME != "overview":
                 self.go_to("overview")
+            else:
+                stage.say(f"no screen came before this one; {self.keymap['app.quit'].shown_key} ends the workbench")
             self._history.clear()
             return
         self.go_to(self._history.pop())

@@ -114,6 +114,11 @@ class Stage(Screen[None]):
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         self.keys_changed()
 
+    @property
+    def part_open(self) -> bool:
+        """Whether one part fills the screen, a sample or a run: going back closes it first."""
+        return False
+
     def is_writing(self) -> bool:
         """Whether single keys go into an input now."""
         focused: Widget | None = self.focused

@@ -84,12 +84,18 @@ class Tabs(Words):
                 stage.capitalize() + (f" {counts[stage]}" if with_counts and counts.get(stage) else "")
                 for stage in STAGES
             ]
+            if self._current not in STAGES:
+                labels.append(self._current.capitalize())
             if len(gap.join(labels)) + 2 <= self.size.width:
                 break
+        here = STAGES.index(self._current) if self._current in STAGES else len(STAGES)
+        first = 0
+        while first < here and len(gap.join(labels[first : here + 1])) + 2 > self.size.width:
+            first += 1  # Without room for all, the one where one is stays in sight.
         parts: list[Part] = [" "]
         self._spans = []
         column = 1
-        for stage, label in zip(STAGES, labels, strict=True):
+        for stage, label in [*zip(STAGES, labels, strict=False)][first:]:
             parts += [(label, "bold underline $primary" if stage == self._current else "$quiet"), gap]
             self._spans.append((column, column + len(label), stage))
             column += len(label) + len(gap)
@@ -135,15 +141,28 @@ class KeyLine(Words):
         wanted = screen.shown_actions()
         listed = [("esc", "leave the input")] if screen.is_writing() else []
         for action in bench.keymap.of(self._where):
-            typed = len(action.shown_key) == 1 and screen.is_writing()
+            typed = (len(action.shown_key) == 1 or action.shown_key == "space") and screen.is_writing()
             if action.footer and not typed and (action.where == EVERYWHERE or wanted is None or wanted(action.name)):
                 listed.append((action.shown_key, action.label))
-        for key, label in listed:
-            room -= len(key) + len(label) + 3
+        rest = (bench.keymap["app.keys"].shown_key, bench.keymap["app.keys"].label)
+        if rest in listed and sum(map(_cells, listed)) > room:  # What has no room is behind this one.
+            listed.remove(rest)
+            room -= _cells(rest)
+        else:
+            rest = ("", "")
+        for place, pair in enumerate(listed):
+            room -= _cells(pair)
             if room < 0:
+                del listed[place:]
                 break
+        for key, label in [*listed, *([rest] if rest[0] else [])]:
             parts += [" ", (key, "bold $accent"), " " + label, " "]
         self.put(*parts, layout=False)
+
+
+def _cells(pair: tuple[str, str]) -> int:
+    """The room that a key and its label take in the footer."""
+    return len(pair[0]) + len(pair[1]) + 3
 
 
 def go_lines() -> list[tuple[str, str]]:

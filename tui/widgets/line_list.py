@@ -54,7 +54,8 @@ class LineList(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._count = 0
         self._row: Row = lambda _: [""]
-        self._empty = empty
+        self.empty = empty
+        """What stands there when there are no rows."""
         self.cursor = 0
 
     def fill(self, count: int, row: Row, cursor: int | None = None) -> None:
@@ -75,11 +76,11 @@ class LineList(ScrollView, can_focus=True):
         self._show_cursor()
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.scrollable_content_region.width
         place = self.scroll_offset.y + y
         style = self.visual_style
         if self._count == 0 and y == 0:
-            content = line((self._empty, "$quiet"))
+            content = line((self.empty, "$quiet"))
         elif place < self._count:
             content = line(*self._row(place))
             if place == self.cursor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,32 @@ def test_without_a_workspace_there_are_three_ways_in(nowhere: Path, sit: Any) ->
         assert "next step" not in seat.painted[-1]
 
     sit(None, "overview", work)
+
+
+def test_an_open_workspace_is_left_for_the_sample_only_when_that_is_said(
+    workspace: Workspace, nowhere: Path, sit: Any
+) -> None:
+    async def work(seat: Any) -> None:
+        await seat.press("d")
+        await seat.until(lambda: isinstance(seat.bench.screen, ChoiceBox))
+        await seat.press("enter")
+        assert seat.bench.workspace.root == workspace.root
+
+    sit(workspace.root, "overview", work)
+    assert not (nowhere / SAMPLE_NAME).exists()
+
+
+def test_a_row_without_room_shows_no_half_of_a_number(
+    workspace: Workspace, sit: Any, import_paths: Any, write_interview: Any
+) -> None:
+    import_paths(workspace, [write_interview("2012-01-01", [("Do maps lie?", "They argue.")])])
+
+    async def work(seat: Any) -> None:
+        await seat.until(lambda: "Corpus" in seat.shown)
+        assert not any(re.search(r"\d…", line) for line in seat.painted)
+
+    for width in range(44, 84, 4):
+        sit(workspace.root, "overview", work, size=(width, 24))
 
 
 def test_an_empty_workspace_is_made_and_opened(nowhere: Path, sit: Any) -> None:

@@ -262,6 +262,18 @@ def test_a_whole_exchange_or_all_of_a_filter(queue: Workspace, sit: Callable[...
     sit(queue.root, "review", work)
 
 
+def test_a_filter_without_a_waiting_card_asks_nothing(queue: Workspace, sit: Callable[..., None]) -> None:
+    async def work(seat: Any) -> None:
+        await seat.press("a", "slash")
+        await seat.press(*"state:accepted", "enter")
+        await seat.until(lambda: "state:accepted" in header(seat))
+        await seat.press("X")
+        assert "nothing there waits" in seat.said
+        assert seat.bench.screen is stage(seat)
+
+    sit(queue.root, "review", work)
+
+
 def test_an_edit_is_accepted_with_its_words_or_left(queue: Workspace, sit: Callable[..., None]) -> None:
     async def work(seat: Any) -> None:
         number = at(seat)

@@ -109,6 +109,25 @@ def test_r_resumes_what_can_be_and_says_so_of_what_cannot(
     sit(workspace.root, "runs", work)
 
 
+def test_going_back_closes_a_run_before_the_screen(
+    workspace: Workspace, history: Callable[..., Any], sit: Callable[..., None]
+) -> None:
+    history(workspace, "embed", state="done", result=DONE)
+
+    async def work(seat: Any) -> None:
+        await seat.press("f11")
+        await seat.until(lambda: seat.bench.stage_now().NAME == "runs")
+        await seat.press("enter")
+        await seat.until(lambda: seat.bench.stage_now().has_class("-one"))
+        await seat.press("q")
+        assert seat.bench.stage_now().NAME == "runs"
+        assert not seat.bench.stage_now().has_class("-one")
+        await seat.press("q")
+        await seat.until(lambda: seat.bench.stage_now().NAME == "overview")
+
+    sit(workspace.root, "overview", work)
+
+
 def test_y_copies_the_id(workspace: Workspace, history: Callable[..., Any], sit: Callable[..., None]) -> None:
     history(workspace, "embed", state="done", result=DONE)
 

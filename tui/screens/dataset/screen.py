@@ -100,6 +100,10 @@ class DatasetScreen(Stage):
         self._open, self._exact = place.get("open") is True, place.get("exact") is True
         self._cursor = cursor if isinstance(cursor, int) and cursor >= 0 else 0
 
+    @property
+    def part_open(self) -> bool:
+        return self._open
+
     def leave(self) -> bool:
         if self._open:
             self._open = False

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 EVALUATE_KIND = "evaluate"
 View = Literal["ladder", "interviews", "questions", "question"]
+UP: dict[View, View] = {"question": "questions", "questions": "ladder", "interviews": "ladder"}
+"""Where escape goes from a part of the scorecard."""
 VIEWS: tuple[View, ...] = ("ladder", "interviews", "questions", "question")
 BAR = 20
 """Columns of the progress bar."""
@@ -152,10 +154,13 @@ class EvaluateScreen(Stage):
         self._picked, self._beside, self._place = (number if isinstance(number, int) else 0 for number in numbers)
         self._view = next((view for view in VIEWS if view == place.get("view")), "ladder")
 
+    @property
+    def part_open(self) -> bool:
+        return self._view in UP
+
     def leave(self) -> bool:
-        up: dict[View, View] = {"question": "questions", "questions": "ladder", "interviews": "ladder"}
-        if self._view in up:
-            self._show(up[self._view])
+        if self._view in UP:
+            self._show(UP[self._view])
             return True
         if self._beside:
             self._beside, self._compared = 0, []

@@ -36,8 +36,9 @@ def help_parts(keymap: Keymap, first: str, width: int, workspace: Path | None, k
         screens.remove(first)
         screens.insert(0, first)
     leaving = (
-        f"{_keys(keymap['app.leave'])} leaves an input or closes a box; {_keys(keymap['app.back'])} goes to the screen"
-        f" before; {_keys(keymap['app.quit'])} ends the workbench. What runs goes on, and nothing waits to be saved."
+        f"{_keys(keymap['app.leave'])} leaves an input or closes a box; {_keys(keymap['app.back'])} closes what is"
+        f" open, then goes to the screen before; {_keys(keymap['app.quit'])} ends the workbench. What runs goes on,"
+        " and nothing waits to be saved."
     )
     own = f'Keys of your own stand in {keys}, one line for an action by its id, such as "review.accept" = "enter".'
     more = "`simulee keys` prints every id. Two actions with one key are refused by name."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from textual.app import ComposeResult
 
 from tui.screens.stage import Stage
+from tui.widgets.boxes import ChoiceBox
 from tui.widgets.frame import run_words
 from tui.widgets.text import Part, Words
 
@@ -84,7 +85,7 @@ class OverviewScreen(Stage):
         width = max(20, self.size.width - 17)
         for row in seen.rows:
             glyph, style = GLYPHS[row.state]
-            text = row.text if len(row.text) <= width else row.text[: width - 1] + "…"
+            text = _fitted(row.text, width)
             parts += [
                 (f"  {row.stage.capitalize():<11}", "bold"),
                 text,
@@ -113,8 +114,17 @@ class OverviewScreen(Stage):
         self.bench.refresh_stage()
 
     async def action_sample(self) -> None:
-        """Begin the journey on the sample, in a workspace of its own."""
-        await self.bench.try_sample()
+        """Begin the journey on the sample, in a workspace of its own; from an open one only after a question."""
+        if self.bench.workspace is None:
+            await self.bench.try_sample()
+            return
+
+        async def chosen(place: int | None) -> None:
+            if place == 1:
+                await self.bench.try_sample()
+
+        choices = [f"stay with {self.bench.target}", "leave it for the sample: its runs begin at once"]
+        await self.bench.ask(ChoiceBox("Try the sample?", choices), chosen)
 
     async def action_new(self) -> None:
         """Begin an empty workspace."""
@@ -130,6 +140,11 @@ class OverviewScreen(Stage):
 
     def place(self) -> dict[str, Any]:
         return {}
+
+
+def _fitted(text: str, width: int) -> str:
+    """What fits of a row; never half a number, which would be another number."""
+    return text if len(text) <= width else text[: width - 1].rstrip("0123456789,.") + "…"
 
 
 def screen() -> Stage:

@@ -29,9 +29,7 @@ class Deciding(Drawing):
             return False
         if not self.bench.proof.holds(self._paint):
             key = self.bench.keymap["review.trust_link"].shown_key
-            self.say(
-                f"the terminal has not shown this card yet: nothing was decided ({key} turns the wait off)", "warning"
-            )
+            self.say(f"nothing was decided: this card is not on the terminal yet ({key}: never wait)", "warning")
             return False
         return True
 
@@ -164,8 +162,8 @@ class Deciding(Drawing):
             self.say("pairs are chosen one by one")
             return
         group = [place for place in session.walk.group_of(session.place) if session.walk.waits(place)]
-        if session.filter_text:
-            every = [place for place in range(len(session.walk.ids)) if session.walk.waits(place)]
+        every = [place for place in range(len(session.walk.ids)) if session.walk.waits(place)]
+        if session.filter_text and every:
 
             async def chosen(choice: int | None) -> None:
                 if choice is not None:

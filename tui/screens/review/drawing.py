@@ -29,6 +29,8 @@ class Drawing(Stage):
         self._answer_shown = False
         self._auto_advance = True
         self._paint = 0
+        self._keys_for: str | None = None
+        """The kind of card that the footer's keys are for; empty without a card."""
 
     @property
     def session(self) -> ReviewSession:
@@ -43,6 +45,9 @@ class Drawing(Stage):
         self._draw_header()
         view = self.query_one(CardView)
         card = session.card
+        if (sort := session.kind if card else "") != self._keys_for:
+            self._keys_for = sort
+            self.keys_changed()
         if view.size.width == 0:
             pass  # Out of sight: it is laid out when it is seen.
         elif card is None:
@@ -70,9 +75,9 @@ class Drawing(Stage):
         if session.walk is not None and session.walk.total:
             return [
                 words(("Every memory is decided. ", "bold $success")),
-                words((f" {keymap['review.undo'].shown_key} ", "bold $accent"), "takes the last decision back; ",
-                      (keymap["review.filter"].shown_key, "bold $accent"), " state:all shows them all; ",
-                      (keymap["app.dataset"].shown_key, "bold $accent"), " freezes a dataset."),
+                words((f" {keymap['review.undo'].shown_key} ", "bold $accent"), "takes back the last decision; ",
+                      (keymap["review.filter"].shown_key, "bold $accent"), " state:all shows all; ",
+                      (keymap["app.dataset"].shown_key, "bold $accent"), " the dataset."),
             ]  # fmt: skip
         return [
             words("No memories yet: recall writes them, for every question the target was asked."),

@@ -60,6 +60,10 @@ class Moving(Drawing):
         self.say("move, then decide on the whole range; esc drops it" if session.anchor is not None else "")
         self._draw_header()
 
+    @property
+    def part_open(self) -> bool:
+        return self.has_class("-listing")
+
     def leave(self) -> bool:
         if self.has_class("-listing"):
             self._show_list(False)

@@ -96,6 +96,10 @@ class RunsScreen(Stage):
     def come_back(self, place: dict[str, Any]) -> None:
         self._chosen, self._opened = str(place.get("run", "")), str(place.get("opened", ""))
 
+    @property
+    def part_open(self) -> bool:
+        return bool(self._opened)
+
     def leave(self) -> bool:
         if not self._opened:
             return False
