@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.corpus.journal import LOCATION as JOURNAL
 from core.store.sources import SourceRow, list_sources
 from core.workspace import Workspace
 
@@ -34,6 +35,8 @@ def recent_paths(sources: Iterable[SourceRow]) -> list[RecentPath]:
     """The last imported first; many files of one folder are one entry."""
     folders: dict[Path, list[SourceRow]] = {}
     for source in sources:
+        if source.location == JOURNAL:  # It was written here: there is nothing to look into.
+            continue
         folders.setdefault(Path(source.location).parent, []).append(source)
     groups: list[tuple[str, list[SourceRow]]] = []
     for folder, inside in folders.items():

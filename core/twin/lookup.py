@@ -19,7 +19,7 @@ def look_up(workspace: Workspace, words: str, as_of: str = "") -> tuple[tuple[Fo
     Where the embedder would need torch, the search is by words alone. Raises UsageError.
     """
     if not words.strip():
-        raise UsageError("recall what?", "/recall WORDS")
+        raise UsageError("no words to look for", "/recall WORDS")
     if not count_chunks(workspace.database):
         raise UsageError("nothing is embedded yet", "simulee import SOURCE, then simulee embed")
     settings = workspace.settings

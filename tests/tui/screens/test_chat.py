@@ -273,6 +273,9 @@ def test_commands(twin: Workspace, sit: Any) -> None:
 
 def test_sessions_are_kept_searched_and_come_back_to(twin: Workspace, sit: Any) -> None:
     async def first(seat: Any) -> None:
+        await seat.press("escape", "s")
+        await seat.until(lambda: "no sessions yet" in "\n".join(seat.painted))
+        await seat.press("escape", "i")
         await ask(seat, "Do maps lie?")
         await seat.press("escape", "n")
         assert "new session" in header(seat)

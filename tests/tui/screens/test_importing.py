@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 
+from core.corpus.journal import save_entry
 from core.corpus.recent import sources_of
 from core.runs.journal import list_runs
 from core.store.conversations import exchanges_of, list_conversations
@@ -82,7 +83,7 @@ def test_an_empty_workspace_says_what_to_do(workspace, sit):
         await seat.press("e")
         assert "nothing was left out" in seat.said
         await seat.press("c")
-        assert "nothing is running" in seat.said
+        assert "no import or embedding is running" in seat.said
 
     sit(workspace.root, "import", work)
 
@@ -269,6 +270,15 @@ def test_the_target_is_chosen_named_and_imported_and_embedding_is_offered(worksp
     assert [source.use for source in sources_of(fresh)] == ["train"]
     conversation = list_conversations(fresh.database)[0]
     assert len(exchanges_of(fresh.database, conversation.id)) == 2
+
+
+def test_the_journal_is_not_offered_as_a_file_to_look_into(workspace, sit):
+    save_entry(workspace, "Salt again")
+
+    async def work(seat):
+        await seat.until(lambda: "Nothing was imported yet" in seat.shown)
+
+    sit(workspace.root, "import", work)
 
 
 def test_who_is_marked_by_mistake_is_unmarked(workspace, tmp_path, sit):

@@ -149,7 +149,7 @@ class SessionsBox(Box[int]):
 
     def inside(self) -> ComposeResult:
         yield Field(placeholder="words that were said")
-        yield LineList(empty="no session holds these words")
+        yield LineList(empty="")
         yield Words(("type to search · ↑ ↓ move · enter opens · esc closes", "$quiet"))
 
     def on_mount(self) -> None:
@@ -167,6 +167,7 @@ class SessionsBox(Box[int]):
             await asyncio.sleep(pause)
             self._rows = await self._find(words)
             places = [place for place, row in enumerate(self._rows) if row.id == self._current]
+            self.query_one(LineList).empty = "no session holds these words" if words else "no sessions yet"
             self.query_one(LineList).fill(len(self._rows), self._row, places[0] if places else 0)
 
         self.run_worker(search(), exclusive=True, exit_on_error=False)

@@ -23,7 +23,7 @@ async def obey(screen: ChatScreen, command: Command) -> None:
             _set_as_of(screen, rest)
         case "memories":
             if rest not in ("on", "off"):
-                raise UsageError("on or off?", "/memories on, /memories off")
+                raise UsageError("say on or off", "/memories on, /memories off")
             sitting.memories = rest == "on"
             screen.say(f"memories are {rest}", "good")
         case "who":

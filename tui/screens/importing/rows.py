@@ -193,7 +193,7 @@ def _one_look_rows(look: Look, standing: Standing) -> list[Row]:
 
 
 def _look_parts(look: Look, standing: Standing) -> list[Part]:
-    name = f"{_cut(look.name, 22):<22} "
+    name = f"{_cut(look.name, 19):<19} "
     if look.problem:
         return [("  ✗ ", "$error"), name, look.problem]
     again = "  again" if look.location in standing.known else ""

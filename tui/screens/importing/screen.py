@@ -411,7 +411,7 @@ class ImportScreen(Settling):
         """Stop the run at its next safe point."""
         picture = at_work(self.bench.pictures)
         if picture is None:
-            self.say("nothing is running")
+            self.say("no import or embedding is running")
             return
         await self.bench.cancel_run(picture.id)
         self.say(f"asked {picture.id} to stop")
