@@ -1,8 +1,8 @@
 """The one gate for outside text on its way to a terminal: what could act becomes a mark that can be seen.
 
 Replaced: C0 and C1 controls, DEL, bidi embeddings, overrides and isolates, zero-width space and its kin, line and
-paragraph separators, tag characters, surrogates. Kept: joiners and variation selectors, so that emoji, Persian and
-Hebrew read as they should.
+paragraph separators, tag characters and other formatting that is not seen, surrogates. Kept: joiners and variation
+selectors, so that emoji, Persian and Hebrew read as they should.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 
 _ACTING = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2064"
-    "\u2066-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u206f"
+    "\ufeff\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
+    "\ud800-\udfff]"
 )
 
 

@@ -98,7 +98,12 @@ class PaintedText(LineFilter):
             return segments
         return [
             segment
-            if segment.control or not is_hidden(segment.text)
+            if segment.control or _stays_on_its_line(segment.text)
             else Segment(safe(segment.text).replace("\n", "␊").replace("\t", " "), segment.style)
             for segment in segments
         ]
+
+
+def _stays_on_its_line(painted: str) -> bool:
+    """A line feed and a tab stay in words, and have no place in a painted line."""
+    return not ("\n" in painted or "\t" in painted or is_hidden(painted))
