@@ -11,6 +11,7 @@ from textual.drivers import linux_driver
 
 CURSOR_REPORT = "\x1b[6n"
 """Asks where the cursor is. A terminal answers in order: what was written before has then been drawn."""
+PASTE_BEGINS, PASTE_ENDS = "\x1b[200~", "\x1b[201~"
 
 _STYLE = re.compile(r"\x1b\[([0-9;]*)m")
 _UNPAINTED = re.compile(r"(?:\x1b\[[?]?[0-9;]*[HABCDnhl]|[\r\n])*")
@@ -85,12 +86,47 @@ def _after(style: tuple[frozenset[str], tuple[str, str]], codes: str) -> tuple[f
     return frozenset(attributes), (foreground, background)
 
 
+class InputDecoder:
+    """Decodes what the terminal sends: a byte that is no UTF-8 is replaced, and in what was pasted nothing is a key.
+
+    Textual takes an escape inside a paste for the begin of a key, and what follows for keys: a text that somebody else
+    wrote would press them.
+    """
+
+    def __init__(self, encoding: str = "utf-8") -> None:
+        self._decoder = _strict_decoder(encoding)(errors="replace")
+        self._pasting = False
+        self._read = ""
+        """As much of the sequence that begins or ends a paste as has come."""
+
+    def decode(self, data: bytes, final: bool = False) -> str:
+        """As an incremental decoder's."""
+        text: str = self._decoder.decode(data, final)
+        if not self._pasting and not self._read and "\x1b" not in text:
+            return text
+        return "".join(map(self._passed, text))
+
+    def _passed(self, character: str) -> str:
+        read = self._read + character
+        wanted = PASTE_ENDS if self._pasting else PASTE_BEGINS
+        if wanted == read:
+            self._pasting, self._read = not self._pasting, ""
+            return read if wanted == PASTE_ENDS else character
+        if wanted.startswith(read):
+            self._read = read
+            return "" if self._pasting else character
+        held, self._read = self._read, "\x1b" if character == "\x1b" else ""
+        if not self._pasting:
+            return character
+        return held.replace("\x1b", "␛") + character.replace("\x1b", "")
+
+
 def _tolerant_decoder(encoding: str) -> Callable[..., Any]:
-    return lambda: _strict_decoder(encoding)(errors="replace")
+    return lambda: InputDecoder(encoding)
 
 
 class ThriftyDriver(linux_driver.LinuxDriver):
-    """Textual's driver with two differences: fewer bytes out, and one byte in that is not UTF-8 is not the end."""
+    """Textual's driver but for three things: fewer bytes out; no byte in is the end of it; what is pasted is words."""
 
     def __init__(self, *arguments: Any, **rest: Any) -> None:
         super().__init__(*arguments, **rest)
@@ -107,7 +143,7 @@ class ThriftyDriver(linux_driver.LinuxDriver):
         super().write("\x1b[0m")
 
     def run_input_thread(self) -> None:
-        """Read input with a decoder that replaces what it cannot read."""
+        """Read input with a decoder of ours."""
         setattr(linux_driver, "getincrementaldecoder", _tolerant_decoder)  # noqa: B010 - the driver has no option for it
         super().run_input_thread()
 
