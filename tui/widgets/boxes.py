@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from textual import events
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
@@ -55,6 +56,10 @@ class Box(ModalScreen[Answer], Generic[Answer]):
     def action_close(self) -> None:
         """Answer nothing."""
         self.dismiss(None)
+
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """As Textual's, once: a second key that was typed ahead finds the box closed, and closes nothing under it."""
+        return super().dismiss(result) if self.is_current else AwaitComplete()
 
 
 class GoBox(Box[str]):
