@@ -26,6 +26,7 @@ from tui.keys import Keymap
 from tui.loop import ending
 from tui.loop.aside import WorksAside
 from tui.loop.terminal import PaintProof, ThriftyDriver
+from tui.safe_text import safe
 from tui.screens.stage import Stage, bindings_of
 from tui.theme import DARK, THEMES
 from tui.widgets.frame import STAGES, Banner, Tabs
@@ -261,6 +262,10 @@ class Workbench(WorksAside):
 
     def get_line_filters(self) -> list[LineFilter]:
         return [self._painted_text, *super().get_line_filters()]
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """As Textual's, with marks for what could act on the terminal where it is pasted, as they are shown here."""
+        super().copy_to_clipboard(safe(text))
 
     # Actions
 

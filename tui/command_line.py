@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from core.errors import SimuleeError, UsageError
 from tui.face import detach_stdout, fail
+from tui.safe_text import safe
 
 ClickException: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 """The base of usage errors; Typer carries its own copy of click and exports it only through its subclasses."""
@@ -135,6 +136,11 @@ def run(arguments: list[str]) -> int:
         return fail(UsageError(f"{error.object!r} is not text: some of its bytes are no UTF-8", "simulee -h"), as_json)
     except OSError as error:
         return fail(SimuleeError(_refusal(error), "check the path, its permissions and the space on the disk"), as_json)
+    except Exception:  # A defect: its traceback is for whoever mends it, and can quote outside text.
+        import traceback
+
+        sys.stderr.write(safe(traceback.format_exc()))
+        return 1
 
 
 def _refusal(error: OSError) -> str:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 DONE_IN_PART = 3
 """Exit code when some records were refused; the summary counts them."""
+LONGEST_CELL = 200
+"""Characters of one cell of a table: every row is as wide as its widest cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +222,11 @@ def group(help_text: str, bare: bool = False) -> typer.Typer:
 
 
 def table(rows: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> list[str]:
-    """Columns aligned to their widest cell; figures to the right."""
+    """Columns aligned to their widest cell; figures to the right. A cell that is too long is cut."""
     every = [list(heads), *map(list, rows)] if heads else list(map(list, rows))
     if not every:
         return []
-    cleaned = [[safe_line(cell) for cell in row] for row in every]
+    cleaned = [[_cut(safe_line(cell)) for cell in row] for row in every]
     widths = [max(len(row[column]) for row in cleaned) for column in range(len(cleaned[0]))]
     numeric = [
         all(cell[:1] in "-+0123456789" for cell in (row[column] for row in cleaned[bool(heads) :]) if cell)
@@ -238,6 +240,10 @@ def table(rows: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> list[str]
         ]
         lines.append("  ".join(cells).rstrip())
     return lines
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
 
 
 def fail(error: SimuleeError, as_json: bool) -> int:

@@ -13,6 +13,7 @@ from textual.app import App
 from textual.worker import Worker, WorkerFailed, WorkerState
 
 from core.errors import SimuleeError
+from tui.safe_text import safe_line
 
 if TYPE_CHECKING:
     from core.workspace import Workspace
@@ -72,4 +73,5 @@ class OutlivesErrors(App[int]):
         log = self.log_error(error)
         super()._handle_exception(error)
         if not self.is_headless:
-            self._exit_renderables[:] = [f"simulee: the screen broke: {type(error).__name__}; the log is {log}"]
+            told = f"simulee: the screen broke: {type(error).__name__}; the log is {log}"
+            self._exit_renderables[:] = [safe_line(told)]
