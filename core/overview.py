@@ -52,8 +52,8 @@ def overview(workspace: Workspace) -> Overview:
     rows = [
         StageRow(
             "corpus",
-            f"{counts['document']} documents{dates} · {counts['conversation']} conversations ·"
-            f" {counts['exchange']} exchanges · {counts['chunk']} passages",
+            f"{_many(counts['document'], 'document')}{dates} · {_many(counts['conversation'], 'conversation')} ·"
+            f" {_many(counts['exchange'], 'exchange')} · {_many(counts['chunk'], 'passage')}",
             "none" if not counts["document"] + counts["conversation"] else "done" if counts["chunk"] else "waiting",
         ),
         StageRow(
@@ -63,7 +63,8 @@ def overview(workspace: Workspace) -> Overview:
         ),
         StageRow(
             "dataset",
-            f"ds{datasets[-1].id} {datasets[-1].hash}" + (f" · {stale} decisions are newer than it" if stale else "")
+            f"ds{datasets[-1].id} · {datasets[-1].hash[:8]}"
+            + (f" · {_many(stale, 'decision')} newer than it" if stale else "")
             if datasets
             else "none yet",
             "none" if not datasets else "stale" if stale else "done",
@@ -86,7 +87,13 @@ def overview(workspace: Workspace) -> Overview:
     if running:
         rows.append(StageRow("running", ", ".join(running), "waiting"))
     words, command, screen = _next(counts, review.pending, bool(datasets), stale > 0, bool(adapter), bool(scorecards))
+    if running:
+        words = f"{running[-1]} is at work; then {words}"
     return Overview(workspace.target, tuple(rows), words, command, screen)
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def _trained_on(adapter: AdapterRow, datasets: Sequence[DatasetRow]) -> str:

@@ -104,7 +104,7 @@ class Workbench(WorksAside):
             self.set_interval(1.0, self._look_for_terminal)
         if not self.is_headless and self._driver is not None:
             self.proof = PaintProof(self._ask_terminal, trusted=False)
-        self.call_after_refresh(self.do, self._open())
+        self.call_after_refresh(self.do, self._open)
 
     def _ask_terminal(self, question: str) -> None:
         if self._driver is not None:

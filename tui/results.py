@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tui.estimates import about
+from tui.moments import local
 
 if TYPE_CHECKING:
     from core.runs.snapshot import RunPicture
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 def moment(at: str) -> str:
     """A moment as the runs tell it, to the minute: ``2026-11-24 02:21``."""
-    return at[:16].replace("T", " ")
+    return local(at)
 
 
 def took(picture: RunPicture) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from textual import events
 from textual.widgets import Input, TextArea
 
 from tui.safe_text import safe, safe_line
@@ -19,6 +20,11 @@ class Field(Input):
         """Set the words."""
         self.value = safe_line(value)
         self.cursor_position = len(self.value)
+
+    def on_key(self, event: events.Key) -> None:
+        """Tab does not leave the words: what is typed after it would act as single keys."""
+        if event.key in ("tab", "shift+tab") and event.key not in self._bindings.key_to_bindings:
+            event.stop()
 
     def validate_value(self, value: str) -> str:
         """Whatever way words come in, a paste among them, they are cleaned."""

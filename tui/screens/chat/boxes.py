@@ -12,6 +12,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 
 from core.twin.transcript import Note
+from tui.moments import local
 from tui.safe_text import safe_line
 from tui.screens.chat.talk import Live
 from tui.widgets.boxes import Box, ShowBox
@@ -175,7 +176,7 @@ class SessionsBox(Box[int]):
     def _row(self, place: int) -> list[Part]:
         row = self._rows[place]
         here = ("▶ ", "bold $accent") if row.id == self._current else "  "
-        when = row.last_at[:16].replace("T", " ")
+        when = local(row.last_at)
         as_of = f" · as of {row.as_of}" if row.as_of else ""
         return [here, (f"{row.id:>3}  ", "bold"), (f"{when}  ", "$quiet"), f"{row.questions:>3}  ", row.first,
                 (as_of, "$quiet")]  # fmt: skip

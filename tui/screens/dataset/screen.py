@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 
 from core.dataset.launch import BUILD_ENTRY, BUILD_KIND, VERIFY_ENTRY, VERIFY_KIND
 from core.errors import SimuleeError
+from tui.moments import local
 from tui.screens.dataset.parts import HoldBox, SampleView
 from tui.screens.dataset.words import figure_box, figure_lines, run_line, sample_head, sample_row
 from tui.screens.stage import Stage
@@ -301,7 +302,7 @@ class DatasetScreen(Stage):
             self.say("there is no dataset yet", "warning")
             return
         rows = [*reversed(self._sight.datasets)]
-        words = [f"ds{row.id} {row.hash[:8]} · {row.created_at[:16].replace('T', ' ')} · "
+        words = [f"ds{row.id} {row.hash[:8]} · {local(row.created_at)} · "
                  f"{'with' if row.settings['memories'] else 'without'} memories" for row in rows]  # fmt: skip
         now = next(place for place, row in enumerate(rows) if self._sight and row.id == self._sight.row.id)
 

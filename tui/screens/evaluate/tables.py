@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from tui.moments import local
 from tui.widgets.text import Part
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def title_words(scored: Scored, beside: Scored | None) -> str:
     card = scored.card
     asked = sum(each["exchanges"] for each in card["interviews"])
     other = f" beside #{beside.id} · {adapter_of(beside)}" if beside else ""
-    at = scored.created_at[:16].replace("T", " ")
+    at = local(scored.created_at)
     return (
         f"#{scored.id} · {adapter_of(scored)} · {at} · {asked} questions of {len(card['interviews'])} interviews{other}"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 
+from tui.moments import local
 from tui.screens.stage import Stage
 from tui.widgets.boxes import ChoiceBox
 from tui.widgets.frame import run_words
@@ -101,7 +102,7 @@ class OverviewScreen(Stage):
         )
         lines: list[Part] = []
         for picture in self.bench.pictures[:RECENT]:
-            lines += [(f"  {picture.created[11:16]}  ", "$quiet"), run_words(picture), "\n"]
+            lines += [(f"  {local(picture.created, '%d %b %H:%M')}  ", "$quiet"), run_words(picture), "\n"]
         self.query_one("#recent", Words).put(*lines)
 
     async def action_next_step(self) -> None:

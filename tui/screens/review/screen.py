@@ -13,6 +13,7 @@ from tui.screens.review.deciding import Deciding
 from tui.screens.review.drawing import KINDS
 from tui.screens.review.moving import Moving, is_filter
 from tui.screens.stage import Stage
+from tui.widgets.boxes import ChoiceBox
 from tui.widgets.card_view import CardView
 from tui.widgets.editing import EditInPlace
 from tui.widgets.frame import run_words
@@ -91,10 +92,20 @@ class ReviewScreen(Deciding, Moving):
         return lambda name: name != "recall"
 
     async def action_recall(self) -> None:
-        """Start a recall run."""
+        """Start a recall run; where memories are already, only after asking."""
+        walk = self.session.walk
+        if walk is None or self.session.kind != "memory":
+            return
+        if not walk.total:
+            await self._recall(1)
+            return
+        choices = ["not now", "recall for every question that is new or whose passages changed"]
+        await self.bench.ask(ChoiceBox(f"{walk.total:,} memories are here. Recall again?", choices), self._recall)
+
+    async def _recall(self, choice: int | None) -> None:
         from core.journey import RECALL
 
-        run = await self.bench.start_run(*RECALL, {})
+        run = await self.bench.start_run(*RECALL, {}) if choice == 1 else None
         if run is not None:
             self.say(f"{run.id} writes memories; they appear here when it is done")
 
