@@ -97,12 +97,18 @@ app = typer.Typer(
 def root(
     ctx: typer.Context,
     workspace: Annotated[Path | None, typer.Option("--workspace", "-w", metavar="DIR")] = None,
-    screen: Annotated[str, typer.Option("--screen", help="Which screen to open.")] = "",  # noqa: ARG001
-    theme: Annotated[str, typer.Option("--theme", help="simulee-dark, simulee-light, or one of Textual's.")] = "",  # noqa: ARG001
-    no_mouse: Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")] = False,  # noqa: ARG001
+    screen: Annotated[str, typer.Option("--screen", help="Which screen to open.")] = "",
+    theme: Annotated[str, typer.Option("--theme", help="simulee-dark, simulee-light, or one of Textual's.")] = "",
+    no_mouse: Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")] = False,
 ) -> None:
     """Without a command: the workbench; off a terminal, where the workspace here stands."""
-    if ctx.invoked_subcommand is None:
+    if ctx.invoked_subcommand is not None:
+        if workspace or screen or theme or no_mouse:
+            raise UsageError(
+                f"these options are for the workbench, not for `{ctx.invoked_subcommand}`",
+                f"put -w after the command: simulee {ctx.invoked_subcommand} -w DIR",
+            )
+    else:
         # On a terminal `tui.cli` has opened it already; these options are here for -h, and for what is not a terminal.
         from tui.overview import show_overview
 

@@ -135,6 +135,7 @@ def test_a_clash_in_the_keys_is_one_line_that_names_both(workspace: Workspace, t
         (["--theme", "cellar"], "there is no theme 'cellar'", 2),
         (["-w", "cellar"], "cellar does not exist", 1),
         (["--screen"], "requires an argument", 2),
+        (["-w", ".", "formats"], "not for `formats`", 2),
     ],
 )
 def test_wrong_options_are_one_line_and_nothing_is_opened(
