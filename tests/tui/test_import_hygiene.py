@@ -41,6 +41,11 @@ def test_the_workbench_imports_no_models() -> None:
     assert imported((*MODELS, "numpy", "apsw"), "tui.app") == ""
 
 
+def test_the_first_paint_waits_for_no_editor_no_box_and_no_settings() -> None:
+    late = ("textual.widgets._text_area", "tui.widgets.boxes", "pydantic", "tomllib", "typer")
+    assert imported(late, "tui.cli", "tui.app", "tui.screens.overview.screen") == ""
+
+
 def test_there_is_a_screen_for_every_name() -> None:
     from tui.app import SCREENS as NAMES
 

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 
 from tui.moments import local
 from tui.screens.stage import Stage
-from tui.widgets.boxes import ChoiceBox
 from tui.widgets.frame import run_words
 from tui.widgets.text import Part, Words
 
@@ -125,6 +124,8 @@ class OverviewScreen(Stage):
                 await self.bench.try_sample()
 
         choices = [f"stay with {self.bench.target}", "leave it for the sample: its runs begin at once"]
+        from tui.widgets.boxes import ChoiceBox
+
         await self.bench.ask(ChoiceBox("Try the sample?", choices), chosen)
 
     async def action_new(self) -> None:
