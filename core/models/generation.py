@@ -5,13 +5,14 @@ An engine makes one attempt. Retries, limits, the cache and the ledger are ``cor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from core.errors import ModelError
 
 Finish = Literal["stop", "length"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +90,20 @@ class TextEngine(Protocol):
 
     async def close(self) -> None:
         """Let go of connections, processes and memory."""
+
+
+class Asker(Protocol):
+    """Asks a role's model and gets a checked answer: what the stages see of an engine with all that guards it."""
+
+    @property
+    def identity(self) -> str:
+        """Role, engine, model and parameters: what a stage's own keys depend on."""
+
+    async def ask(self, ask: Ask, accept: Callable[[Told], T], *, purpose: str, about: Sequence[str]) -> T:
+        """The answer as ``accept`` reads it.
+
+        ``accept`` raises CallFailed for an answer that is not one: it is asked again, and nothing of it is kept. What
+        it takes is cached by content: the same ask costs nothing the next time. ``purpose`` (``retell``, ``judge``,
+        ``questions`` …) and ``about`` (uids of the documents and exchanges whose words are sent) go into the ledger.
+        Raises CallFailed once the attempts are used up: the item is then to be parked.
+        """
