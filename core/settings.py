@@ -64,8 +64,14 @@ class RecallSettings(_Section):
     """Sentences that the extractive writer quotes (RAFT: 1 to 2)."""
     answer_tokens: Annotated[int, Field(ge=16)] = 160
     """Tokens of the real answer that the second opinion reads."""
+    judgement: Literal["auto", "likelihood", "model"] = "auto"
+    """How usefulness is judged: by likelihoods under a model in this process, or by asking the judge, yes or no.
+    ``auto`` asks, unless the judge's engine is ``transformers``."""
+    second_opinion: bool = True
+    """Whether a judge that is asked is asked once more, with the real answer; its verdict orders the review only."""
     threshold: float = 0.0
-    """Bits per question token that a memory must save over an unrelated passage to count as useful."""
+    """Bits that must speak for a memory to count as useful: by likelihood, bits per question token saved over an
+    unrelated passage; of a judge that is asked, the log-odds of its yes."""
 
 
 class DatasetSettings(_Section):

@@ -31,7 +31,7 @@ from core.models.causal_lm import BASE, CausalLM
 from core.models.embedder import Embedder
 from core.models.roles import embedder_of
 from core.prompts.render import Renderer
-from core.recall.run import load_recollector
+from core.recall.load import judges_by_likelihood, load_recollector
 from core.runs.job import Job
 from core.scoring.likelihood import Likelihood
 from core.store.call_cache import cached, remember
@@ -56,8 +56,12 @@ def run(job: Job) -> dict[str, Any]:
     base = weights.memories.base if weights.memories else workspace.settings.models.persona.model
     model = CausalLM(base)
     renderer = renderer_of(workspace, base)
-    recollector, _ = load_recollector(workspace, model if workspace.settings.models.judge.model == base else None)
-    interviews = load_interviews(job, renderer, recollector, job.params.get("limit"))
+    shared = judges_by_likelihood(workspace) and workspace.settings.models.judge.model == base
+    recollector, _ = load_recollector(workspace, model if shared else None, run=job.folder.name)
+    try:
+        interviews = load_interviews(job, renderer, recollector, job.params.get("limit"))
+    finally:
+        recollector.close()
     parts = _load_parts(model, workspace, weights)
     missing = [system.name for system in systems if system.weights not in parts]
     systems = [system for system in systems if system.weights in parts]

@@ -11,8 +11,9 @@ from core.dataset.packing import Stretch, pack
 from core.dataset.scenes import conversation_scene, turn_of
 from core.errors import UsageError
 from core.prompts.render import PromptTurn, RecalledMemory, Renderer, Scene
-from core.recall.recollect import Asked, Recollector
-from core.recall.run import as_of, recallable_words
+from core.recall.asked import Asked
+from core.recall.load import as_of, recallable_words
+from core.recall.recollect import Recollector
 from core.runs.job import Job
 from core.store.conversations import ConversationRow, ExchangeRow, exchanges_of, trainable_conversations
 from core.workspace import Workspace

@@ -84,7 +84,7 @@ class Renderer:
 
     def __init__(self, tokenizer: ChatTokenizer, overrides: Path | None = None) -> None:
         self.tokenizer = tokenizer
-        sources = {name: _template_source(name, overrides) for name in TEMPLATES}
+        sources = {name: template_source(name, overrides) for name in TEMPLATES}
         digest = hashlib.sha256("\0".join(sources[name] for name in TEMPLATES).encode())
         self.version = digest.hexdigest()[:12]
         """Hash of the prompt files: part of every dataset."""
@@ -172,7 +172,8 @@ def _plain(messages: Sequence[Message]) -> list[dict[str, str]]:
     return [{"role": message.role, "content": message.content} for message in messages]
 
 
-def _template_source(name: str, overrides: Path | None) -> str:
+def template_source(name: str, overrides: Path | None) -> str:
+    """A prompt file's text: the workspace's own where it has one."""
     if overrides is not None and (overrides / name).is_file():
         return (overrides / name).read_text("utf-8")
     return resources.files("core.prompts").joinpath("templates", name).read_text("utf-8")

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from core.models.causal_lm import CausalLM
+from core.models.generation import CallFailed
+from core.recall.asked import Asked
 from core.scoring.likelihood import Likelihood, Segment
 from core.store.database import Database
+
+if TYPE_CHECKING:
+    from core.models.causal_lm import CausalLM
 
 LONGEST_QUESTION = 160
 """Tokens; a longer question is judged by its end."""
@@ -20,10 +25,29 @@ LONGEST_QUESTION = 160
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Bits per token that a memory saves: on the question against an unrelated memory, on the answer against none."""
+    """What a judge says of a memory, in bits; above zero speaks for it.
+
+    Of the likelihood judge: bits per token that the memory saves, on the question against an unrelated memory, on the
+    answer against none. Of a model that is asked: the evidence for yes, ``log2(p / (1 - p))``.
+    """
 
     question: float
     answer: float | None
+
+
+class Judge(Protocol):
+    """Judges memories for a question."""
+
+    @property
+    def identity(self) -> str:
+        """Whatever changes its verdicts: method, model, prompts, settings."""
+
+    @property
+    def compares(self) -> bool:
+        """Whether it needs the memory of an unrelated passage to compare with."""
+
+    async def judge(self, asked: Asked, memories: Sequence[str], unrelated: str) -> list[Verdict | CallFailed]:
+        """For each memory a verdict, or why it could not be had."""
 
 
 class LikelihoodJudge:
@@ -36,20 +60,22 @@ class LikelihoodJudge:
         self._likelihood = Likelihood(model, database)
         self.identity = f"likelihood:{model.identity}:{answer_tokens}"
 
-    def judge(
-        self, asker: str, question: str, memories: Sequence[str], unrelated: str, answer: str | None
-    ) -> list[Verdict]:
+    @property
+    def compares(self) -> bool:
+        return True
+
+    async def judge(self, asked: Asked, memories: Sequence[str], unrelated: str) -> list[Verdict | CallFailed]:
         """One verdict for each memory; all of an exchange's texts are one cached unit."""
-        asked = self._tail(question, LONGEST_QUESTION)
-        answered = None if answer is None else self._head(answer, self._answer_tokens)
+        question = self._tail(asked.question, LONGEST_QUESTION)
+        answered = None if asked.answer is None else self._head(asked.answer, self._answer_tokens)
         # The unrelated memory is only there for the question.
-        texts = [self._text(unrelated, asker, asked, None)]
-        texts += [self._text(memory, asker, asked, answered) for memory in memories]
+        texts = [self._text(unrelated, asked.asker, question, None)]
+        texts += [self._text(memory, asked.asker, question, answered) for memory in memories]
         if answered is not None:
-            texts.append(self._text("", asker, asked, answered))
+            texts.append(self._text("", asked.asker, question, answered))
         scores = self._likelihood.score(texts)
         null = scores[0]["question"]
-        verdicts = []
+        verdicts: list[Verdict | CallFailed] = []
         for score in scores[1 : 1 + len(memories)]:
             gain = null.per_token - score["question"].per_token
             second = None

@@ -5,33 +5,28 @@ Recall over the corpus, evaluation and chat all call this, so that the twin is m
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from core.models.embedder import Embedder
+from core.models.generation import CallFailed
 from core.prompts.render import RecalledMemory
-from core.recall.judge import LikelihoodJudge, Verdict
-from core.recall.retell import ExtractiveWriter, Retold
+from core.recall.asked import Asked
+from core.recall.judge import Judge, Verdict
+from core.recall.retell import ExtractiveWriter, Retold, Writer
 from core.retrieval.search import Found, Query, Searcher
 from core.settings import Settings
 from core.store.chunks import Passage
 
+if TYPE_CHECKING:
+    from core.calls.caller import Caller, CallStats
+
 UNRELATED_POOL = 50
 """The unrelated passage is drawn from the far half of this many passages."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question, who asks it, and when: ``before`` is the as-of day, None for no limit."""
-
-    question: str
-    asker: str = ""
-    before: int | None = None
-    conversation_id: int = 0
-    """The conversation it belongs to, which is never searched; 0 for none."""
-    answer: str | None = None
-    """The real answer where there is one, for the second opinion only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +41,55 @@ class Recollection:
         return as_memory(self.retold.text, self.found.passage)
 
 
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """All that came of one question."""
+
+    memories: tuple[Recollection, ...]
+    """In the retriever's order."""
+    retrieved: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Why passages gave no memory, and how many."""
+    parked: tuple[CallFailed, ...] = ()
+    """What could not be had of a model; the question is to be asked again."""
+
+
 def as_memory(text: str, passage: Passage) -> RecalledMemory:
     """A memory as prompts show it."""
     return RecalledMemory(text, passage.date, passage.title)
 
 
 class Recollector:
-    """Retrieves, retells and judges."""
+    """Retrieves, retells and judges. It belongs to one thread."""
 
     def __init__(
-        self, settings: Settings, searcher: Searcher, writer: ExtractiveWriter, judge: LikelihoodJudge
+        self, settings: Settings, searcher: Searcher, writer: Writer, judge: Judge, callers: Sequence[Caller] = ()
     ) -> None:
+        """``callers`` are those through which writer and judge ask models; the recollector closes them."""
         self._settings = settings
         self._searcher = searcher
         self._writer = writer
         self._judge = judge
+        self._callers = callers
+        self._quoting: ExtractiveWriter | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def embedder(self) -> Embedder:
         return self._searcher.embedder
 
     def recollect(self, asked: Asked, accept: Callable[[Passage], bool]) -> list[Recollection]:
-        """The best candidates, in the retriever's order, each judged. Passages that ``accept`` refuses stay unseen."""
+        """The best candidates, in the retriever's order, each judged. Passages that ``accept`` refuses stay unseen.
+
+        What a model fails to tell is left out. For a caller without an event loop.
+        """
+        if self._loop is None:
+            # One loop for life: the connections of a model's client belong to the loop they were made in.
+            self._loop = asyncio.new_event_loop()
+        return list(self._loop.run_until_complete(self.recall(asked, accept)).memories)
+
+    async def recall(self, asked: Asked, accept: Callable[[Passage], bool]) -> Recalled:
+        """The same, with what was dropped and what is to be asked again."""
         limits = self._settings.retrieval
         found = self._searcher.search(
             Query(
@@ -82,23 +104,62 @@ class Recollector:
         )
         best = found[: self._settings.recall.candidates]
         if not best:
-            return []
-        unrelated = _unrelated(asked.question, found[len(best) :])
-        retold = self._writer.retell(asked.question, [hit.passage.chunk.text for hit in (*best, *unrelated)])
-        # Where there is no other passage at all, a memory is compared with none.
-        null = retold[len(best)].text if unrelated else ""
-        verdicts = self._judge.judge(
-            asked.asker, asked.question, [each.text for each in retold[: len(best)]], null, asked.answer
-        )
-        return [Recollection(*each) for each in zip(best, retold, verdicts, strict=False)]
+            return Recalled(())
+        retold = await self._writer.retell(asked, [hit.passage for hit in best])
+        told = [
+            (hit, each) for hit, each in zip(best, retold, strict=True) if isinstance(each, Retold)
+        ]  # fmt: skip
+        parked = [each for each in retold if isinstance(each, CallFailed)]
+        dropped = Counter({"nothing there": sum(each is None for each in retold)})
+        unrelated = self._unrelated(asked.question, found[len(best) :]) if told else ""
+        verdicts = await self._judge.judge(asked, [each.text for _, each in told], unrelated) if told else []
+        memories = []
+        for (hit, each), verdict in zip(told, verdicts, strict=True):
+            if isinstance(verdict, CallFailed):
+                parked.append(verdict)
+            else:
+                memories.append(Recollection(hit, each, verdict))
+        return Recalled(tuple(memories), len(best), +dropped, tuple(parked))
 
-    def useful(self, recollections: list[Recollection]) -> list[Recollection]:
+    def useful(self, recollections: Sequence[Recollection]) -> list[Recollection]:
         """Those that the judge finds useful by the question alone: what reaches the twin's prompt."""
         return [each for each in recollections if each.verdict.question >= self._settings.recall.threshold]
 
+    @property
+    def width(self) -> int:
+        """How many questions at once keep the models' servers busy; 1 where no model is asked."""
+        if not self._callers:
+            return 1
+        slots = sum(caller.slots for caller in self._callers)
+        # Each question asks about its candidates side by side; one more is retrieved while the others wait.
+        return slots // self._settings.recall.candidates + 2
 
-def _unrelated(question: str, rest: list[Found]) -> list[Found]:
-    """One passage from the far half of the rest, chosen by the question's hash: the same one every time."""
-    far = rest[len(rest) // 2 :]
-    digest = sha256(question.encode("utf-8", "replace")).digest()
-    return [far[int.from_bytes(digest[:4]) % len(far)]] if far else []
+    def calls(self) -> list[CallStats]:
+        """What was asked of models so far, for each that is asked."""
+        return [caller.stats() for caller in self._callers]
+
+    async def aclose(self) -> None:
+        """Let go of connections and models."""
+        for caller in self._callers:
+            await caller.close()
+
+    def close(self) -> None:
+        """The same for a caller without an event loop."""
+        loop = self._loop or asyncio.new_event_loop()
+        loop.run_until_complete(self.aclose())
+        loop.close()
+        self._loop = None
+
+    def _unrelated(self, question: str, rest: Sequence[Found]) -> str:
+        """The memory of a passage from the far half of the rest, for a judge that compares; empty where there is none.
+
+        It is chosen by the question's hash, the same one every time, and quoted, not retold: nobody will read it.
+        """
+        far = rest[len(rest) // 2 :]
+        if not far or not self._judge.compares:
+            return ""
+        digest = sha256(question.encode("utf-8", "replace")).digest()
+        chosen = far[int.from_bytes(digest[:4]) % len(far)]
+        if self._quoting is None:
+            self._quoting = ExtractiveWriter(self.embedder, self._settings.recall.sentences)
+        return self._quoting.quote(question, [chosen.passage.chunk.text])[0].text

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from core.corpus.sentences import Sentence, sentences_of
 from core.models.embedder import Embedder
+from core.models.generation import CallFailed
+from core.recall.asked import Asked
+from core.store.chunks import Passage
 
 MOST_WORDS = 70
 """A quote stops growing at this length."""
@@ -21,6 +26,19 @@ class Retold:
     quote: str
     start: int
     stop: int
+    writer: str = "extractive"
+    """``extractive``, ``model``, or ``quote``: a model's quote whose retelling was not grounded."""
+
+
+class Writer(Protocol):
+    """Retells passages for a question."""
+
+    @property
+    def identity(self) -> str:
+        """Whatever changes what it writes: engine, model, prompts, settings."""
+
+    async def retell(self, asked: Asked, passages: Sequence[Passage]) -> list[Retold | CallFailed | None]:
+        """For each passage its memory, None where nothing in it bears on the question, or why it is to be parked."""
 
 
 class ExtractiveWriter:
@@ -31,7 +49,11 @@ class ExtractiveWriter:
         self._sentences = sentences
         self.identity = f"extractive:{sentences}:{embedder.spec.revision}"
 
-    def retell(self, question: str, passages: list[str]) -> list[Retold]:
+    async def retell(self, asked: Asked, passages: Sequence[Passage]) -> list[Retold | CallFailed | None]:
+        """The best sentences of each passage; there are always some."""
+        return list(self.quote(asked.question, [passage.chunk.text for passage in passages]))
+
+    def quote(self, question: str, passages: Sequence[str]) -> list[Retold]:
         """One memory for each passage, in their order."""
         cut = [sentences_of(passage) for passage in passages]
         texts = [question, *(sentence.text for found in cut for sentence in found)]

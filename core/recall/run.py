@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from core.corpus.holdout import assign_splits
-from core.errors import UsageError
-from core.models.causal_lm import CausalLM
-from core.models.roles import check_role, embedder_of
-from core.recall.judge import LikelihoodJudge
-from core.recall.recollect import Asked, Recollection, Recollector
-from core.recall.retell import ExtractiveWriter
-from core.retrieval.search import Searcher
+from core.errors import SimuleeError, UsageError
+from core.recall.asked import Asked
+from core.recall.load import as_of, load_recollector, training_words
+from core.recall.recollect import Recalled, Recollection, Recollector
 from core.runs.job import Job
-from core.store.chunks import Passage, chunks_without_vector, corpus_fingerprint
+from core.store.chunks import chunks_without_vector, corpus_fingerprint
 from core.store.conversations import ConversationRow, ExchangeRow, exchanges_of, trainable_conversations
-from core.store.documents import own_words_exist
 from core.store.identity import content_uid
 from core.store.memories import MemoryRow, put_memories, recall_keys, set_recall_key
+from core.store.parked import clear_parked, park
 from core.workspace import Workspace
+
+PARKED_KIND = "recall"
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Recall for every trained or validating exchange that has not been recalled with these settings."""
+    """Recall for every trained or validating exchange that has not been recalled with these settings.
+
+    An exchange for which a model failed is parked with the reason, and taken up again by the next run; its memories
+    that could be had are kept.
+    """
     started = time.monotonic()
-    workspace = job.workspace
-    database = workspace.database
+    exchanges = _exchanges(job.workspace, job.params.get("limit"))
+    recollector, identity = load_recollector(job.workspace, run=job.folder.name)
+    _refuse_unembedded(job.workspace, recollector)
+    work = _Work(job, recollector, identity, exchanges)
+    asyncio.run(work.all())
+    return work.result() | {"seconds": round(time.monotonic() - started, 2)}
+
+
+def _exchanges(workspace: Workspace, limit: int | None) -> list[tuple[ConversationRow, ExchangeRow]]:
     splits = assign_splits(workspace)
-    limit = job.params.get("limit")
     exchanges = [
         (conversation, exchange)
-        for conversation in trainable_conversations(database)
+        for conversation in trainable_conversations(workspace.database)
         if splits[conversation.uid] != "heldout"
-        for exchange in exchanges_of(database, conversation.id)
+        for exchange in exchanges_of(workspace.database, conversation.id)
         if exchange.question
     ]
     if not exchanges:
@@ -42,73 +53,129 @@ def run(job: Job) -> dict[str, Any]:
             f"nobody has asked {workspace.target} anything yet: there are no exchanges to recall for",
             "import an interview or a chat: simulee import FILE --target NAME",
         )
-    exchanges = exchanges[:limit] if limit else exchanges
-    recollector, identity = load_recollector(workspace)
+    return exchanges[:limit] if limit else exchanges
+
+
+def _refuse_unembedded(workspace: Workspace, recollector: Recollector) -> None:
     spec = recollector.embedder.spec
-    missing = len(chunks_without_vector(database, spec.model, spec.revision))
+    missing = len(chunks_without_vector(workspace.database, spec.model, spec.revision))
     if missing:
         raise UsageError(f"{missing} passages are not embedded with {spec.model}", "simulee embed")
-    key = content_uid(identity, corpus_fingerprint(database), workspace.settings.retrieval.model_dump(mode="json"))
-    known = recall_keys(database)
-    accept = training_words(workspace)
-    candidates = recalled = 0
-    for position, (conversation, exchange) in enumerate(exchanges):
-        job.stop_point()
-        if known.get(exchange.id) != key:
-            found = recollector.recollect(_asked(conversation, exchange), accept)
-            with database.write():
-                put_memories(database, exchange.id, [_memory(exchange, each, identity) for each in found])
-                set_recall_key(database, exchange.id, key)
-            candidates += len(found)
-            recalled += 1
-        job.progress(position + 1, len(exchanges), exchange.question)
-    return {
-        "exchanges": len(exchanges),
-        "recalled": recalled,
-        "candidates": candidates,
-        "seconds": round(time.monotonic() - started, 2),
-    }
 
 
-def load_recollector(workspace: Workspace, model: CausalLM | None = None) -> tuple[Recollector, str]:
-    """Retrieval, writer and judge as the workspace names them, and the identity of the three together."""
-    settings = workspace.settings
-    for role in ("writer", "judge"):
-        check_role(role, getattr(settings.models, role))
-    searcher = Searcher(workspace, lambda: embedder_of(settings))
-    writer = ExtractiveWriter(searcher.embedder, settings.recall.sentences)
-    judge = LikelihoodJudge(
-        model or CausalLM(settings.models.judge.model),
-        workspace.target,
-        settings.recall.answer_tokens,
-        workspace.database,
-    )
-    identity = content_uid(writer.identity, judge.identity, settings.recall.candidates)
-    return Recollector(settings, searcher, writer, judge), identity
+class _Work:
+    """One attempt at a recall run: several exchanges at once where a server answers, one after another where not."""
 
+    def __init__(
+        self,
+        job: Job,
+        recollector: Recollector,
+        identity: str,
+        exchanges: list[tuple[ConversationRow, ExchangeRow]],
+    ) -> None:
+        self._job = job
+        self._database = job.workspace.database
+        self._recollector = recollector
+        self._identity = identity
+        self._exchanges = exchanges
+        self._key = content_uid(
+            identity, corpus_fingerprint(self._database), job.workspace.settings.retrieval.model_dump(mode="json")
+        )
+        self._accept = training_words(job.workspace)
+        self._broken = False
+        """Something stops the run: nothing more is begun."""
+        self._done = 0
+        self._recalled = 0
+        self._candidates = 0
+        self._kept = 0
+        self._dropped: Counter[str] = Counter()
+        self._parked: Counter[str] = Counter()
 
-def training_words(workspace: Workspace) -> Callable[[Passage], bool]:
-    """Passages that may stand in a training sample: cleared for training, and the target's own words.
+    async def all(self) -> None:
+        """Work until every exchange is recalled or parked. Raises what stops it, once what is under way is stored."""
+        known = recall_keys(self._database)
+        waiting = [pair for pair in self._exchanges if known.get(pair[1].id) != self._key]
+        self._done = len(self._exchanges) - len(waiting)
+        queue = iter(waiting)
+        self._tell("")
+        try:
+            workers = [asyncio.create_task(self._some(queue)) for _ in range(self._recollector.width)]
+            ended = await asyncio.gather(*workers, return_exceptions=True)
+        finally:
+            await self._recollector.aclose()
+        for each in ended:
+            if isinstance(each, BaseException):
+                raise each
+        self._job.stop_point()
 
-    What others wrote about the target is used only where there is nothing of their own.
-    """
-    own = own_words_exist(workspace.database)
-    return lambda passage: passage.use == "train" and (passage.kind != "profile" or not own)
+    async def _some(self, queue: Iterator[tuple[ConversationRow, ExchangeRow]]) -> None:
+        for conversation, exchange in queue:
+            if self._job.stop_requested or self._broken:
+                return
+            try:
+                recalled = await self._recollector.recall(_asked(conversation, exchange), self._accept)
+            except SimuleeError:
+                self._broken = True
+                raise
+            self._store(exchange, recalled)
 
+    def _store(self, exchange: ExchangeRow, recalled: Recalled) -> None:
+        with self._database.write():
+            put_memories(
+                self._database,
+                exchange.id,
+                [_memory(exchange, each, self._identity) for each in recalled.memories],
+                remove_others=not recalled.parked,
+            )
+            if recalled.parked:
+                park(self._database, PARKED_KIND, exchange.uid, "; ".join(sorted({e.reason for e in recalled.parked})))
+            else:
+                set_recall_key(self._database, exchange.id, self._key)
+                clear_parked(self._database, PARKED_KIND, exchange.uid)
+        self._done += 1
+        self._recalled += 1
+        self._candidates += recalled.retrieved
+        useful = len(self._recollector.useful(recalled.memories))
+        self._kept += useful
+        self._dropped += recalled.dropped
+        self._dropped["not useful by the question"] += len(recalled.memories) - useful
+        self._parked.update(error.reason for error in recalled.parked)
+        self._tell(exchange.question)
 
-def recallable_words(workspace: Workspace) -> Callable[[Passage], bool]:
-    """Passages that the twin may recall when it talks: the same, and what is cleared for recall only."""
-    own = own_words_exist(workspace.database)
-    return lambda passage: passage.kind != "profile" or not own
+    def _tell(self, question: str) -> None:
+        self._job.progress(self._done, len(self._exchanges), self._line() or question)
 
+    def _line(self) -> str:
+        """What the live line says besides how far: kept, dropped by reason, parked, calls, cost."""
+        calls = self._recollector.calls()
+        if not calls:
+            return ""
+        parts = [f"{self._kept} kept"]
+        parts += [f"{number} {reason}" for reason, number in self._dropped.most_common() if number]
+        parts += [f"{number} parked: {reason}" for reason, number in self._parked.most_common()]
+        parts.append(f"{sum(each.rate for each in calls):.1f} calls/s")
+        cost = sum(each.cost for each in calls)
+        if cost:
+            parts.append(f"cost {cost:.2f}")
+        return " · ".join(parts)
 
-def as_of(exchange: ExchangeRow) -> int | None:
-    """The day before which passages are visible to an exchange."""
-    return exchange.first_day if exchange.first_day >= 0 else None
+    def result(self) -> dict[str, Any]:
+        calls = self._recollector.calls()
+        return {
+            "exchanges": len(self._exchanges),
+            "recalled": self._recalled,
+            "candidates": self._candidates,
+            "kept": self._kept,
+            "dropped": {reason: number for reason, number in self._dropped.items() if number},
+            "parked": dict(self._parked),
+            "calls": sum(each.calls for each in calls),
+            "cached": sum(each.cached for each in calls),
+            "cost": round(sum(each.cost for each in calls), 4),
+        }
 
 
 def _asked(conversation: ConversationRow, exchange: ExchangeRow) -> Asked:
-    return Asked(exchange.question, exchange.asker, as_of(exchange), conversation.id, exchange.answer)
+    return Asked(exchange.question, exchange.asker, as_of(exchange), conversation.id, exchange.answer, exchange.uid)
 
 
 def _memory(exchange: ExchangeRow, each: Recollection, identity: str) -> tuple[MemoryRow, dict[tuple[str, str], float]]:
@@ -120,7 +187,7 @@ def _memory(exchange: ExchangeRow, each: Recollection, identity: str) -> tuple[M
         chunk.id,
         each.found.rank,
         round(each.found.score, 6),
-        "extractive",
+        each.retold.writer,
         each.retold.text,
         each.retold.quote,
         each.retold.start,

@@ -53,14 +53,19 @@ class ReviewRow:
 
 
 def put_memories(
-    db: Database, exchange_id: int, memories: Sequence[tuple[MemoryRow, Mapping[tuple[str, str], float]]]
+    db: Database,
+    exchange_id: int,
+    memories: Sequence[tuple[MemoryRow, Mapping[tuple[str, str], float]]],
+    remove_others: bool = True,
 ) -> None:
     """Store an exchange's candidates with their judgements ``{(kind, judge): value}``; known uids keep their decisions.
 
-    Candidates of the exchange that are not among these and were never decided on are removed.
+    Candidates of the exchange that are not among these and were never decided on are removed, unless these are not
+    all that there will be.
     """
     wanted = {memory.uid for memory, _ in memories}
-    for memory_id, uid in db.rows("SELECT id, uid FROM memory WHERE exchange_id = ?", (exchange_id,)):
+    others = db.rows("SELECT id, uid FROM memory WHERE exchange_id = ?", (exchange_id,)) if remove_others else []
+    for memory_id, uid in others:
         decided = db.value("SELECT 1 FROM decision WHERE card_kind = 'memory' AND card_uid = ?", (uid,))
         if uid not in wanted and not decided:
             db.execute("DELETE FROM memory WHERE id = ?", (memory_id,))

@@ -11,8 +11,9 @@ from core.dataset.scenes import scene_of
 from core.dates import DateSpan, as_of_request
 from core.errors import ModelError, UsageError
 from core.prompts.render import Message, PromptTurn
-from core.recall.recollect import Asked, Recollection
-from core.recall.run import recallable_words
+from core.recall.asked import Asked
+from core.recall.load import recallable_words
+from core.recall.recollect import Recollection
 from core.store.adapters import AdapterRow, list_adapters
 from core.store.sessions import (
     add_memories,

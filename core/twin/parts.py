@@ -12,8 +12,8 @@ from core.dataset.build import renderer_of
 from core.errors import UsageError
 from core.models.roles import check_role
 from core.prompts.render import Renderer
+from core.recall.load import judges_by_likelihood, load_recollector
 from core.recall.recollect import Recollector
-from core.recall.run import load_recollector
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
 from core.store.texts import recall_only_texts
 from core.twin.receipts import PrivateWords
@@ -72,7 +72,8 @@ class Parts:
     @property
     def recollector(self) -> Recollector:
         if self._recollector is None:
-            judge = self._model(self.workspace.settings.models.judge.model, "the judge")
+            compares = judges_by_likelihood(self.workspace)
+            judge = self._model(self.workspace.settings.models.judge.model, "the judge") if compares else None
             self._tell("the embedder")
             self._recollector = load_recollector(self.workspace, judge)[0]
         return self._recollector
@@ -103,6 +104,9 @@ class Parts:
         for voice in self._voices.values():
             voice.close()
         self._voices.clear()
+        if self._recollector is not None:
+            self._recollector.close()
+            self._recollector = None
 
     def _load_voice(self, adapter: AdapterRow | None) -> Voice:
         base = self.base(adapter)

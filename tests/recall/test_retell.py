@@ -20,28 +20,28 @@ def writer() -> ExtractiveWriter:
 
 
 def test_the_memory_is_what_answers_the_question_word_for_word(writer: ExtractiveWriter) -> None:
-    told = writer.retell("How many jars of jam do you make?", [PASSAGE])[0]
+    told = writer.quote("How many jars of jam do you make?", [PASSAGE])[0]
     assert "eleven jars of damson jam" in told.quote
     assert PASSAGE[told.start : told.stop] == told.quote
 
 
 def test_white_space_is_folded_in_the_memory_and_kept_in_the_quote(writer: ExtractiveWriter) -> None:
-    told = writer.retell("jam pan jars", [PASSAGE])[0]
+    told = writer.quote("jam pan jars", [PASSAGE])[0]
     assert "  " not in told.text
     assert told.text.split() == told.quote.split()
 
 
 def test_a_passage_of_one_endless_sentence_is_quoted_whole(writer: ExtractiveWriter) -> None:
     endless = "and then " * 200
-    told = writer.retell("what then", [endless])[0]
+    told = writer.quote("what then", [endless])[0]
     assert told.quote == endless.strip()
 
 
 def test_growth_stops_at_the_limit_of_words(writer: ExtractiveWriter) -> None:
     long = "I keep the old charts " + "and the tide tables " * 15 + "here. " + "Charts " + "of the coast " * 15 + "too."
-    told = writer.retell("Where are the charts?", [long])[0]
+    told = writer.quote("Where are the charts?", [long])[0]
     assert len(told.text.split()) <= MOST_WORDS
 
 
 def test_a_passage_without_sentences_does_not_break_it(writer: ExtractiveWriter) -> None:
-    assert [told.text for told in writer.retell("why", ["", "…"])] == ["", "…"]
+    assert [told.text for told in writer.quote("why", ["", "…"])] == ["", "…"]

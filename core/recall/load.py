@@ -1,0 +1,93 @@
+"""From a workspace's settings to what recalls: retrieval, writer and judge, and which passages they may see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from core.models.roles import check_role, embedder_of
+from core.recall.judge import Judge
+from core.recall.recollect import Recollector
+from core.recall.retell import ExtractiveWriter, Writer
+from core.retrieval.search import Searcher
+from core.store.chunks import Passage
+from core.store.conversations import ExchangeRow
+from core.store.documents import own_words_exist
+from core.store.identity import content_uid
+from core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.calls.caller import Caller
+    from core.models.causal_lm import CausalLM
+
+
+def load_recollector(workspace: Workspace, model: CausalLM | None = None, run: str = "") -> tuple[Recollector, str]:
+    """Retrieval, writer and judge as the workspace names them, and the identity of the three together.
+
+    ``model`` is the judge's base where it is loaded already; ``run`` is whose calls these are. Raises ModelError.
+    """
+    settings = workspace.settings
+    for role in ("writer", "judge"):
+        check_role(role, getattr(settings.models, role))
+    searcher = Searcher(workspace, lambda: embedder_of(settings))
+    callers: list[Caller] = []
+    writer = _writer(workspace, searcher, run, callers)
+    judge = _judge(workspace, model, run, callers)
+    identity = content_uid(writer.identity, judge.identity, settings.recall.candidates)
+    return Recollector(settings, searcher, writer, judge, callers), identity
+
+
+def judges_by_likelihood(workspace: Workspace) -> bool:
+    """Whether the judge compares likelihoods, rather than being asked."""
+    method = workspace.settings.recall.judgement
+    return method == "likelihood" or (method == "auto" and workspace.settings.models.judge.engine == "transformers")
+
+
+def _writer(workspace: Workspace, searcher: Searcher, run: str, callers: list[Caller]) -> Writer:
+    if workspace.settings.models.writer.engine == "extractive":
+        return ExtractiveWriter(searcher.embedder, workspace.settings.recall.sentences)
+    # Imported here: neither is needed where nothing is asked of a model.
+    from core.calls.caller import open_caller
+    from core.recall.model_writer import ModelWriter
+
+    callers.append(open_caller(workspace, "writer", run=run))
+    return ModelWriter(callers[-1], workspace.target, workspace.root / "prompts")
+
+
+def _judge(workspace: Workspace, model: CausalLM | None, run: str, callers: list[Caller]) -> Judge:
+    settings = workspace.settings
+    if judges_by_likelihood(workspace):
+        from core.models.causal_lm import CausalLM
+        from core.recall.judge import LikelihoodJudge
+
+        return LikelihoodJudge(
+            model or CausalLM(settings.models.judge.model),
+            workspace.target,
+            settings.recall.answer_tokens,
+            workspace.database,
+        )
+    from core.calls.caller import open_caller
+    from core.recall.model_judge import ModelJudge
+
+    callers.append(open_caller(workspace, "judge", run=run))
+    return ModelJudge(callers[-1], workspace.target, workspace.root / "prompts", settings.recall.second_opinion)
+
+
+def training_words(workspace: Workspace) -> Callable[[Passage], bool]:
+    """Passages that may stand in a training sample: cleared for training, and the target's own words.
+
+    What others wrote about the target is used only where there is nothing of their own.
+    """
+    own = own_words_exist(workspace.database)
+    return lambda passage: passage.use == "train" and (passage.kind != "profile" or not own)
+
+
+def recallable_words(workspace: Workspace) -> Callable[[Passage], bool]:
+    """Passages that the twin may recall when it talks: the same, and what is cleared for recall only."""
+    own = own_words_exist(workspace.database)
+    return lambda passage: passage.kind != "profile" or not own
+
+
+def as_of(exchange: ExchangeRow) -> int | None:
+    """The day before which passages are visible to an exchange."""
+    return exchange.first_day if exchange.first_day >= 0 else None
