@@ -39,14 +39,15 @@ def answer_bits(renderer: Renderer, likelihood: Likelihood, interview: Interview
     for stretch in interview.stretches:
         items = interview.items[stretch.first : stretch.stop]
         turns = [turns_with(item, system.shown) for item in items]
-        scores = likelihood.score([_scored_segments(renderer, interview.scene, turns)])[0]
+        scores = likelihood.score([scored_segments(renderer, interview.scene, turns)])[0]
         for index, item in enumerate(items):
             score = scores[str(index)]
             found.append(AnswerBits(item.exchange.uid, score.bits, score.tokens))
     return found
 
 
-def _scored_segments(renderer: Renderer, scene: Scene, turns: Sequence[PromptTurn]) -> list[Segment]:
+def scored_segments(renderer: Renderer, scene: Scene, turns: Sequence[PromptTurn]) -> list[Segment]:
+    """The text of a conversation, with each answer's words as a scored segment named by its place."""
     segments = []
     for part in renderer.segments(renderer.messages(scene, turns)):
         if part.answer is None:

@@ -1,4 +1,4 @@
-"""The writer that is a model: it retells a passage for a question and cites it; what it says is checked word by word."""
+"""The writer that is a model: it retells a passage and cites it; what it says is checked word by word."""
 
 from __future__ import annotations
 
