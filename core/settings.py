@@ -81,6 +81,8 @@ class DatasetSettings(_Section):
     """Longest sample. RAFT uses 4,096 to 8,192; this trains SmolLM2 on a CPU within 3 GB of memory."""
     failed_recall: Annotated[float, Field(ge=0, le=0.9)] = 0.2
     """Share of samples' questions whose memories are withheld or wrong, so that bad recall is survived."""
+    memory_form: Literal["question", "thinking"] = "question"
+    """Where memories stand: after the question, or in the thinking phase of a model that has one (RAFT)."""
     heldout: Annotated[float, Field(ge=0, lt=1)] = 0.25
     """Share of conversations, the latest, that are never trained on."""
 

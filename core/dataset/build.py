@@ -48,7 +48,7 @@ class BuiltDataset:
 def renderer_of(workspace: Workspace, base: str | None = None) -> Renderer:
     """The renderer for a base model (the persona's by default), with the workspace's own prompts where it has any."""
     name = base or workspace.settings.models.persona.model
-    return Renderer(load_tokenizer(name), workspace.root / "prompts")
+    return Renderer(load_tokenizer(name), workspace.root / "prompts", workspace.settings.dataset.memory_form)
 
 
 def build(
@@ -107,10 +107,7 @@ def build(
                     memory.part(bool(turn.memories))
                     for memory, turn in zip(recalled[stretch.first : stretch.stop], stretch.turns, strict=True)
                 )
-                messages = [
-                    {"role": m.role, "content": m.content, "trained": m.trained and m.role == "assistant"}
-                    for m in stretch.messages
-                ]
+                messages = [message.stored() for message in stretch.messages]
                 examples.append(
                     ExampleRow(
                         0, len(examples), split, row.uid, messages, stretch.tokens, stretch.trained_tokens, parts

@@ -38,7 +38,7 @@ def sample_segments(workspace: Workspace, base: str, rows: Iterable[ExampleRow])
     return [
         [
             Segment(each.text, each.trained)
-            for each in renderer.segments([Message(m["role"], m["content"], m["trained"]) for m in row.messages])
+            for each in renderer.segments([Message.of(message) for message in row.messages])
         ]
         for row in rows
     ]

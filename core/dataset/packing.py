@@ -23,17 +23,19 @@ class Stretch:
 def pack(renderer: Renderer, scene: Scene, turns: Sequence[PromptTurn], max_tokens: int) -> tuple[list[Stretch], int]:
     """Cut turns into stretches of at most ``max_tokens``. Returns them and how many turns fit in no sequence.
 
-    A turn too long on its own loses its memories first; one that is still too long is left out.
+    A turn too long on its own loses its memories first; one that is still too long is left out. Where the template
+    strips the thinking from earlier turns, every turn stands alone: a longer sample would not be the prompt of any.
     """
     stretches: list[Stretch] = []
     left_out = 0
     current: Stretch | None = None
     for position, turn in enumerate(turns):
-        if current is not None:
+        if current is not None and (renderer.form == "question" or renderer.keeps_history):
             grown = _stretch(renderer, scene, current.first, position + 1, (*current.turns, turn))
             if grown.tokens <= max_tokens:
                 current = grown
                 continue
+        if current is not None:
             stretches.append(current)
             current = None
         alone = _stretch(renderer, scene, position, position + 1, (turn,))

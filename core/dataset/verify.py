@@ -84,14 +84,15 @@ def _problem(database: Database, renderer: Renderer, known: Known, example: Exam
             return "a memory that it shows is gone"
         turns.append(turn_of(known[part.exchange_uid][1], shown))
     scene = known[example.parts[0].exchange_uid][0]
-    frozen = [Message(message["role"], message["content"], message["trained"]) for message in example.messages]
+    frozen = [Message.of(message) for message in example.messages]
     text = "".join(segment.text for segment in renderer.segments(frozen))
     for index, turn in enumerate(turns):
         asked = PromptTurn(turn.question, turn.asker, turn.memories)
         prompt = renderer.prompt(renderer.messages(scene, [*turns[:index], asked]))
         if not text.startswith(prompt):
             return f"turn {index + 1} would be asked in other words today"
-        if not text[len(prompt) :].startswith(renderer.messages(scene, [turn])[-1].content):
+        answer = renderer.messages(scene, [turn])[-1]
+        if not text[len(prompt) :].startswith(answer.content[answer.head :]):
             return f"answer {index + 1} is not that of the corpus"
     return ""
 

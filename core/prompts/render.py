@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
+from typing import Any, Literal
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -19,6 +21,9 @@ from core.errors import SettingsError
 from core.models.chat_tokenizer import ChatTokenizer
 
 TEMPLATES = ("system.j2", "question.j2")
+THINKING = "thinking.j2"
+MemoryForm = Literal["question", "thinking"]
+"""Where memories stand: after the question, or, for models with a thinking phase, at the head of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,18 @@ class Message:
     role: str
     content: str
     trained: bool = False
+    head: int = 0
+    """Characters at the start of an answer that are given to the target: its thinking phase. The loss skips them."""
+
+    def stored(self) -> dict[str, Any]:
+        """As a dataset keeps it."""
+        row = {"role": self.role, "content": self.content, "trained": self.trained and self.role == "assistant"}
+        return row | ({"head": self.head} if self.head else {})
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Message:
+        """From what a dataset keeps."""
+        return cls(row["role"], row["content"], row["trained"], row.get("head", 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +99,12 @@ class RenderedSegment:
 class Renderer:
     """Prompt files, the package's or a workspace's own, and a base model's chat template."""
 
-    def __init__(self, tokenizer: ChatTokenizer, overrides: Path | None = None) -> None:
+    def __init__(self, tokenizer: ChatTokenizer, overrides: Path | None = None, form: MemoryForm = "question") -> None:
         self.tokenizer = tokenizer
-        sources = {name: template_source(name, overrides) for name in TEMPLATES}
-        digest = hashlib.sha256("\0".join(sources[name] for name in TEMPLATES).encode())
+        self.form = form
+        names = TEMPLATES if form == "question" else (*TEMPLATES, THINKING)
+        sources = {name: template_source(name, overrides) for name in names}
+        digest = hashlib.sha256("\0".join(sources[name] for name in names).encode())
         self.version = digest.hexdigest()[:12]
         """Hash of the prompt files: part of every dataset."""
         environment = ImmutableSandboxedEnvironment(
@@ -94,6 +113,7 @@ class Renderer:
         try:
             self._system = environment.get_template("system.j2")
             self._question = environment.get_template("question.j2")
+            self._thinking = environment.get_template(THINKING) if form == "thinking" else None
         except jinja2.TemplateSyntaxError as error:
             raise SettingsError(
                 f"prompts/{error.name}, line {error.lineno}: {error.message}", "mend that line"
@@ -112,15 +132,23 @@ class Renderer:
         for turn in turns:
             memories = [RecalledMemory(plain(m.text), m.date, plain(m.title)) for m in turn.memories]
             content = self._question.render(
-                asker=plain(turn.asker), question=plain(turn.question.strip()), memories=memories
+                asker=plain(turn.asker),
+                question=plain(turn.question.strip()),
+                memories=[] if self._thinking else memories,
             )
             messages.append(Message("user", content.strip()))
+            thought = self._thinking.render(memories=memories).strip() + "\n\n" if self._thinking else ""
             if turn.answer is not None:
-                messages.append(Message("assistant", plain(turn.answer.strip()), turn.trained))
+                messages.append(Message("assistant", thought + plain(turn.answer.strip()), turn.trained, len(thought)))
+            elif thought:
+                messages.append(Message("assistant", thought, False, len(thought)))
         return messages
 
     def prompt(self, messages: Sequence[Message]) -> str:
-        """The text that a model receives to answer the last message."""
+        """The text that a model receives to answer the last message; an answer that is only begun is gone on with."""
+        last = messages[-1] if messages else None
+        if last is not None and last.role == "assistant" and last.head == len(last.content):
+            return self.prompt(messages[:-1]) + last.content
         return self.tokenizer.render(_plain(messages), add_generation_prompt=True)
 
     def segments(self, messages: Sequence[Message]) -> list[RenderedSegment]:
@@ -135,9 +163,10 @@ class Renderer:
         for position, message in enumerate(messages):
             if message.role != "assistant":
                 continue
-            prompt = self.prompt(messages[:position])
+            prompt = self.prompt(messages[:position]) + message.content[: message.head]
             whole = self.tokenizer.render(_plain(messages[: position + 1]), add_generation_prompt=False)
-            spoken = prompt + message.content
+            said = message.content[message.head :]
+            spoken = prompt + said
             if not prompt.startswith(done) or not whole.startswith(spoken):
                 raise SettingsError(
                     "the chat template rewrites earlier turns or the answer, so prompts and samples would differ",
@@ -145,13 +174,23 @@ class Renderer:
                 )
             end = self._end_of_turn(whole[len(spoken) :])
             segments.append(RenderedSegment(prompt[len(done) :]))
-            segments.append(RenderedSegment(message.content + end, message.trained, answers))
+            segments.append(RenderedSegment(said + end, message.trained, answers))
             done = spoken + end
             answers += 1
         rest = self.tokenizer.render(_plain(messages), add_generation_prompt=False)[len(done) :]
         if rest:
             segments.append(RenderedSegment(rest))
         return segments
+
+    @cached_property
+    def keeps_history(self) -> bool:
+        """Whether the template says earlier turns as it said them first; some strip the thinking from them."""
+        turn = PromptTurn("a", memories=(RecalledMemory("b"),), answer="c")
+        try:
+            self.segments(self.messages(Scene("d"), [turn, turn]))
+        except SettingsError:
+            return False
+        return True
 
     def _end_of_turn(self, rest: str) -> str:
         """The part of what follows an answer that the model must learn to write: up to the white space after it."""

@@ -112,7 +112,7 @@ def run(job: Job) -> dict[str, Any]:
 
 
 def _sample(renderer: Renderer, row: ExampleRow) -> dict[str, list[int]]:
-    ids, labels = renderer.tokens([Message(m["role"], m["content"], m["trained"]) for m in row.messages])
+    ids, labels = renderer.tokens([Message.of(message) for message in row.messages])
     return {"input_ids": ids, "labels": labels}
 
 
@@ -218,13 +218,18 @@ def _asked(workspace: Workspace, renderer: Renderer, validation: Sequence[Exampl
     known = exchanges_named(workspace.database, [row.parts[0].exchange_uid for row in rows if row.parts])
     asked = []
     for row in rows:
-        messages = [Message(m["role"], m["content"], m["trained"]) for m in row.messages]
+        messages = [Message.of(message) for message in row.messages]
         answered = next((place for place, message in enumerate(messages) if message.role == "assistant"), 0)
         if answered:
             exchange = known.get(row.parts[0].exchange_uid) if row.parts else None
             question = exchange.question if exchange else messages[answered - 1].content
-            asked.append(_Asked(question, renderer.prompt(messages[:answered]), messages[answered].content))
+            asked.append(_asked_of(renderer, question, messages, answered))
     return asked
+
+
+def _asked_of(renderer: Renderer, question: str, messages: list[Message], answered: int) -> _Asked:
+    said = messages[answered]
+    return _Asked(question, renderer.prompt(messages[:answered]) + said.content[: said.head], said.content[said.head :])
 
 
 class _Speaker:

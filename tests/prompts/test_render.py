@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.dataset.packing import pack
 from core.errors import ModelError, SettingsError
 from core.models.chat_tokenizer import ChatTokenizer, load_tokenizer
 from core.prompts.render import Message, PromptTurn, RecalledMemory, Renderer, Scene, Speaker
@@ -127,3 +128,59 @@ def test_a_model_without_a_chat_template_is_refused(tmp_path: Path, renderer: Re
     (tmp_path / "tokenizer.json").write_bytes((smollm2_folder() / "tokenizer.json").read_bytes())
     with pytest.raises(ModelError, match="no chat template"):
         ChatTokenizer(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def thinking(renderer: Renderer) -> Renderer:
+    return Renderer(renderer.tokenizer, form="thinking")
+
+
+def test_in_the_thinking_form_recall_opens_the_answer_and_the_loss_skips_it(thinking: Renderer) -> None:
+    messages = thinking.messages(SCENE, TURNS)
+    assert messages[1].content == "Do maps lie?"
+    assert messages[2].content == (
+        "<think>\nI remember:\n- (2011-03-14, The argument with the coast) Every map is an argument with the coast.\n"
+        "</think>\n\nThey argue."
+    )
+    _, labels = thinking.tokens(messages)
+    spoken = thinking.tokenizer.decode([label for label in labels if label != -100])
+    assert spoken == "They argue.<|im_end|>The coast, by Thursday.<|im_end|>"
+
+
+def test_in_the_thinking_form_too_every_answer_follows_its_prompt(thinking: Renderer) -> None:
+    stored = [message.stored() for message in thinking.messages(SCENE, TURNS)]
+    text = "".join(segment.text for segment in thinking.segments([Message.of(row) for row in stored]))
+    for index, turn in enumerate(TURNS):
+        asked = PromptTurn(turn.question, turn.asker, turn.memories)
+        prompt = thinking.prompt(thinking.messages(SCENE, [*TURNS[:index], asked]))
+        assert prompt.endswith("</think>\n\n")
+        assert text.startswith(prompt + str(turn.answer))
+
+
+class _Stripping(ChatTokenizer):
+    """A template that leaves the thinking out of every answer but the last, as those of thinking models do."""
+
+    def __init__(self, real: ChatTokenizer) -> None:
+        self.template = ""
+        self._real = real
+        self.plain = real.plain  # type: ignore[method-assign]
+        self.encode = real.encode  # type: ignore[method-assign]
+
+    def render(self, messages: list[dict[str, str]], add_generation_prompt: bool) -> str:
+        shown = [
+            m["content"] if index == len(messages) - 1 else m["content"].rpartition("</think>\n\n")[2]
+            for index, m in enumerate(messages)
+        ]
+        return "|".join(shown) + ("|" if add_generation_prompt else "")
+
+
+def test_where_the_template_strips_earlier_thinking_every_turn_is_a_sample_of_its_own(renderer: Renderer) -> None:
+    stripping = Renderer(_Stripping(renderer.tokenizer), form="thinking")
+    assert not stripping.keeps_history
+    stretches, left_out = pack(stripping, SCENE, TURNS, 500)
+    assert left_out == 0
+    assert [(each.first, each.stop) for each in stretches] == [(0, 1), (1, 2)]
+
+
+def test_the_forms_are_told_apart_in_the_version(renderer: Renderer, thinking: Renderer) -> None:
+    assert renderer.version != thinking.version
