@@ -26,6 +26,8 @@ class AskingPrompt:
         sources = {part: template_source(f"{name}.{part}.j2", overrides) for part in ("system", "user")}
         self.version = hashlib.sha256("\0".join(sources.values()).encode()).hexdigest()[:12]
         """Hash of the files: part of what a stage's results depend on."""
+        self.fixed_characters = sum(map(len, sources.values()))
+        """Length of the files: about what they add to each ask."""
         environment = ImmutableSandboxedEnvironment(
             loader=jinja2.DictLoader(sources), undefined=jinja2.StrictUndefined, autoescape=False
         )

@@ -141,6 +141,11 @@ def count_chunks(db: Database) -> int:
     return int(db.value("SELECT count(*) FROM chunk"))
 
 
+def mean_chunk_characters(db: Database) -> float:
+    """Characters of a passage on average; 0 where there is none."""
+    return float(db.value("SELECT coalesce(avg(length(text)), 0) FROM chunk"))
+
+
 def corpus_fingerprint(db: Database) -> str:
     """A hash of every passage there is, its date and its use, whatever the row ids."""
     rows = db.rows(
