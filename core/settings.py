@@ -145,6 +145,14 @@ def training_settings(base: TrainingSettings, overrides: Mapping[str, object]) -
         raise SettingsError(_first_problem(error), "`simulee train sft -h` shows what it takes") from None
 
 
+def role_settings(role: str, values: Mapping[str, object]) -> RoleSettings:
+    """One role's settings from bare values. Raises SettingsError for values that cannot be."""
+    try:
+        return RoleSettings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(f"{role}: {_first_problem(error)}", f"see [models.{role}] in persona.toml") from None
+
+
 def load_settings(path: Path) -> Settings:
     """Read ``persona.toml``. Raises SettingsError with the line or the key that is off."""
     return parse_settings(_read(path), str(path))

@@ -56,7 +56,7 @@ def run(job: Job) -> dict[str, Any]:
     base = weights.memories.base if weights.memories else workspace.settings.models.persona.model
     model = CausalLM(base)
     renderer = renderer_of(workspace, base)
-    shared = judges_by_likelihood(workspace) and workspace.settings.models.judge.model == base
+    shared = judges_by_likelihood(workspace.settings) and workspace.settings.models.judge.model == base
     recollector, _ = load_recollector(workspace, model if shared else None, run=job.folder.name)
     try:
         interviews = load_interviews(job, renderer, recollector, job.params.get("limit"))

@@ -8,7 +8,7 @@ from core.corpus.holdout import expected_splits
 from core.prompts.asking import AskingPrompt
 from core.recall.load import judges_by_likelihood
 from core.recall.model_writer import MOST_TOKENS
-from core.settings import RoleSettings
+from core.settings import RoleSettings, Settings
 from core.store.chunks import mean_chunk_characters
 from core.store.conversations import exchanges_of, trainable_conversations
 from core.workspace import Workspace
@@ -34,9 +34,9 @@ class RoleEstimate:
     """None where no price is set."""
 
 
-def estimate_recall(workspace: Workspace, limit: int | None = None) -> list[RoleEstimate]:
+def estimate_recall(workspace: Workspace, settings: Settings, limit: int | None = None) -> list[RoleEstimate]:
     """For each role that is asked of a model, what the run would ask; empty where none is."""
-    settings, database = workspace.settings, workspace.database
+    database = workspace.database
     splits = expected_splits(workspace)
     exchanges = [
         exchange
@@ -54,7 +54,7 @@ def estimate_recall(workspace: Workspace, limit: int | None = None) -> list[Role
     if settings.models.writer.engine != "extractive":
         prompt = _fixed(workspace, "retell") + question + mean_chunk_characters(database)
         found.append(_role("writer", settings.models.writer, candidates, prompt, min(MEAN_RETELLING, MOST_TOKENS)))
-    if not judges_by_likelihood(workspace):
+    if not judges_by_likelihood(settings):
         prompt = _fixed(workspace, "judge-question") + question + MEAN_MEMORY
         calls = candidates
         if settings.recall.second_opinion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from core.models.roles import check_role, embedder_of
@@ -10,6 +10,7 @@ from core.recall.judge import Judge
 from core.recall.recollect import Recollector
 from core.recall.retell import ExtractiveWriter, Writer
 from core.retrieval.search import Searcher
+from core.settings import RoleSettings, Settings, role_settings
 from core.store.chunks import Passage
 from core.store.conversations import ExchangeRow
 from core.store.documents import own_words_exist
@@ -21,42 +22,57 @@ if TYPE_CHECKING:
     from core.models.causal_lm import CausalLM
 
 
-def load_recollector(workspace: Workspace, model: CausalLM | None = None, run: str = "") -> tuple[Recollector, str]:
-    """Retrieval, writer and judge as the workspace names them, and the identity of the three together.
+def with_engines(settings: Settings, engines: Mapping[str, str]) -> Settings:
+    """Settings in which writer or judge run on other engines: ``{"writer": "llama.cpp"}``. Raises SettingsError.
 
-    ``model`` is the judge's base where it is loaded already; ``run`` is whose calls these are. Raises ModelError.
+    A role whose settings name no model takes the persona's.
     """
-    settings = workspace.settings
+    roles: dict[str, RoleSettings] = {}
+    for role, engine in engines.items():
+        chosen: RoleSettings = getattr(settings.models, role)
+        model = chosen.model or ("" if engine == "extractive" else settings.models.persona.model)
+        roles[role] = role_settings(role, {**chosen.model_dump(), "engine": engine, "model": model})
+    return settings.model_copy(update={"models": settings.models.model_copy(update=roles)})
+
+
+def load_recollector(
+    workspace: Workspace, model: CausalLM | None = None, run: str = "", settings: Settings | None = None
+) -> tuple[Recollector, str]:
+    """Retrieval, writer and judge as the workspace's settings name them, and the identity of the three together.
+
+    ``model`` is the judge's base where it is loaded already, ``run`` whose calls these are, ``settings`` what holds
+    instead of the workspace's. Raises ModelError.
+    """
+    settings = settings or workspace.settings
     for role in ("writer", "judge"):
         check_role(role, getattr(settings.models, role))
     searcher = Searcher(workspace, lambda: embedder_of(settings))
     callers: list[Caller] = []
-    writer = _writer(workspace, searcher, run, callers)
-    judge = _judge(workspace, model, run, callers)
+    writer = _writer(workspace, settings, searcher, run, callers)
+    judge = _judge(workspace, settings, model, run, callers)
     identity = content_uid(writer.identity, judge.identity, settings.recall.candidates)
     return Recollector(settings, searcher, writer, judge, callers), identity
 
 
-def judges_by_likelihood(workspace: Workspace) -> bool:
+def judges_by_likelihood(settings: Settings) -> bool:
     """Whether the judge compares likelihoods, rather than being asked."""
-    method = workspace.settings.recall.judgement
-    return method == "likelihood" or (method == "auto" and workspace.settings.models.judge.engine == "transformers")
+    method = settings.recall.judgement
+    return method == "likelihood" or (method == "auto" and settings.models.judge.engine == "transformers")
 
 
-def _writer(workspace: Workspace, searcher: Searcher, run: str, callers: list[Caller]) -> Writer:
-    if workspace.settings.models.writer.engine == "extractive":
-        return ExtractiveWriter(searcher.embedder, workspace.settings.recall.sentences)
+def _writer(workspace: Workspace, settings: Settings, searcher: Searcher, run: str, callers: list[Caller]) -> Writer:
+    if settings.models.writer.engine == "extractive":
+        return ExtractiveWriter(searcher.embedder, settings.recall.sentences)
     # Imported here: neither is needed where nothing is asked of a model.
     from core.calls.caller import open_caller
     from core.recall.model_writer import ModelWriter
 
-    callers.append(open_caller(workspace, "writer", run=run))
+    callers.append(open_caller(workspace, "writer", run=run, settings=settings.models.writer))
     return ModelWriter(callers[-1], workspace.target, workspace.root / "prompts")
 
 
-def _judge(workspace: Workspace, model: CausalLM | None, run: str, callers: list[Caller]) -> Judge:
-    settings = workspace.settings
-    if judges_by_likelihood(workspace):
+def _judge(workspace: Workspace, settings: Settings, model: CausalLM | None, run: str, callers: list[Caller]) -> Judge:
+    if judges_by_likelihood(settings):
         from core.models.causal_lm import CausalLM
         from core.recall.judge import LikelihoodJudge
 
@@ -69,7 +85,7 @@ def _judge(workspace: Workspace, model: CausalLM | None, run: str, callers: list
     from core.calls.caller import open_caller
     from core.recall.model_judge import ModelJudge
 
-    callers.append(open_caller(workspace, "judge", run=run))
+    callers.append(open_caller(workspace, "judge", run=run, settings=settings.models.judge))
     return ModelJudge(callers[-1], workspace.target, workspace.root / "prompts", settings.recall.second_opinion)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from core.corpus.holdout import assign_splits
 from core.errors import SimuleeError, UsageError
 from core.recall.asked import Asked
-from core.recall.load import as_of, load_recollector, training_words
+from core.recall.load import as_of, load_recollector, training_words, with_engines
 from core.recall.recollect import Recalled, Recollection, Recollector
 from core.runs.job import Job
 from core.store.chunks import chunks_without_vector, corpus_fingerprint
@@ -32,7 +32,8 @@ def run(job: Job) -> dict[str, Any]:
     """
     started = time.monotonic()
     exchanges = _exchanges(job.workspace, job.params.get("limit"))
-    recollector, identity = load_recollector(job.workspace, run=job.folder.name)
+    settings = with_engines(job.workspace.settings, job.params.get("engines") or {})
+    recollector, identity = load_recollector(job.workspace, run=job.folder.name, settings=settings)
     _refuse_unembedded(job.workspace, recollector)
     work = _Work(job, recollector, identity, exchanges)
     asyncio.run(work.all())

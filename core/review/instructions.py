@@ -13,7 +13,8 @@ _ADDRESSED = re.compile(
     \b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{0,60}\b(?:above|previous|prior|earlier|instructions?|prompt|rules?)\b
     | \b(?:answer|reply|respond|say|output|print|return|rate|score|judge|mark|label)\b[^.!?\n]{0,30}
       (?:["“']?\b(?:yes|true|useful|relevant|helpful|accept(?:ed)?|10|100)\b)
-    | \b(?:system\s+prompt|system\s+message|language\s+model|as\s+an?\s+ai\b|you\s+are\s+(?:now\s+)?an?\s+(?:ai|assistant|judge|model))
+    | \b(?:system\s+prompt|system\s+message|language\s+model|as\s+an?\s+ai\b)
+    | \byou\s+are\s+(?:now\s+)?an?\s+(?:ai|assistant|judge|model)\b
     | \b(?:new|updated|following|these)\s+instructions?\b
     | <\|[^|\n]{1,40}\|> | \[/?INST\] | </?(?:system|assistant|user|instructions?)>
     """,

@@ -72,7 +72,7 @@ class Parts:
     @property
     def recollector(self) -> Recollector:
         if self._recollector is None:
-            compares = judges_by_likelihood(self.workspace)
+            compares = judges_by_likelihood(self.workspace.settings)
             judge = self._model(self.workspace.settings.models.judge.model, "the judge") if compares else None
             self._tell("the embedder")
             self._recollector = load_recollector(self.workspace, judge)[0]
