@@ -23,7 +23,7 @@ from core.settings import Settings
 from core.store.chunks import Passage
 
 if TYPE_CHECKING:
-    from core.calls.caller import Caller, CallStats
+    from core.calls.caller import Caller, Stats
 
 UNRELATED_POOL = 50
 """The unrelated passage is drawn from the far half of this many passages."""
@@ -130,11 +130,11 @@ class Recollector:
         """How many questions at once keep the models' servers busy; 1 where no model is asked."""
         if not self._callers:
             return 1
-        slots = sum(caller.slots for caller in self._callers)
+        slots = sum(caller.engine.slots for caller in self._callers)
         # Each question asks about its candidates side by side; one more is retrieved while the others wait.
         return slots // self._settings.recall.candidates + 2
 
-    def calls(self) -> list[CallStats]:
+    def calls(self) -> list[Stats]:
         """What was asked of models so far, for each that is asked."""
         return [caller.stats() for caller in self._callers]
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from core.calls.ledger import moment
 from core.corpus.holdout import assign_splits
 from core.errors import SimuleeError, UsageError
 from core.recall.asked import Asked
@@ -129,10 +130,11 @@ class _Work:
                 remove_others=not recalled.parked,
             )
             if recalled.parked:
-                park(self._database, PARKED_KIND, exchange.uid, "; ".join(sorted({e.reason for e in recalled.parked})))
+                reasons = "; ".join(sorted({error.reason for error in recalled.parked}))
+                park(self._database, PARKED_KIND, exchange.uid, reasons, moment())
             else:
                 set_recall_key(self._database, exchange.id, self._key)
-                clear_parked(self._database, PARKED_KIND, exchange.uid)
+                clear_parked(self._database, PARKED_KIND, [exchange.uid])
         self._done += 1
         self._recalled += 1
         self._candidates += recalled.retrieved
@@ -154,7 +156,7 @@ class _Work:
         parts = [f"{self._kept} kept"]
         parts += [f"{number} {reason}" for reason, number in self._dropped.most_common() if number]
         parts += [f"{number} parked: {reason}" for reason, number in self._parked.most_common()]
-        parts.append(f"{sum(each.rate for each in calls):.1f} calls/s")
+        parts.append(f"{sum(each.calls_per_second for each in calls):.1f} calls/s")
         cost = sum(each.cost for each in calls)
         if cost:
             parts.append(f"cost {cost:.2f}")
