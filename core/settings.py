@@ -62,8 +62,8 @@ class RecallSettings(_Section):
     """Best candidates of an exchange that are retold and judged."""
     sentences: Annotated[int, Field(ge=1, le=6)] = 2
     """Sentences that the extractive writer quotes (RAFT: 1 to 2)."""
-    answer_tokens: Annotated[int, Field(ge=16)] = 160
-    """Tokens of the real answer that the second opinion reads."""
+    answer_tokens: Annotated[int, Field(ge=16)] = 96
+    """Tokens of the real answer that the second opinion reads; on a CPU they are most of what recall costs."""
     judgement: Literal["auto", "likelihood", "model"] = "auto"
     """How usefulness is judged: by likelihoods under a model in this process, or by asking the judge, yes or no.
     ``auto`` asks, unless the judge's engine is ``transformers``."""

@@ -36,6 +36,8 @@ from core.training.launch import ADAPTER_FILES
 from core.training.presets import filled, named_preset, preset_for, steps_of
 from core.workspace import Workspace
 
+EVALUATIONS = 2
+"""Of a whole run, the last one at its end; each reads all of the validation split and answers some of it."""
 SPOKEN_SAMPLES = 2
 """Validation questions that are answered at each evaluation."""
 SPOKEN_TOKENS = 40
@@ -135,7 +137,7 @@ def _config(checkpoints: Path, settings: TrainingSettings, steps: int, lm: Causa
             save_strategy="steps",
             save_steps=settings.checkpoint_steps,
             eval_strategy="steps" if validate else "no",
-            eval_steps=max(1, steps // 3),
+            eval_steps=max(1, steps // EVALUATIONS),
             bf16=gpu and torch.cuda.is_bf16_supported(),
             gradient_checkpointing=False,
             max_length=None,
