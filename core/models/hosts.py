@@ -1,0 +1,64 @@
+"""Which host an address names, and whether that is this machine for certain."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from urllib.parse import urlsplit
+
+
+def host_of(base_url: str) -> str:
+    """``name:port`` of an address, in lower case; an IPv6 address in brackets."""
+    parts = urlsplit(base_url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{_bracketed(_plain(parts.hostname or ''))}:{port}"
+
+
+def spellings(host: str) -> tuple[str, str]:
+    """How consent for ``name:port`` may be written: with the port, and without it."""
+    name, _, _ = host.rpartition(":")
+    return (host, name.strip("[]"))
+
+
+def as_written(host: str) -> str:
+    """A host that a person wrote, in the form it is compared in: lower case, no address around it."""
+    text = host.strip().lower()
+    if "://" in text:
+        return host_of(text)
+    name, colon, port = text.rpartition(":")
+    if colon and port.isdigit() and (name.startswith("[") or ":" not in name):
+        return f"{_bracketed(_plain(name.strip('[]')))}:{int(port)}"
+    return _plain(text.strip("[]"))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``name:port`` can only be this machine.
+
+    An address of 127.0.0.0/8, ::1, or the name ``localhost`` where it resolves to nothing else. Any other name is not,
+    even one that resolves to loopback now: whoever owns it decides where it leads at the next look.
+    """
+    name = spellings(host)[1]
+    if name == "localhost":
+        try:
+            found = socket.getaddrinfo(name, None)
+        except OSError:
+            return False
+        return bool(found) and all(_is_loopback_address(str(each[4][0])) for each in found)
+    return _is_loopback_address(name)
+
+
+def _is_loopback_address(text: str) -> bool:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def _plain(name: str) -> str:
+    return name.rstrip(".").lower()
+
+
+def _bracketed(name: str) -> str:
+    return f"[{name}]" if ":" in name else name
