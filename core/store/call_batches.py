@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.store.database import Database
@@ -14,17 +14,19 @@ class BatchRow:
     """One batch that is under way."""
 
     id: int
+    name: str
+    """Ours, which the server keeps with it."""
     remote: str
-    """The server's name for it; empty when a kill came before it was written down."""
-    calls: dict[str, int]
-    """Key of an ask → its row in the ledger."""
+    """The server's; empty when a kill came before it was written down."""
+    asks: tuple[str, ...]
+    """Hashes of what is asked."""
 
 
-def open_batch(db: Database, role: str, identity: str, key: str, calls: Mapping[str, int], at: str) -> int:
+def open_batch(db: Database, identity: str, name: str, asks: Sequence[str], at: str) -> int:
     """Write a batch down before it leaves. The caller holds the transaction."""
     return db.insert(
-        "INSERT INTO call_batch (role, identity, key, remote, calls, created_at) VALUES (?, ?, ?, '', ?, ?)",
-        (role, identity, key, json.dumps(dict(calls)), at),
+        "INSERT INTO call_batch (identity, name, remote, asks, created_at) VALUES (?, ?, '', ?, ?)",
+        (identity, name, json.dumps(list(asks)), at),
     )
 
 
@@ -35,8 +37,8 @@ def name_batch(db: Database, batch_id: int, remote: str) -> None:
 
 def batches_under_way(db: Database, identity: str) -> list[BatchRow]:
     """An engine's batches whose answers were not fetched yet, oldest first."""
-    rows = db.rows("SELECT id, remote, calls FROM call_batch WHERE identity = ? ORDER BY id", (identity,))
-    return [BatchRow(row[0], row[1], json.loads(row[2])) for row in rows]
+    rows = db.rows("SELECT id, name, remote, asks FROM call_batch WHERE identity = ? ORDER BY id", (identity,))
+    return [BatchRow(row[0], row[1], row[2], tuple(json.loads(row[3]))) for row in rows]
 
 
 def close_batch(db: Database, batch_id: int) -> None:

@@ -41,14 +41,13 @@ CREATE TABLE parked (
 -- Asks that were handed to a server's batch interface, until their answers are fetched.
 CREATE TABLE call_batch (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    role       TEXT NOT NULL,
     identity   TEXT NOT NULL,                   -- of the engine
-    key        TEXT NOT NULL,                   -- hash over the keys of its asks
-    remote     TEXT NOT NULL,                   -- the server's name for it, '' before it has one
-    calls      TEXT NOT NULL,                   -- JSON object: key of an ask -> its row in model_call
+    name       TEXT NOT NULL UNIQUE,            -- ours, which the server keeps with it
+    remote     TEXT NOT NULL,                   -- the server's, '' before it is known
+    asks       TEXT NOT NULL,                   -- JSON array: hashes of what is asked
     created_at TEXT NOT NULL
 ) STRICT;
-CREATE INDEX call_batch_by_key ON call_batch (identity, key);
+CREATE INDEX call_batch_of_engine ON call_batch (identity);
 
 -- Whether words may be sent is looked up by uid for every call.
 CREATE INDEX document_by_uid ON document (uid);
