@@ -120,7 +120,7 @@ class Caller:
 
     async def ask(self, ask: Ask, accept: Callable[[Told], T], *, purpose: str, about: Sequence[str]) -> T:
         """As ``Asker.ask``. Raises also ConsentError and BudgetError, which concern every ask to come."""
-        check_words(about, self._engine.host, self._privacy, self._database)
+        check_words(about, self._away, self._privacy, self._database)
         wish = _Wish(self._key(ask), ask, accept, purpose, tuple(about))
         known = cached(self._database, [wish.key]).get(wish.key)
         if known is not None:
@@ -280,12 +280,16 @@ class Caller:
         )
 
 
-def open_caller(workspace: Workspace, role: str, run: str = "", *, waits: Waits | None = None) -> Caller:
+def open_caller(
+    workspace: Workspace, role: str, run: str = "", *, waits: Waits | None = None, attempts: int | None = None
+) -> Caller:
     """A caller for a role as ``persona.toml`` names it; ``run`` is the id under which calls are counted and capped.
 
     Raises ModelError where the engine cannot be had, and ConsentError where its host may not receive words.
     """
     settings: RoleSettings = getattr(workspace.settings.models, role)
+    if attempts is not None:
+        settings = settings.model_copy(update={"attempts": attempts})
     engine = load_text_engine(role, settings)
     privacy = workspace.settings.privacy
     check_host(engine.host, privacy, workspace.database)

@@ -34,13 +34,12 @@ def check_host(host: str, privacy: PrivacySettings, database: Database) -> None:
         )
 
 
-def check_words(about: Sequence[str], host: str, privacy: PrivacySettings, database: Database) -> None:
-    """Raises CallFailed where the words that an ask is made of may not be in it.
+def check_words(about: Sequence[str], away: bool, privacy: PrivacySettings, database: Database) -> None:
+    """Raises CallFailed where the words that an ask is made of may not be in it; ``away`` says whether they would leave.
 
-    A source whose use is none is in no call at all. To a host beside this machine journals and recall-only words go
-    only where the settings say so, and words of which nothing is known do not go.
+    A source whose use is none is in no call at all. Away from this machine journals and recall-only words go only where
+    the settings say so, and words of which nothing is known do not go.
     """
-    away = leaves_the_machine(host)
     for standing in standing_of(database, about):
         if "none" in standing.uses:
             raise CallFailed(NOT_CLEARED, f"the source of {standing.uid} is used for nothing", retryable=False)
@@ -51,6 +50,6 @@ def check_words(about: Sequence[str], host: str, privacy: PrivacySettings, datab
         if not privacy.send_recall_only and ("recall" in standing.uses or "journal" in standing.kinds):
             raise CallFailed(
                 NOT_CLEARED,
-                f"{standing.uid} is for recall only: [privacy] send_recall_only would let it go to {host}",
+                f"{standing.uid} is for recall only: [privacy] send_recall_only would let it go",
                 retryable=False,
             )

@@ -127,7 +127,9 @@ class EndpointEngine:
         cause = error.__cause__
         if isinstance(cause, TooLarge):
             return CallFailed("too large", f"{self._told} answered with {cause}", retryable=False)
-        if isinstance(cause, httpx2.RemoteProtocolError | httpx2.ReadError | httpx2.DecodingError):
+        if isinstance(cause, httpx2.DecodingError):
+            return CallFailed("not an answer", f"{self._told}: {cause}", retryable=True)
+        if isinstance(cause, httpx2.RemoteProtocolError | httpx2.ReadError):
             return CallFailed("cut off", f"{self._told} broke off: {cause or 'no more bytes'}", retryable=True)
         return CallFailed("connection", f"{self._told} cannot be reached: {cause or error}", retryable=True)
 

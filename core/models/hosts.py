@@ -47,6 +47,17 @@ def is_loopback(host: str) -> bool:
     return _is_loopback_address(name)
 
 
+def answers_at(base_url: str, within: float = 5.0) -> str:
+    """Why nothing accepts connections at an address, or an empty string. Sends nothing."""
+    parts = urlsplit(base_url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), within).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
 def _is_loopback_address(text: str) -> bool:
     try:
         address = ipaddress.ip_address(text)
