@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from email.utils import formatdate
 from typing import Any
@@ -93,7 +94,8 @@ def test_a_variable_without_a_key_is_told_before_anything_is_sent() -> None:
         ("429", "rate limit", True), ("429 with wait", "rate limit", True), ("quota", "quota", False),
         ("500", "server error", True), ("503", "overloaded", True), ("not authorized", "not authorized", False),
         ("redirect", "redirect", False), ("html", "not an answer", True), ("empty object", "not an answer", True),
-        ("nothing", "not an answer", True), ("wrong types", "not an answer", True), ("compressed", "not an answer", True),
+        ("nothing", "not an answer", True), ("wrong types", "not an answer", True),
+        ("compressed", "not an answer", True),
         ("truncated", "cut off", True), ("closed", "cut off", True), ("no finish", "no finish", True),
         ("length", "length", True), ("content filter", "content filter", False), ("empty content", "empty", True),
         ("huge", "too large", False),
@@ -205,7 +207,8 @@ def test_a_token_that_begins_two_choices_counts_for_neither() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"[" * 100_000, b'{"choices": ' + b"[" * 50_000, b'{"choices": []}', b'{"choices": [null]}', b"\xff\xfe", b"null",
+        b"[" * 100_000, b'{"choices": ' + b"[" * 50_000, b'{"choices": []}', b'{"choices": [null]}',
+        b"\xff\xfe", b"null", b"",
         b'{"choices": [{"message": null, "finish_reason": "stop"}]}',
         b'{"choices": [{"message": {"content": true}, "finish_reason": "stop"}]}',
         b'{"choices": [{"message": {"content": "a"}, "finish_reason": 7}]}',
@@ -223,7 +226,7 @@ def test_a_body_that_is_no_answer(body: bytes) -> None:
 
 @pytest.mark.parametrize("said", ["tool_calls", "function_call", "\x1b[31m", "STOP"])
 def test_another_finish_is_not_an_end(said: str) -> None:
-    body = '{"choices": [{"message": {"content": "a"}, "finish_reason": "%s"}]}' % said.replace("\x1b", "\\u001b")
+    body = json.dumps({"choices": [{"message": {"content": "a"}, "finish_reason": said}]})
     with pytest.raises(CallFailed) as failed:
         read_answer(body.encode(), PLAIN, "server")
     assert failed.value.reason == "no finish"
