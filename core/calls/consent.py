@@ -37,8 +37,8 @@ def check_host(host: str, privacy: PrivacySettings, database: Database) -> None:
 def check_words(about: Sequence[str], away: bool, privacy: PrivacySettings, database: Database) -> None:
     """Raises CallFailed where the words that an ask is made of may not be in it.
 
-    ``away`` says whether they would leave the machine. A source whose use is none is in no call at all. Away from this machine journals and recall-only words go only where
-    the settings say so, and words of which nothing is known do not go.
+    ``away`` says whether they would leave this machine. A source whose use is none is in no call at all. Journals and
+    recall-only words leave only where the settings say so, and words of which nothing is known do not leave.
     """
     for standing in standing_of(database, about):
         if "none" in standing.uses:
