@@ -45,9 +45,7 @@ class Figures:
 
 def serve(told: Connection) -> None:
     """The process of the server: tells its port, and serves until it is told to end."""
-    with FaultServer(
-        content=lambda _: json.dumps({"memory": "eleven strokes"}), latency=LATENCY, slots=SLOTS
-    ) as server:
+    with FaultServer(latency=LATENCY, slots=SLOTS) as server:
         told.send(server.url)
         told.recv()
 

@@ -72,6 +72,8 @@ class RoleSettings(_Section):
                 raise ValueError("the engine endpoint needs base_url and model")
             if not _BASE_URL.fullmatch(self.base_url):
                 raise ValueError("base_url must read like http://127.0.0.1:8000/v1, without user, query or fragment")
+        if self.batch and self.engine != "endpoint":
+            raise ValueError("batch needs the engine endpoint")
         if self.max_cost is not None and not (self.price.prompt or self.price.answer):
             raise ValueError(
                 "max_cost needs a price: [models.<role>.price] prompt = ..., answer = ... per million tokens"

@@ -99,7 +99,7 @@ class FaultServer:
         self._ended = asyncio.Event()
         self._free = asyncio.Semaphore(self.slots) if self.slots else None
         app = web.Application(client_max_size=64 * 1024 * 1024)
-        app.router.add_post("/v1/chat/completions", self._chat)
+        self.routes(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0, backlog=2048)
@@ -108,6 +108,10 @@ class FaultServer:
         self._ready.set()
         await self._ended.wait()
         await runner.cleanup()
+
+    def routes(self, app: web.Application) -> None:
+        """What is served."""
+        app.router.add_post("/v1/chat/completions", self._chat)
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

@@ -20,7 +20,7 @@ from core.calls.breaker import Breaker
 from core.calls.budget import Budget, Estimate, Usage
 from core.calls.consent import check_host, check_words, leaves_the_machine
 from core.calls.ledger import GroupCommit, Ledger, moment
-from core.calls.limiter import Limiter, Place
+from core.calls.limiter import FIRST_LIMIT, Limiter, Place
 from core.calls.patience import FINAL, UNUSED, Patience, Waits, kind_of
 from core.calls.structured import check_text
 from core.models.generation import Ask, CallFailed, TextEngine, Told
@@ -85,7 +85,7 @@ class Caller:
         privacy: PrivacySettings,
         run: str = "",
         waits: Waits | None = None,
-        first_limit: int | None = None,
+        first_limit: int = FIRST_LIMIT,
     ) -> None:
         """Takes over ``engine`` and ``database``: ``close`` closes both. See ``open_caller``."""
         self._engine = engine
@@ -98,9 +98,7 @@ class Caller:
         self._away = leaves_the_machine(engine.host)
         self._commits = GroupCommit(database.path)
         self._ledger = Ledger(self._commits)
-        self._limiter = Limiter(
-            engine.slots, self._waits.longest_pause, **({"first": first_limit} if first_limit else {})
-        )
+        self._limiter = Limiter(engine.slots, self._waits.longest_pause, first_limit)
         self._breaker = Breaker(FAILURES_IN_A_ROW, UNANSWERED_IN_A_ROW, self._waits.cooldown, self._pause)
         self._budget = Budget(role, settings, spent_by(database, run, role) if run else Spent())
         self._flying: dict[str, asyncio.Future[Told | CallFailed | None]] = {}
@@ -294,7 +292,25 @@ def open_caller(
     privacy = workspace.settings.privacy
     check_host(engine.host, privacy, workspace.database)
     database = Database.open(workspace.root / DATABASE_FILE)
-    return Caller(engine, database, role=role, settings=settings, privacy=privacy, run=run, waits=waits)
+    first_limit = FIRST_LIMIT
+    if settings.batch:
+        from core.calls.batches import BatchEngine
+        from core.models.endpoint import EndpointEngine
+
+        assert isinstance(engine, EndpointEngine)  # The settings see to it.
+        engine = BatchEngine(engine, database.path)
+        # A batch is as large as what waits: there is no pace to be found out.
+        first_limit = engine.slots
+    return Caller(
+        engine,
+        database,
+        role=role,
+        settings=settings,
+        privacy=privacy,
+        run=run,
+        waits=waits,
+        first_limit=first_limit,
+    )
 
 
 def _ended(outcome: str, used: Usage) -> Ended:

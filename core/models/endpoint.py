@@ -77,13 +77,8 @@ class EndpointEngine:
         try:
             async with asyncio.timeout(within):
                 response = await self.client.post("/chat/completions", cast_to=httpx2.Response, body=body)
-        except (TimeoutError, openai.APITimeoutError):
-            said = f"no whole answer from {self._told} within {within:g} s"
-            raise CallFailed("timeout", said, retryable=True) from None
-        except openai.APIStatusError as error:
-            raise self._refusal(error, body) from None
-        except openai.APIConnectionError as error:
-            raise self._broken(error) from None
+        except (TimeoutError, openai.APIError) as error:
+            raise self.failure(error, body, within) from None
         return read_answer(response.content, ask, self._told)
 
     def body(self, ask: Ask) -> dict[str, Any]:
@@ -116,14 +111,16 @@ class EndpointEngine:
     def _told(self) -> str:
         return self._host or "the model's server"
 
-    def _refusal(self, error: openai.APIStatusError, body: Mapping[str, Any]) -> CallFailed:
-        response = error.response
-        failure, refused = failure_of_status(response.status_code, response.headers, response.content, body, self._told)
-        if refused:
-            self._refused.add(refused)
-        return failure
-
-    def _broken(self, error: openai.APIConnectionError) -> CallFailed:
+    def failure(self, error: TimeoutError | openai.APIError, body: Mapping[str, Any], within: float) -> CallFailed:
+        """Why a request that ended so is no answer; an optional parameter that was refused is left out from now on."""
+        if isinstance(error, TimeoutError | openai.APITimeoutError):
+            return CallFailed("timeout", f"no whole answer from {self._told} within {within:g} s", retryable=True)
+        if isinstance(error, openai.APIStatusError):
+            answer = error.response
+            failed, refused = failure_of_status(answer.status_code, answer.headers, answer.content, body, self._told)
+            if refused:
+                self._refused.add(refused)
+            return failed
         cause = error.__cause__
         if isinstance(cause, TooLarge):
             return CallFailed("too large", f"{self._told} answered with {cause}", retryable=False)

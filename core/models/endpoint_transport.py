@@ -15,6 +15,8 @@ from core.models.hosts import host_of, is_loopback
 
 MOST_BYTES = 8 * 1024 * 1024
 """Of one response; the longest answers of today's models are a hundredth of it."""
+MOST_FILE_BYTES = 512 * 1024 * 1024
+"""Of the file that holds a whole batch's answers."""
 IDLE_SECONDS = 30.0
 _HEADERS = frozenset(
     (b"host", b"authorization", b"content-type", b"content-length", b"transfer-encoding", b"accept", b"connection")
@@ -45,7 +47,8 @@ class BoundedTransport(httpx2.AsyncHTTPTransport):
             await response.aclose()
             raise httpx2.DecodingError("the response is compressed, which was not asked for")
         assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _Bounded(response.stream, self._most)
+        of_file = request.url.path.endswith("/content")
+        response.stream = _Bounded(response.stream, MOST_FILE_BYTES if of_file else self._most)
         return response
 
 

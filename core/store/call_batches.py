@@ -35,9 +35,12 @@ def name_batch(db: Database, batch_id: int, remote: str) -> None:
     db.execute("UPDATE call_batch SET remote = ? WHERE id = ?", (remote, batch_id))
 
 
-def batches_under_way(db: Database, identity: str) -> list[BatchRow]:
-    """An engine's batches whose answers were not fetched yet, oldest first."""
-    rows = db.rows("SELECT id, name, remote, asks FROM call_batch WHERE identity = ? ORDER BY id", (identity,))
+def batches_under_way(db: Database, identity: str, since: str) -> list[BatchRow]:
+    """An engine's batches whose answers may not have been stored yet, oldest first; none from before ``since``."""
+    rows = db.rows(
+        "SELECT id, name, remote, asks FROM call_batch WHERE identity = ? AND created_at >= ? ORDER BY id",
+        (identity, since),
+    )
     return [BatchRow(row[0], row[1], row[2], tuple(json.loads(row[3]))) for row in rows]
 
 
