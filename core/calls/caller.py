@@ -236,6 +236,9 @@ class Caller:
                 failed, row = row, None
                 await self._ledger.failed(failed, _ended(outcome, used))
             raise
+        except Exception:
+            outcome = "failed"
+            raise
         finally:
             self._budget.settle(reserved, used)
             self._used = Usage(
