@@ -1,8 +1,12 @@
 """How many calls may be under way at once: as many as the server takes well, found out while working.
 
 Slow start as in TCP (RFC 5681): every answer opens one more place, so that the window doubles each round trip, until a
-call is refused or answers take twice as long as the quickest rounds did. From then on it grows by one a round trip. A
+call is refused or more places no longer bring more answers. From then on it grows by one a round trip while they do. A
 refusal halves it, once per round trip. A wait that the server asks for holds for every call that has not left.
+
+Whether places bring answers is told from the time that a round of calls takes: against the quickest round, it may grow
+with the number of places, but less than they do. A round that is slow for another reason, longer prompts for one, looks
+the same; so after a while half the places are closed for a round, and a new measure is taken (as BBR does).
 """
 
 from __future__ import annotations
@@ -19,10 +23,12 @@ from core.models.generation import CallFailed
 FIRST_LIMIT = 4
 ASKED_TO_WAIT = "asked to wait"
 """Why a call fails that would have to wait for longer than one is ready to."""
-LATENCY_HOLDS = 2.0
-"""A round's median may be this many times that of the quickest rounds before the window stops growing."""
-FORGETS = 0.05
-"""Share by which the quickest rounds' median follows a slower round: a server or its prompts may change for good."""
+WORTH = 0.6
+"""Places n times as many may make a round n ** WORTH times as long: doubled, they must bring a third more answers."""
+SLACK = 1.25
+"""What a round may take more than that by chance."""
+SLOW_ROUNDS = 10
+"""Rounds in a row that take too long before the measure is taken anew."""
 
 
 class Window:
@@ -31,47 +37,63 @@ class Window:
     def __init__(self, most: int, first: int = FIRST_LIMIT, now: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._now = now
-        self._limit = float(min(first, most))
+        self._limit = min(first, most)
         self._slow_start = True
         self._cut_at = float("-inf")
         self._round: list[float] = []
-        self._quickest = float("inf")
-        self._holds = True
+        self._places = self._limit
+        self._quickest: tuple[float, int] | None = None
+        self._slow_rounds = 0
+        self._settling = False
 
     @property
     def limit(self) -> int:
         """Calls that may be under way at once: at least 1, at most what the engine takes."""
-        return int(self._limit)
+        return self._limit
 
     def answered(self, started: float, under_way: int) -> None:
         """A call that began at ``started`` was answered, while so many were under way."""
-        self._look_at(self._now() - started)
         # A window that is not filled tells nothing about a larger one.
-        if not self._holds or 2 * under_way < self._limit:
+        if 2 * under_way < self._limit:
             return
-        self._limit = min(float(self._most), self._limit + (1.0 if self._slow_start else 1.0 / self._limit))
+        if self._slow_start:
+            self._limit = min(self._most, self._limit + 1)
+        self._round.append(self._now() - started)
+        if len(self._round) >= self._places:
+            self._end_round()
 
     def refused(self, started: float) -> None:
         """The server had no room for a call that began at ``started``."""
         self._slow_start = False
         # Calls that left before the last cut tell of the window as it was then.
         if started > self._cut_at:
-            self._limit = max(1.0, self._limit / 2)
+            self._limit = max(1, self._limit // 2)
             self._cut_at = self._now()
+            self._begin_round()
 
-    def _look_at(self, seconds: float) -> None:
-        self._round.append(seconds)
-        if len(self._round) < max(FIRST_LIMIT, self.limit):
-            return
-        middle = median(self._round)
+    def _begin_round(self) -> None:
         self._round.clear()
-        if middle < self._quickest:
-            self._quickest = middle
+        self._places = self._limit
+
+    def _end_round(self) -> None:
+        seconds, places = median(self._round), self._places
+        if self._settling:
+            # This round was under way when the places were closed.
+            self._settling = False
+        elif self._quickest is None or seconds < self._quickest[0]:
+            self._quickest = (seconds, places)
+            self._slow_rounds = 0
+        elif seconds <= SLACK * self._quickest[0] * max(1.0, places / self._quickest[1]) ** WORTH:
+            self._slow_rounds = 0
         else:
-            self._quickest += FORGETS * (middle - self._quickest)
-        self._holds = middle <= LATENCY_HOLDS * self._quickest
-        if not self._holds:
             self._slow_start = False
+            self._slow_rounds += 1
+            if self._slow_rounds > SLOW_ROUNDS:
+                self._limit = max(1, self._limit // 2)
+                self._quickest, self._settling, self._slow_rounds = None, True, 0
+        if not self._slow_start and not self._slow_rounds and not self._settling:
+            self._limit = min(self._most, self._limit + 1)
+        self._begin_round()
 
 
 class Limiter:

@@ -61,7 +61,7 @@ class Patience:
         self._attempts = attempts
         self._waits = waits
         self._failures = {"no room": 0, "server": 0, "invalid": 0, "parameter": 0}
-        self._backoff = wait_exponential_jitter(waits.first, waits.most, 2, waits.first)
+        self._backoff = wait_exponential_jitter(multiplier=waits.first, max=waits.most, jitter=waits.first)
 
     def retrying(self) -> AsyncRetrying:
         """Calls a function until it succeeds or the attempts are used up, and raises its last error."""

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from urllib.parse import urlsplit
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
+_PORT = re.compile(r":[0-9]{1,5}$")
 
 
 def host_of(base_url: str) -> str:
@@ -21,14 +25,19 @@ def spellings(host: str) -> tuple[str, str]:
 
 
 def as_written(host: str) -> str:
-    """A host that a person wrote, in the form it is compared in: lower case, no address around it."""
+    """A host that a person wrote, in the form it is compared in: lower case, no address around it.
+
+    Empty where the text names no host.
+    """
     text = host.strip().lower()
     if "://" in text:
-        return host_of(text)
-    name, colon, port = text.rpartition(":")
-    if colon and port.isdigit() and (name.startswith("[") or ":" not in name):
-        return f"{_bracketed(_plain(name.strip('[]')))}:{int(port)}"
-    return _plain(text.strip("[]"))
+        text = host_of(text) if urlsplit(text).hostname else ""
+    if _is_address(text.removeprefix("[").removesuffix("]")):
+        return text.strip("[]")
+    name, colon, port = text.rpartition(":") if _PORT.search(text) else (text, "", "")
+    if _is_address(name.strip("[]")) if name.startswith("[") else _NAME.fullmatch(_plain(name)):
+        return f"{_plain(name)}{colon}{port}"
+    return ""
 
 
 def is_loopback(host: str) -> bool:
@@ -58,11 +67,18 @@ def answers_at(base_url: str, within: float = 5.0) -> str:
     return ""
 
 
-def _is_loopback_address(text: str) -> bool:
+def _is_address(text: str) -> bool:
     try:
-        address = ipaddress.ip_address(text)
+        ipaddress.ip_address(text)
     except ValueError:
         return False
+    return True
+
+
+def _is_loopback_address(text: str) -> bool:
+    if not _is_address(text):
+        return False
+    address = ipaddress.ip_address(text)
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return (mapped or address).is_loopback
 

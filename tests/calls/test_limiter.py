@@ -41,13 +41,37 @@ def test_the_window_doubles_each_round_trip_up_to_the_slots() -> None:
     assert limits == [FIRST_LIMIT, 2 * FIRST_LIMIT, 4 * FIRST_LIMIT, 32, 32]
 
 
-def test_a_slow_server_is_not_given_more() -> None:
+def test_a_server_that_only_takes_longer_is_not_given_more() -> None:
     """Answers that take longer the more are asked for at once: one worker behind the server."""
     clock = Clock()
     window = Window(64, now=clock)
-    for _ in range(30):
+    limits = []
+    for _ in range(200):
+        limits.append(window.limit)
         round_trip(window, clock, 0.1 * window.limit)
-    assert window.limit < 24
+    assert max(limits) <= 16
+    assert min(limits) >= 3
+
+
+def test_a_server_that_takes_a_little_longer_for_many_is_filled() -> None:
+    """As one that reckons in batches does: thirty-two at once take twice the time of four."""
+    clock = Clock()
+    window = Window(32, now=clock)
+    for _ in range(40):
+        round_trip(window, clock, 0.2 * (window.limit / 4) ** (1 / 3))
+    assert window.limit == 32
+
+
+def test_longer_prompts_from_now_on_do_not_hold_the_window_down() -> None:
+    clock = Clock()
+    window = Window(64, now=clock)
+    for _ in range(3):
+        round_trip(window, clock, 0.2)
+    assert window.limit == 32
+    window.refused(clock.at)
+    for _ in range(120):
+        round_trip(window, clock, 1.0)
+    assert window.limit == 64
 
 
 def test_a_refusal_halves_the_window_once_for_each_round_trip() -> None:
