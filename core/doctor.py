@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from core.calls.consent import check_host
 from core.corpus.holdout import assigned_splits
-from core.errors import SimuleeError
+from core.errors import ConsentError, SimuleeError
+from core.models.hosts import answers_at, host_of
 from core.models.packaged import cache_folder, describe
 from core.models.roles import check_role, embedder_of
 from core.retrieval.embedding import open_index
 from core.retrieval.search import rebuild_index
 from core.review.decisions import recompute
 from core.runs.journal import list_runs
+from core.settings import RoleSettings
 from core.store.adapters import list_adapters
 from core.store.counts import integrity_problems
 from core.store.fingerprints import fingerprints
@@ -66,6 +70,9 @@ def check_workspace(workspace: Workspace, rebuild: bool, verify: bool) -> Iterat
             yield Check(f"role {role}", True, f"{chosen.engine} {chosen.model}".strip())
         except SimuleeError as error:
             yield Check(f"role {role}", False, f"{error.message}: {error.hint}")
+            continue
+        if chosen.engine == "endpoint":
+            yield _check_endpoint(workspace, role, chosen)
     database = workspace.database
     problems = integrity_problems(database)
     yield Check("database", not problems, "; ".join(problems[:3]) or f"schema {database.schema_version()}")
@@ -87,6 +94,21 @@ def check_workspace(workspace: Workspace, rebuild: bool, verify: bool) -> Iterat
     if verify:
         for stage, value in fingerprints(database).items():
             yield Check(f"content of {stage}", True, value)
+
+
+def _check_endpoint(workspace: Workspace, role: str, chosen: RoleSettings) -> Check:
+    """Whether an endpoint may be asked and can be: its consent, its key, its port. No word is sent."""
+    name = f"endpoint of {role}"
+    try:
+        check_host(host_of(chosen.base_url), workspace.settings.privacy, workspace.database)
+    except ConsentError as error:
+        return Check(name, False, f"{error.message}: {error.hint}")
+    if chosen.api_key_env and not os.environ.get(chosen.api_key_env):
+        return Check(name, False, f"the variable {chosen.api_key_env} holds no key: export {chosen.api_key_env}=…")
+    silent = answers_at(chosen.base_url)
+    if silent:
+        return Check(name, False, f"{chosen.base_url} cannot be reached: {silent}; start the server, or set base_url")
+    return Check(name, True, f"{chosen.base_url} answers; simulee models test asks it")
 
 
 def _lost_runs(workspace: Workspace) -> list[str]:

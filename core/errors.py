@@ -52,6 +52,14 @@ class ModelError(SimuleeError):
     """A model is not installed, cannot be loaded, or answered with something that is not an answer."""
 
 
+class ConsentError(SimuleeError):
+    """Words would leave for a host that no person has allowed to receive them."""
+
+
+class BudgetError(SimuleeError):
+    """A cap on calls, tokens or money is reached; finished work is kept."""
+
+
 class RunError(SimuleeError):
     """A run cannot start, attach or resume."""
 

@@ -11,27 +11,79 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.errors import SettingsError
 
 Use = Literal["train", "recall", "none"]
 _TABLE = re.compile(r"\s*\[+([^\]]+)\]")
 _KEY = re.compile(r"\s*([^=#]+?)\s*=")
-EngineName = Literal["sentence-transformers", "extractive", "llama.cpp", "transformers"]
+EngineName = Literal["sentence-transformers", "extractive", "llama.cpp", "transformers", "endpoint"]
+_BASE_URL = re.compile(
+    r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[^\s?#\\]*)?"
+)
+"""Nothing before the host and nothing after the path: no address that two readers could take for two hosts."""
+CALLS_AT_ONCE: Mapping[str, int] = {"endpoint": 32, "llama.cpp": 4, "transformers": 16}
+"""Calls that an engine is given at once where ``concurrency`` says nothing. For ``transformers`` it is the batch."""
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class PriceSettings(_Section):
+    """What a server charges for a million tokens, in any currency; 0 is free."""
+
+    prompt: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    answer: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+
+
 class RoleSettings(_Section):
-    """One role's engine. ``model`` is a packaged name, a hub name, or a path."""
+    """One role's engine. ``model`` is a packaged name, a hub name, a path, or a name that the endpoint knows."""
 
     engine: EngineName
     model: str = ""
+    base_url: str = ""
+    """Where an endpoint answers, up to what stands before ``/chat/completions``."""
+    api_key_env: str = ""
+    """The name of the variable that holds the key, never the key; empty for a server that asks for none."""
+    concurrency: Annotated[int | None, Field(ge=1, le=1024)] = None
+    """Calls at once, at the most; None takes ``CALLS_AT_ONCE``."""
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120.0
+    """Seconds for one whole call."""
+    attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    """How often one thing is asked before it is parked."""
+    max_calls: Annotated[int | None, Field(ge=0)] = None
+    """Calls of one run; None is no cap, here and below."""
+    max_tokens: Annotated[int | None, Field(ge=0)] = None
+    """Tokens of one run's prompts and answers together."""
+    max_cost: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
+    """What one run may cost, in the currency of ``price``."""
+    price: PriceSettings = PriceSettings()
+    batch: bool = False
+    """Many asks go as one file to the server's batch interface: cheaper, and answered within a day."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.engine == "endpoint":
+            if not self.base_url or not self.model:
+                raise ValueError("the engine endpoint needs base_url and model")
+            if not _BASE_URL.fullmatch(self.base_url):
+                raise ValueError("base_url must read like http://127.0.0.1:8000/v1, without user, query or fragment")
+        if self.batch and self.engine != "endpoint":
+            raise ValueError("batch needs the engine endpoint")
+        if self.max_cost is not None and not (self.price.prompt or self.price.answer):
+            raise ValueError(
+                "max_cost needs a price: [models.<role>.price] prompt = ..., answer = ... per million tokens"
+            )
+        return self
+
+    @property
+    def slots(self) -> int:
+        """Calls at once, at the most."""
+        return self.concurrency or CALLS_AT_ONCE.get(self.engine, 1)
 
 
 class ModelSettings(_Section):
@@ -109,6 +161,10 @@ class PrivacySettings(_Section):
     direct_messages: Use = "none"
     verbatim_words: Annotated[int, Field(ge=2)] = 8
     """A longer run of words from a recall-only document is never shown."""
+    consent: tuple[str, ...] = ()
+    """Hosts beside this machine that may receive text, with or without a port."""
+    send_recall_only: bool = False
+    """Whether journals and other words that are for recall only may go to such a host."""
 
 
 class SpeakerSettings(_Section):
@@ -184,7 +240,10 @@ class EffectiveSetting:
 
 
 def effective_settings(path: Path) -> list[EffectiveSetting]:
-    """Every setting with its value and whether the file says it, section by section. Raises SettingsError."""
+    """Every setting with its value and whether the file says it, section by section. Raises SettingsError.
+
+    What guards the calls of a role is told for an endpoint, and elsewhere where the file says it.
+    """
     text = _read(path)
     settings, said = parse_settings(text, str(path)), tomllib.loads(text)
     rows = []
@@ -200,12 +259,26 @@ def effective_settings(path: Path) -> list[EffectiveSetting]:
         for key, part in value:
             told = said.get(name, {}).get(key)
             if isinstance(part, RoleSettings):
-                rows += [
-                    EffectiveSetting(name, f"{key}.{field}", _written(each), field in (told or {}))
-                    for field, each in part
-                ]
+                rows += _role_rows(name, key, part, told or {})
             else:
                 rows.append(EffectiveSetting(name, key, _written(part), told is not None))
+    return rows
+
+
+def _role_rows(section: str, role: str, settings: RoleSettings, said: Mapping[str, object]) -> list[EffectiveSetting]:
+    rows = []
+    for field, value in settings:
+        if not (settings.engine == "endpoint" or field in ("engine", "model") or field in said):
+            continue
+        if isinstance(value, PriceSettings):
+            told = said.get(field)
+            within: Mapping[str, object] = told if isinstance(told, dict) else {}
+            rows += [
+                EffectiveSetting(section, f"{role}.{field}.{name}", _written(each), name in within)
+                for name, each in value
+            ]
+        else:
+            rows.append(EffectiveSetting(section, f"{role}.{field}", _written(value), field in said))
     return rows
 
 
@@ -241,4 +314,6 @@ def _line_of(text: str, names: list[str]) -> int:
 
 def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg'].lower()}"
+    # What this module raises itself names keys and addresses, whose letters count.
+    said = first["msg"].removeprefix("Value error, ") if first["type"] == "value_error" else first["msg"].lower()
+    return f"{'.'.join(str(part) for part in first['loc'])}: {said}"

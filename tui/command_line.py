@@ -47,6 +47,8 @@ PHASES: dict[str, dict[str, str]] = {
     "Workshop": {
         "web": "The workbench in a browser on this machine.",
         "models": "Roles, engines, and what each needs.",
+        "consent": "Which hosts may receive your words.",
+        "ledger": "What was sent to a model, where, and what came.",
         "runs": "Long work: list, follow, cancel, resume.",
         "keys": "The workbench's keys, and how to change them.",
         "trace": "Walk from anything to where it came from.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,15 @@ from core.models.packaged import revision
 
 BASE = ""
 """The name of no adapter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """What a model wrote after a prompt; ``ended`` is False where it was cut."""
+
+    text: str
+    tokens: int
+    ended: bool
 
 
 class CausalLM:
@@ -142,11 +152,17 @@ class CausalLM:
             results.append([float(value) for value in chosen])
         return results
 
-    @torch.inference_mode()
     def generate(
         self, prompts: Sequence[str], max_new_tokens: int, temperature: float = 0.0, seed: int = 0
     ) -> list[str]:
         """Continue each rendered prompt, in one left-padded batch, until the end of the turn."""
+        return [each.text for each in self.continuations(prompts, max_new_tokens, temperature, seed)]
+
+    @torch.inference_mode()
+    def continuations(
+        self, prompts: Sequence[str], max_new_tokens: int, temperature: float = 0.0, seed: int = 0
+    ) -> list[Continuation]:
+        """The same, with how each continuation ended."""
         encoded = [self.tokenizer.encode(prompt) for prompt in prompts]
         longest = max(len(ids) for ids in encoded)
         end = self.model.generation_config.eos_token_id
@@ -167,8 +183,8 @@ class CausalLM:
             **sampling,
         )
         ends = set(end if isinstance(end, list) else [end])
-        texts = []
+        told = []
         for row in output[:, longest:].tolist():
             stop = next((position for position, token in enumerate(row) if token in ends), len(row))
-            texts.append(self.tokenizer.decode(row[:stop]).strip())
-        return texts
+            told.append(Continuation(self.tokenizer.decode(row[:stop]).strip(), stop, stop < len(row)))
+        return told

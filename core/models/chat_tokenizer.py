@@ -15,6 +15,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from core.errors import ModelError
+from core.models.hub import fetch
 from core.models.packaged import resolve_persona
 
 _TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"]
@@ -98,20 +99,10 @@ def model_folder(name: str, weights: bool = True) -> Path:
                 "name a folder that transformers can load; beside a GGUF file, put the model's tokenizer files",
             )
         return found
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
     patterns = [*_TOKENIZER_FILES, "config.json", "generation_config.json"]
     if weights:
         patterns += ["*.safetensors", "*.safetensors.index.json"]
-    try:
-        return Path(snapshot_download(found, allow_patterns=patterns))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
-        raise ModelError(
-            f"the model {name!r} is not installed and could not be fetched: {reason}",
-            "check the name and the connection, or use the packaged SmolLM2-135M-Instruct",
-        ) from None
+    return fetch(found, patterns)
 
 
 def load_tokenizer(name: str) -> ChatTokenizer:

@@ -20,3 +20,11 @@ def cached(db: Database, keys: Sequence[str]) -> dict[str, str]:
 def remember(db: Database, values: Mapping[str, str]) -> None:
     """Keep values; one that is known stays. The caller holds the transaction."""
     db.execute_many("INSERT INTO call_cache (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING", values.items())
+
+
+def replace(db: Database, key: str, value: str) -> None:
+    """Keep a value in place of one that is no longer taken. The caller holds the transaction."""
+    db.execute(
+        "INSERT INTO call_cache (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (key, value),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -105,3 +106,11 @@ def wait_until() -> Callable[[Callable[[], bool], float], None]:
             time.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port on loopback at which nothing answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

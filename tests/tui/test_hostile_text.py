@@ -225,7 +225,7 @@ READING: list[list[str]] = [
     ["trace", "m3"], ["trace", "ds2", "-v"], ["trace", "msg2"], ["trace", at(24)],
     ["runs", "list"], ["runs", "show", "import-92"], ["runs", "show", "sft-94"],
     ["runs", "attach", "import-92"], ["runs", "attach", "sft-94", "-v"],
-    ["models", "list"], ["formats"], ["keys"], ["doctor"],
+    ["models", "list"], ["consent", "list"], ["ledger", "--all"], ["formats"], ["keys"], ["doctor"],
     ["import", "--preview", "FOLDER"],
 ]  # fmt: skip
 WRONG = "\x1b[5;31m\x9b2J\u202e[/nope]\r\n\x07"
@@ -233,7 +233,8 @@ REFUSED: list[list[str | bytes]] = [
     [WRONG], [f"--{WRONG}"], ["corpus", WRONG], ["corpus", "show", WRONG], ["trace", WRONG],
     ["search", "harbor", "--as-of", WRONG], ["search", "harbor", "--mode", WRONG], ["search", "harbor", "-k", WRONG],
     ["review", "--decide", WRONG, "accept"], ["dataset", "show", WRONG], ["dataset", "export", "--to", WRONG],
-    ["adapters", "use", WRONG], ["evaluate", "show", WRONG], ["evaluate", "--systems", WRONG],
+    ["adapters", "use", WRONG], ["consent", "grant", WRONG], ["consent", "revoke", WRONG],
+    ["evaluate", "show", WRONG], ["evaluate", "--systems", WRONG],
     ["runs", "show", WRONG], ["import", WRONG], ["import", "FOLDER", "--format", WRONG], ["import", "x" * 10_000],
     ["pairs", "import", WRONG], ["journal", "--import", WRONG], ["new", "Ada", "--dir", "."],
     *([command, "show", each] for command in ("corpus", "runs") for each in (b"\xff\x9b5m", b"\xed\xa0\x80")),

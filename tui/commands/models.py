@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
+
+import typer
 
 from core.errors import WorkspaceError
 from core.models.roles import role_states
@@ -23,15 +27,61 @@ def list_(face: Face) -> None:
 
     Example: simulee models list
     """
+    _show(face, [asdict(state) for state in role_states(_settings(face))])
+
+
+@command(app)
+def test(face: Face) -> None:
+    """Load the embedder and put one tiny question to each model: speed, JSON schema, chances.
+
+    Example: simulee models test
+    """
+    from core.trial import try_roles
+
+    rows = []
+    for trial in try_roles(face.workspace()):
+        rows.append(asdict(trial))
+        face.note(f"  {trial.role}: {'ok' if trial.ok else 'NOT OK'}")
+    _show(face, rows, ("seconds", "schema", "chances"))
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(1)
+
+
+@command(app)
+def pull(face: Face) -> None:
+    """Fetch from the model hub what the roles name and this machine lacks.
+
+    Example: simulee models pull
+    """
+    from core.trial import pull_models
+
+    rows = []
+    for pulled in pull_models(_settings(face)):
+        rows.append({key: getattr(pulled, key) for key in ("role", "engine", "model", "ok", "detail")})
+        face.note(f"  {pulled.role}: {pulled.detail}")
+    _show(face, rows)
+
+
+def _settings(face: Face) -> Settings:
     try:
-        settings = face.workspace().settings
+        return face.workspace().settings
     except WorkspaceError:
         if face.folder:
             raise
-        settings = Settings()
-    rows = [asdict(state) for state in role_states(settings)]
-    face.result(
-        {"models": rows},
-        table([[r["role"], r["engine"], r["model"], "ok" if r["ok"] else "NOT OK", r["detail"]] for r in rows],
-              ("role", "engine", "model", "", "")),
-    )  # fmt: skip
+        return Settings()
+
+
+def _show(face: Face, rows: Sequence[dict[str, Any]], more: Sequence[str] = ()) -> None:
+    shown = []
+    for row in rows:
+        state = "ok" if row["ok"] else "NOT OK"
+        shown.append(
+            [row["role"], row["engine"], row["model"], state, *(_cell(row[key]) for key in more), row["detail"]]
+        )
+    face.result({"models": rows}, table(shown, ("role", "engine", "model", "", *more, "")))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

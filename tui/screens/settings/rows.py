@@ -34,7 +34,7 @@ def setting_rows(settings: Sequence[EffectiveSetting]) -> list[Row]:
         if setting.section != section:
             section = setting.section
             rows += [[""], _heading(section.capitalize() or "Target", f"[{section}]" if section else "")]
-        value = setting.value or "by the preset"
+        value = setting.value or ("by the preset" if setting.section == "training" else "not set")
         shown = value if len(value) <= VALUE_CELLS else value[: VALUE_CELLS - 1] + "…"
         rows.append([f"  {setting.key:<18} ", f"{shown:<{VALUE_CELLS}}  ", SAID if setting.said else DEFAULT])
     return rows

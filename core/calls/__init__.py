@@ -1,0 +1,1 @@
+"""Calls to text models, and all that guards them: consent, caps, pace, retries, the ledger, the cache."""

@@ -1,0 +1,328 @@
+"""The way from a stage to a text model: consent, cache, caps, pace, the ledger, retries, and the answer's check.
+
+A stage sees one method, ``ask``. What it gets is an answer that its own ``accept`` took, and that is on the disk by
+then; or ``CallFailed``, and the item is to be parked. A caller belongs to one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from core.calls.breaker import Breaker
+from core.calls.budget import Budget, Estimate, Usage
+from core.calls.consent import check_host, check_words, leaves_the_machine
+from core.calls.ledger import GroupCommit, Ledger, moment
+from core.calls.limiter import FIRST_LIMIT, Limiter, Place
+from core.calls.patience import FINAL, UNUSED, Patience, Waits, kind_of
+from core.calls.structured import check_text
+from core.models.generation import Ask, CallFailed, TextEngine, Told
+from core.models.roles import load_text_engine
+from core.settings import PrivacySettings, RoleSettings
+from core.store.call_cache import cached
+from core.store.database import Database
+from core.store.model_calls import ANSWERED, Ended, Leaving, Spent, spent_by
+from core.workspace import DATABASE_FILE, Workspace
+
+T = TypeVar("T")
+
+FAILURES_IN_A_ROW = 6
+"""With the growing pauses between them, a server that restarts has about 15 s."""
+UNANSWERED_IN_A_ROW = 25
+"""Items given up one after another without a valid answer between them: the model cannot do it at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How the calls of one caller go, at one moment."""
+
+    calls: int
+    """Attempts that left."""
+    answered: int
+    cached: int
+    in_flight: int
+    waiting: int
+    limit: int
+    """Calls that may be under way at once, at this moment."""
+    failures: Mapping[str, int]
+    """Reason → attempts."""
+    given_up: Mapping[str, int]
+    """Reason → asks without an answer."""
+    prompt_tokens: int
+    answer_tokens: int
+    cost: float
+    calls_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish(Generic[T]):
+    """One ask with what belongs to it."""
+
+    key: str
+    ask: Ask
+    accept: Callable[[Told], T]
+    purpose: str
+    about: tuple[str, ...]
+
+
+class Caller:
+    """Asks one role's model for the stages of one run; an ``Asker``."""
+
+    def __init__(
+        self,
+        engine: TextEngine,
+        database: Database,
+        *,
+        role: str,
+        settings: RoleSettings,
+        privacy: PrivacySettings,
+        run: str = "",
+        waits: Waits | None = None,
+        first_limit: int = FIRST_LIMIT,
+    ) -> None:
+        """Takes over ``engine`` and ``database``: ``close`` closes both. See ``open_caller``."""
+        self._engine = engine
+        self._database = database
+        self._role = role
+        self._settings = settings
+        self._privacy = privacy
+        self._run = run
+        self._waits = waits or Waits()
+        self._away = leaves_the_machine(engine.host)
+        self._commits = GroupCommit(database.path)
+        self._ledger = Ledger(self._commits)
+        self._limiter = Limiter(engine.slots, self._waits.longest_pause, first_limit)
+        self._breaker = Breaker(FAILURES_IN_A_ROW, UNANSWERED_IN_A_ROW, self._waits.cooldown, self._pause)
+        self._budget = Budget(role, settings, spent_by(database, run, role) if run else Spent())
+        self._flying: dict[str, asyncio.Future[Told | CallFailed | None]] = {}
+        self._began = 0.0
+        self._calls = self._answered = self._cached = 0
+        self._failures: Counter[str] = Counter()
+        self._given_up: Counter[str] = Counter()
+        self._used = Usage()
+
+    @property
+    def identity(self) -> str:
+        return f"{self._role}:{self._engine.identity}"
+
+    @property
+    def engine(self) -> TextEngine:
+        return self._engine
+
+    async def ask(self, ask: Ask, accept: Callable[[Told], T], *, purpose: str, about: Sequence[str]) -> T:
+        """As ``Asker.ask``. Raises also ConsentError and BudgetError, which concern every ask to come."""
+        check_words(about, self._away, self._privacy, self._database)
+        wish = _Wish(self._key(ask), ask, accept, purpose, tuple(about))
+        known = cached(self._database, [wish.key]).get(wish.key)
+        if known is not None:
+            try:
+                accepted = accept(_told(known))
+            except CallFailed:
+                pass  # What a stage takes has become stricter since: the answer is replaced.
+            else:
+                self._cached += 1
+                return accepted
+        while (flying := self._flying.get(wish.key)) is not None:
+            ended = await asyncio.shield(flying)
+            if isinstance(ended, CallFailed):
+                raise ended
+            if ended is not None:
+                self._cached += 1
+                return accept(ended)
+        return await self._lead(wish)
+
+    def estimate(self, asks: int, mean_prompt_tokens: float, mean_answer_tokens: float) -> Estimate:
+        """What so many asks would use, by the role's prices."""
+        return self._budget.estimate(asks, mean_prompt_tokens, mean_answer_tokens)
+
+    def stats(self) -> Stats:
+        elapsed = time.monotonic() - self._began if self._began else 0.0
+        return Stats(
+            calls=self._calls,
+            answered=self._answered,
+            cached=self._cached,
+            in_flight=self._limiter.under_way,
+            waiting=self._limiter.waiting,
+            limit=self._limiter.window.limit,
+            failures=dict(self._failures),
+            given_up=dict(self._given_up),
+            prompt_tokens=self._used.prompt_tokens,
+            answer_tokens=self._used.answer_tokens,
+            cost=self._used.cost,
+            calls_per_second=self._calls / elapsed if elapsed else 0.0,
+        )
+
+    async def close(self) -> None:
+        await self._engine.close()
+        await self._commits.close()
+        self._database.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _lead(self, wish: _Wish[T]) -> T:
+        """Make the call that others with the same key wait for."""
+        flying: asyncio.Future[Told | CallFailed | None] = asyncio.get_running_loop().create_future()
+        self._flying[wish.key] = flying
+        ended: Told | CallFailed | None = None
+        try:
+            ended, accepted = await self._tried(wish)
+            return accepted
+        except CallFailed as failure:
+            ended = failure
+            self._given_up[failure.reason] += 1
+            if failure.reason not in FINAL and kind_of(failure) in ("invalid", "no room"):
+                self._breaker.gave_up(failure)
+            raise
+        finally:
+            # None sends those that wait to ask for themselves: this one was cancelled.
+            del self._flying[wish.key]
+            flying.set_result(ended)
+
+    async def _tried(self, wish: _Wish[T]) -> tuple[Told, T]:
+        patience = Patience(self._settings.attempts, self._waits)
+
+        async def attempt() -> tuple[Told, T]:
+            async with self._limiter.place() as place:
+                probe = await self._breaker.admit()
+                try:
+                    return await self._sent(wish, patience.as_asked_now(wish.ask), place)
+                finally:
+                    if probe:
+                        self._breaker.probed()
+
+        return await patience.retrying()(attempt)
+
+    async def _sent(self, wish: _Wish[T], ask: Ask, place: Place) -> tuple[Told, T]:
+        """One attempt, written down before it leaves and after it has ended."""
+        if self._away:
+            check_host(self._engine.host, self._privacy, self._database)
+        reserved = self._budget.reserve(ask)
+        used, row, outcome = Usage(), None, "cancelled"
+        try:
+            row = await self._ledger.open(self._leaving(wish, ask))
+            self._calls += 1
+            place.started = time.monotonic()
+            self._began = self._began or place.started
+            used = reserved
+            told = await self._engine.ask(ask, self._settings.timeout)
+            place.answered()
+            self._breaker.heard()
+            used = self._budget.of_answer(ask, told)
+            check_text(told.text)
+            accepted = wish.accept(told)
+            ended, row_of_answer, row = _ended(ANSWERED, used), row, None
+            await self._ledger.answered(row_of_answer, ended, wish.key, _kept(told))
+            self._breaker.answered()
+            self._answered += 1
+            return told, accepted
+        except CallFailed as failure:
+            outcome = failure.reason
+            used = Usage() if failure.reason in UNUSED else used
+            self._note(failure, place)
+            if row is not None:
+                failed, row = row, None
+                await self._ledger.failed(failed, _ended(outcome, used))
+            raise
+        except Exception:
+            outcome = "failed"
+            raise
+        finally:
+            self._budget.settle(reserved, used)
+            self._used = Usage(
+                self._used.prompt_tokens + used.prompt_tokens,
+                self._used.answer_tokens + used.answer_tokens,
+                self._used.cost + used.cost,
+            )
+            if row is not None:
+                self._ledger.given_up(row, _ended(outcome, used))
+
+    def _note(self, failure: CallFailed, place: Place) -> None:
+        self._failures[failure.reason] += 1
+        kind = kind_of(failure)
+        if kind == "no room":
+            place.refused(failure.retry_after)
+        elif kind == "server":
+            self._breaker.failed(place.started, failure)
+
+    def _pause(self, failures: int) -> None:
+        self._limiter.pause(min(self._waits.most, self._waits.first * 2.0 ** (failures - 1)))
+
+    def _key(self, ask: Ask) -> str:
+        """The same words to the same model with the same parameters: the same answer will do."""
+        asked = asdict(ask) | {"schema": None if ask.schema is None else dict(ask.schema)}
+        data = json.dumps(["call", self._role, self._engine.identity, asked], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(data.encode()).hexdigest()[:32]
+
+    def _leaving(self, wish: _Wish[Any], ask: Ask) -> Leaving:
+        return Leaving(
+            started_at=moment(),
+            run=self._run,
+            role=self._role,
+            engine=self._settings.engine,
+            host=self._engine.host,
+            model=self._settings.model,
+            purpose=wish.purpose,
+            bytes=sum(len(said.content.encode("utf-8", "surrogatepass")) for said in ask.messages),
+            about=wish.about,
+            key=wish.key,
+        )
+
+
+def open_caller(
+    workspace: Workspace, role: str, run: str = "", *, waits: Waits | None = None, attempts: int | None = None
+) -> Caller:
+    """A caller for a role as ``persona.toml`` names it; ``run`` is the id under which calls are counted and capped.
+
+    Raises ModelError where the engine cannot be had, and ConsentError where its host may not receive words.
+    """
+    settings: RoleSettings = getattr(workspace.settings.models, role)
+    if attempts is not None:
+        settings = settings.model_copy(update={"attempts": attempts})
+    engine = load_text_engine(role, settings)
+    privacy = workspace.settings.privacy
+    check_host(engine.host, privacy, workspace.database)
+    database = Database.open(workspace.root / DATABASE_FILE)
+    first_limit = FIRST_LIMIT
+    if settings.batch:
+        from core.calls.batches import BatchEngine
+        from core.models.endpoint import EndpointEngine
+
+        assert isinstance(engine, EndpointEngine)  # The settings see to it.
+        engine = BatchEngine(engine, database.path)
+        # A batch is as large as what waits: there is no pace to be found out.
+        first_limit = engine.slots
+    return Caller(
+        engine,
+        database,
+        role=role,
+        settings=settings,
+        privacy=privacy,
+        run=run,
+        waits=waits,
+        first_limit=first_limit,
+    )
+
+
+def _ended(outcome: str, used: Usage) -> Ended:
+    return Ended(moment(), outcome, used.prompt_tokens, used.answer_tokens, used.cost)
+
+
+def _kept(told: Told) -> str:
+    return json.dumps(asdict(told))
+
+
+def _told(kept: str) -> Told:
+    return Told(**json.loads(kept))

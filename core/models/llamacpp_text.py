@@ -1,0 +1,77 @@
+"""llama.cpp as a text engine: its own server in a process of its own, asked through its OpenAI-compatible interface.
+
+The server starts at the first ask, so that a stage whose answers are all cached loads no model, and again when it has
+died. Heavy: import it only where calls are made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from core.models.endpoint import EndpointEngine
+from core.models.generation import Ask, Told
+from core.models.llamacpp import LlamaServer
+from core.models.packaged import revision
+
+CONTEXT = 4096
+"""Tokens of prompt and answer together, for each slot."""
+
+
+class LlamaCppEngine:
+    """A GGUF model on this machine; every slot has ``context`` tokens."""
+
+    def __init__(self, name: str, gguf: Path, *, slots: int = 4, context: int = CONTEXT) -> None:
+        self._name = name
+        self._gguf = gguf
+        self._slots = slots
+        self._context = context
+        self._identity = f"llama.cpp:{name}:{revision(gguf)}"
+        self._server: LlamaServer | None = None
+        self._endpoint: EndpointEngine | None = None
+        self._starting = asyncio.Lock()
+
+    @property
+    def identity(self) -> str:
+        return self._identity
+
+    @property
+    def host(self) -> str:
+        return ""
+
+    @property
+    def slots(self) -> int:
+        return self._slots
+
+    @property
+    def refused_parameters(self) -> frozenset[str]:
+        """Parameters that the server has refused so far."""
+        return self._endpoint.refused_parameters if self._endpoint else frozenset()
+
+    async def ask(self, ask: Ask, within: float) -> Told:
+        return await (await self._running()).ask(ask, within)
+
+    async def close(self) -> None:
+        if self._endpoint is not None:
+            await self._endpoint.close()
+        if self._server is not None:
+            await asyncio.to_thread(self._server.stop)
+        self._endpoint = self._server = None
+
+    async def _running(self) -> EndpointEngine:
+        """The server's endpoint. Raises ModelError when llama.cpp cannot load the model."""
+        async with self._starting:
+            if self._endpoint is None or self._server is None or not self._server.is_alive():
+                await self.close()
+                self._server = await asyncio.to_thread(
+                    LlamaServer.start, self._gguf, context=self._context, slots=self._slots
+                )
+                self._endpoint = EndpointEngine(
+                    f"{self._server.url}/v1",
+                    self._name,
+                    self._server.api_key,
+                    slots=self._slots,
+                    identity=self._identity,
+                    ours=True,
+                )
+            return self._endpoint
