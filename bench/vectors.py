@@ -93,7 +93,7 @@ def compare(real: np.ndarray, count: int, page_size: int, folder: Path) -> None:
     index = VectorIndex(ours, "bench", "1", DIMENSION)
     days = np.random.default_rng(2).integers(0, 1000, count).tolist()
     rows = [IndexRow(place, vector, days[place], 0) for place, vector in enumerate(vectors)]
-    inserted = [(row.chunk_id, row.vector.tobytes(), row.last_day) for row in rows]
+    inserted = [(row.id, row.vector.tobytes(), row.last_day) for row in rows]
     plain_rate = rate(plain, count, lambda: plain.executemany("INSERT INTO plain VALUES (?, ?, ?)", inserted))
     our_rate = rate(ours, count, lambda: index.add(rows))
     print(f"{count:,} vectors; inserts/s: plain vec0 {plain_rate:,.0f}, simulee {our_rate:,.0f} (vectors and index), "
@@ -116,7 +116,7 @@ def compare(real: np.ndarray, count: int, page_size: int, folder: Path) -> None:
                 hits = index.search(query, K, before=before)
                 rounds.append((middle - start, time.perf_counter() - middle))
             times.append((min(a for a, _ in rounds), min(b for _, b in rounds)))
-            found += len(set(truth) & {hit.chunk_id for hit in hits})
+            found += len(set(truth) & {hit.id for hit in hits})
         theirs, mine = (statistics.median(column) * 1e3 for column in zip(*times, strict=True))
         print(f"{name:24} {theirs:9.2f} {mine:11.2f} {mine / theirs:7.2f} {found / K / QUERIES:10.3f}")
     size = {name: (folder / f"{name}-{count}-{page_size}.db").stat().st_size / 1e6 for name in ("plain", "ours")}
