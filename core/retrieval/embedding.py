@@ -66,8 +66,8 @@ def open_index(workspace: Workspace, embedder: Embedder) -> VectorIndex:
 def cut_corpus(job: Job, embedder: Embedder) -> tuple[int, int]:
     """Make the stored chunks, and what they name, those of the corpus as it is.
 
-    Returns how many chunks were added and removed. Documents whose source may be used are cut; so are past exchanges of conversations that are trained on, and never
-    those that are set aside for measuring.
+    Returns how many chunks were added and removed. Documents whose source may be used are cut; so are past exchanges of
+    conversations that are trained on, and never those that are set aside for measuring.
     """
     database, settings = job.workspace.database, job.workspace.settings
     limit = min(settings.retrieval.chunk_tokens, embedder.spec.max_tokens - TITLE_TOKENS)

@@ -33,7 +33,7 @@ QUESTION_MARKS = ("?", "？", "؟", "՞")
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
-    "properties": {"questions": {"type": "array", "items": {"type": "string", "maxLength": LONGEST}}},
+    "properties": {"questions": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 3}},
     "required": ["questions"],
     "additionalProperties": False,
 }

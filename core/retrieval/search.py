@@ -267,4 +267,8 @@ def _best_first(scored: Iterable[tuple[int, float]]) -> Scored:
 
 def _owner(passage: Passage) -> Hashable:
     """What a cap counts by: a document, or a whole conversation."""
-    return ("conversation", passage.conversation_id) if passage.conversation_id else ("document", passage.owner_uid)
+    return (
+        ("conversation", passage.conversation_id)
+        if passage.conversation_id
+        else ("document", passage.chunk.document_id)
+    )
