@@ -33,14 +33,14 @@ PAGE_SIZES = (4096, 8192)
 PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "mmap_size = 1073741824", "cache_size = -262144")
 
 
-def real_vectors() -> np.ndarray:
-    """Embeddings of sentences of the sample targets, all different."""
+def real_sentences() -> list[str]:
+    """Sentences of the sample targets, all different, in a settled order."""
     text = "\n".join(file.read_text("utf-8") for file in sorted((ROOT / "data").glob("*/vault/*.md")))
     for file in sorted((ROOT / "data").glob("*/interviews/*.json")):
         text += "\n".join(re.findall(r'"((?:[^"\\]|\\.){40,})"', file.read_text("utf-8")))
     sentences = sorted({s.strip() for s in re.split(r"(?<=[.!?])\s+|\n", text) if 30 < len(s.strip()) < 300})
     order = np.random.default_rng(0).permutation(len(sentences))[:SENTENCES]
-    return load_embedder().embed([sentences[place] for place in order])
+    return [sentences[place] for place in order]
 
 
 def mixed(real: np.ndarray, count: int) -> np.ndarray:
@@ -124,7 +124,7 @@ def compare(real: np.ndarray, count: int, page_size: int, folder: Path) -> None:
 
 
 def main(*counts: int) -> None:
-    real = real_vectors()
+    real = load_embedder().embed(real_sentences())
     print(f"mixed from {len(real) - QUERIES} real embeddings, {QUERIES} queries, k = {K}")
     with tempfile.TemporaryDirectory() as folder:
         for count in counts or (10_000, 100_000):
