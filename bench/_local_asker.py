@@ -56,7 +56,7 @@ class LocalAsker:
             else:
                 self.reused += 1
             try:
-                return accept(Told(**told))  # type: ignore[arg-type]
+                return accept(Told(**told))
             except CallFailed:
                 if attempt + 1 == ATTEMPTS:
                     raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.models.embedder import Embedder
 from core.store import questions as store
@@ -63,7 +64,7 @@ def embed_questions(
 def passages_by_question(
     workspace: Workspace,
     embedder: Embedder,
-    vector: np.ndarray[tuple[int], np.dtype[np.float32]],
+    vector: NDArray[np.float32],
     most: int,
     *,
     before: int | None,

@@ -35,6 +35,8 @@ from core.workspace import Workspace
 PER_PASSAGE = 3
 IN_FLIGHT = 64
 """Passages that wait for an answer at once; how many calls a server gets is the asker's own business."""
+STOP_WITHIN = 0.5
+"""Seconds after which a stop is noticed while no answer comes."""
 ANSWER_TOKENS = 200
 LEAST_CHANCE = 0.5
 """The judge's probability of yes from which a question is kept."""
@@ -126,7 +128,7 @@ async def ask_about_passages(
                 tasks.add(asyncio.ensure_future(asking.about(passage, key, asked)))
             if not tasks:
                 return asked
-            finished, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finished, tasks = await asyncio.wait(tasks, timeout=STOP_WITHIN, return_when=asyncio.FIRST_COMPLETED)
             for task in finished:
                 task.result()
             done += len(finished)
@@ -183,7 +185,7 @@ class _Asking:
             put_questions(self._database, passage.chunk.id, key, rows)
         asked.answered += 1
         asked.dropped.update(checked.dropped)
-        asked.dropped["not answered by the passage"] += sum(not row.kept for row in rows)
+        asked.dropped += Counter({"not answered by the passage": sum(not row.kept for row in rows)})
 
     @property
     def _least(self) -> float:
