@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -68,8 +69,11 @@ class LocalAsker:
 
     def _start(self) -> None:
         if self._server is None:
+            gguf = smollm2_gguf()
+            if gguf is None:
+                sys.exit(f"{MODEL} is not installed as a package")
             self._tokenizer = load_tokenizer(MODEL)
-            self._server = LlamaServer.start(smollm2_gguf(), context=2048, slots=SLOTS)
+            self._server = LlamaServer.start(gguf, context=2048, slots=SLOTS)
 
     def _complete(self, ask: Ask) -> dict[str, object]:
         messages = [{"role": said.role, "content": self._tokenizer.plain(said.content)} for said in ask.messages]

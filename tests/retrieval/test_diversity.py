@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from core.retrieval.diversity import capped_order, marginal_order
 from core.retrieval.search import Query, Searcher
-from tests.retrieval.conftest import Embedded
+from core.workspace import Workspace
+
+Embedded = Callable[..., Workspace]
+"""Imports notes and embeds."""
 
 
 def unit(*values: float) -> np.ndarray:

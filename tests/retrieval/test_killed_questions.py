@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ import pytest
 from core.store.fingerprints import fingerprint
 from core.workspace import Workspace
 from tests.question_asker import Answering, answering, ask_all
-from tests.retrieval.conftest import Embedded
+
+Embedded = Callable[..., Workspace]
+"""Imports notes and embeds."""
 
 pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).parents[2]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Iterator
 from datetime import date
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +20,6 @@ from core.runs.control import run_to_end
 from core.settings import RetrievalSettings
 from core.store.mentions import Sight
 from core.workspace import Workspace
-from tests.conftest import interview
 from tests.question_asker import answering, ask_all
 
 FIRST, LAST = 2009, 2020
@@ -48,7 +47,8 @@ def dated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     for year in (2012, 2015, 2018):
         asked = [(f"What of the {thing}?", f"The {thing} was Enoch Strand's, and then nobody's.") for thing in THINGS]
         path = root / f"{year}.json"
-        path.write_text(interview("Ines Calder", f"{year}-06-01", asked), "utf-8")
+        told = {"participants": {"q": "Ines Calder", "a": "Ada Marlow"}, "date": f"{year}-06-01", "exchanges": asked}
+        path.write_text(json.dumps(told), "utf-8")
         files.append(path)
     workspace = Workspace.create(root / "ws", "Ada Marlow", sections={"dataset": {"heldout": 0.0}})
     choices, _ = importing.plan(files, None)
@@ -87,7 +87,7 @@ def test_nothing_on_or_after_the_day_is_found(
         assert own == 0 or each.passage.conversation_id != own
     assert found == searcher.search(query)
     assert len({each.passage.chunk.id for each in found}) == len(found)
-    if undated or before is None:
+    if mode != "lexical" and (undated or before is None):
         assert found
 
 
@@ -119,10 +119,7 @@ def test_the_second_hop_reaches_and_weighs_only_what_is_in_sight(
     assert reached == without
 
 
-Importing = Callable[..., Any]
-
-
-def test_the_sample_of_days_sees_both_sides(dated: Workspace, embedder: Embedder, tmp_path: Path) -> None:
+def test_on_an_early_day_other_passages_are_found(dated: Workspace, embedder: Embedder) -> None:
     searcher = Searcher(dated, lambda: embedder, ALL)
     late = searcher.search(Query("Enoch Strand", 30))
     early = searcher.search(Query("Enoch Strand", 30, before=date(2011, 1, 1).toordinal()))

@@ -14,7 +14,9 @@ from core.models.embedder import Embedder
 from core.retrieval.query_head import HEAD_FILE, TENSOR, load_query_head
 from core.retrieval.search import Query, Searcher
 from core.workspace import Workspace
-from tests.retrieval.conftest import Embedded
+
+Embedded = Callable[..., Workspace]
+"""Imports notes and embeds."""
 
 NOTES = {
     "2011-01-01 Lamp.md": "The lamp at the head went out in March and nobody relit it.",

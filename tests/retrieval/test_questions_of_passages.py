@@ -21,7 +21,9 @@ from core.runs.control import run_to_end
 from core.store.questions import question_counts, questions_of
 from core.workspace import Workspace
 from tests.question_asker import LoopbackAsker, answering, ask_all, passage_in, plain_questions
-from tests.retrieval.conftest import Embedded
+
+Embedded = Callable[..., Workspace]
+"""Imports notes and embeds."""
 
 LAMP = "The lamp at the head went out in March and nobody relit it until the keeper came back."
 TEA = "Tea is for the ill, and coffee is for whoever has to row to the mainland before breakfast."

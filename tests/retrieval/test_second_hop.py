@@ -11,7 +11,9 @@ from core.retrieval.graph import MOST_PASSAGES, Around, known_names, names_in, s
 from core.retrieval.search import Query, Searcher
 from core.store.mentions import Sight, names_of
 from core.workspace import Workspace
-from tests.retrieval.conftest import Embedded
+
+Embedded = Callable[..., Workspace]
+"""Imports notes and embeds."""
 
 KNOWN = known_names(
     ["Tam", "Ines Calder", "Ada Marlow"], ["Ada Marlow", "Ada"], ["The argument with the coast", "Salt"]

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import StoreError
-from core.store.vector_index import CANDIDATES, Hit, IndexRow, VectorIndex
+from core.store.vector_index import CANDIDATES, QUESTIONS, Hit, IndexRow, VectorIndex
 
 DIMENSION = 24
 
@@ -213,6 +213,23 @@ def test_vectors_of_two_models_or_revisions_do_not_meet(connection: apsw.Connect
     assert sorted(ids(index.search(vectors(1)[0], 5))) == [1, 2]
     assert ids(other.search(vectors(1)[0], 5)) == [77]
     assert index.check() == other.check() == []
+
+
+def test_questions_and_passages_with_the_same_ids_do_not_meet(connection: apsw.Connection, index: VectorIndex) -> None:
+    questions = VectorIndex(connection, "model", "r1", DIMENSION, QUESTIONS)
+    index.add(rows(3))
+    questions.add(rows(5, seed=1))
+    query = rows(5, seed=1)[4].vector
+    assert ids(questions.search(query, 1)) == [5]
+    assert 5 not in ids(index.search(query, 5))
+    questions.remove([1, 2, 3, 4])
+    assert sorted(ids(index.search(query, 5))) == [1, 2, 3]
+    assert questions.rebuild([(5, 3, 0)]) == 1
+    assert ids(questions.search(query, 5, before=4)) == [5]
+    assert questions.search(query, 5, before=3) == []
+    assert index.check() == questions.check() == []
+    with pytest.raises(StoreError, match="question 9 has shape"):
+        questions.add([IndexRow(9, vectors(1, dimension=8)[0], 0, 0)])
 
 
 def test_an_index_opened_again_has_what_was_written(tmp_path: Any) -> None:
