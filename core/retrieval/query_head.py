@@ -33,7 +33,8 @@ class QueryHead:
 
     def turned(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """The unit vector to search with. Raises ModelError where the head leaves nothing of the query."""
-        return normalized((self.matrix @ vector)[None].astype(np.float32), "the query head")[0]
+        turned = np.asarray(self.matrix @ vector, dtype=np.float32)
+        return np.asarray(normalized(turned[None], "the query head")[0], dtype=np.float32)
 
 
 def load_query_head(adapters: Path, spec: EmbedderSpec) -> QueryHead | None:

@@ -75,7 +75,7 @@ def questions_of(db: Database, chunk_id: int) -> list[QuestionRow]:
         " ORDER BY position, id",
         (chunk_id,),
     )
-    return [QuestionRow(*row[:8], bool(row[8])) for row in rows]
+    return [QuestionRow(*row) for row in rows]
 
 
 def question_counts(db: Database) -> tuple[int, int]:
