@@ -33,14 +33,14 @@ PAGE_SIZES = (4096, 8192)
 PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "mmap_size = 1073741824", "cache_size = -262144")
 
 
-def real_vectors() -> np.ndarray:
-    """Embeddings of sentences of the sample targets, all different."""
+def real_sentences() -> list[str]:
+    """Sentences of the sample targets, all different, in a settled order."""
     text = "\n".join(file.read_text("utf-8") for file in sorted((ROOT / "data").glob("*/vault/*.md")))
     for file in sorted((ROOT / "data").glob("*/interviews/*.json")):
         text += "\n".join(re.findall(r'"((?:[^"\\]|\\.){40,})"', file.read_text("utf-8")))
     sentences = sorted({s.strip() for s in re.split(r"(?<=[.!?])\s+|\n", text) if 30 < len(s.strip()) < 300})
     order = np.random.default_rng(0).permutation(len(sentences))[:SENTENCES]
-    return load_embedder().embed([sentences[place] for place in order])
+    return [sentences[place] for place in order]
 
 
 def mixed(real: np.ndarray, count: int) -> np.ndarray:
@@ -93,7 +93,7 @@ def compare(real: np.ndarray, count: int, page_size: int, folder: Path) -> None:
     index = VectorIndex(ours, "bench", "1", DIMENSION)
     days = np.random.default_rng(2).integers(0, 1000, count).tolist()
     rows = [IndexRow(place, vector, days[place], 0) for place, vector in enumerate(vectors)]
-    inserted = [(row.chunk_id, row.vector.tobytes(), row.last_day) for row in rows]
+    inserted = [(row.id, row.vector.tobytes(), row.last_day) for row in rows]
     plain_rate = rate(plain, count, lambda: plain.executemany("INSERT INTO plain VALUES (?, ?, ?)", inserted))
     our_rate = rate(ours, count, lambda: index.add(rows))
     print(f"{count:,} vectors; inserts/s: plain vec0 {plain_rate:,.0f}, simulee {our_rate:,.0f} (vectors and index), "
@@ -116,7 +116,7 @@ def compare(real: np.ndarray, count: int, page_size: int, folder: Path) -> None:
                 hits = index.search(query, K, before=before)
                 rounds.append((middle - start, time.perf_counter() - middle))
             times.append((min(a for a, _ in rounds), min(b for _, b in rounds)))
-            found += len(set(truth) & {hit.chunk_id for hit in hits})
+            found += len(set(truth) & {hit.id for hit in hits})
         theirs, mine = (statistics.median(column) * 1e3 for column in zip(*times, strict=True))
         print(f"{name:24} {theirs:9.2f} {mine:11.2f} {mine / theirs:7.2f} {found / K / QUERIES:10.3f}")
     size = {name: (folder / f"{name}-{count}-{page_size}.db").stat().st_size / 1e6 for name in ("plain", "ours")}
@@ -124,7 +124,7 @@ def compare(real: np.ndarray, count: int, page_size: int, folder: Path) -> None:
 
 
 def main(*counts: int) -> None:
-    real = real_vectors()
+    real = load_embedder().embed(real_sentences())
     print(f"mixed from {len(real) - QUERIES} real embeddings, {QUERIES} queries, k = {K}")
     with tempfile.TemporaryDirectory() as folder:
         for count in counts or (10_000, 100_000):

@@ -15,8 +15,7 @@ from core.errors import ConsentError, SimuleeError
 from core.models.hosts import answers_at, host_of
 from core.models.packaged import cache_folder, describe
 from core.models.roles import check_role, embedder_of
-from core.retrieval.embedding import open_index
-from core.retrieval.search import rebuild_index
+from core.retrieval.search import check_index, rebuild_index
 from core.review.decisions import recompute
 from core.runs.journal import list_runs
 from core.settings import RoleSettings
@@ -130,7 +129,7 @@ def _check_index(workspace: Workspace, rebuild: bool) -> Iterator[Check]:
         embedder = embedder_of(workspace.settings)
         if rebuild:
             yield Check("index rebuilt", True, f"{rebuild_index(workspace, embedder)} vectors")
-        problems = open_index(workspace, embedder).check()
+        problems = check_index(workspace, embedder)
     except SimuleeError as error:
         yield Check("index", False, f"{error.message}: {error.hint}")
         return

@@ -17,7 +17,7 @@ from core.corpus.importing import Request
 from core.dataset.build import BuiltDataset, build
 from core.errors import DatasetError, ImportFailed, UsageError
 from core.fidelity.launch import EVALUATE_ENTRY, EVALUATE_KIND
-from core.retrieval.launch import EMBED_ENTRY, EMBED_KIND
+from core.retrieval.launch import EMBED_ENTRY, EMBED_KIND, QUESTIONS_ENTRY, QUESTIONS_KIND
 from core.review.queue import decide_by_threshold
 from core.review.queue import stats as review_stats
 from core.runs.control import run_to_end
@@ -30,6 +30,7 @@ from core.workspace import Workspace
 
 STAGES = ("import", "embed", "recall", "review", "dataset", "train", "evaluate", "chat")
 EMBED = (EMBED_KIND, EMBED_ENTRY)
+QUESTIONS = (QUESTIONS_KIND, QUESTIONS_ENTRY)
 RECALL = ("recall", "core.recall.run:run")
 
 QUICK_STEPS = 20

@@ -105,6 +105,20 @@ class RetrievalSettings(_Section):
     """Largest chunk, in the embedder's tokens; never more than it can read."""
     overlap: Annotated[int, Field(ge=0)] = 40
     include_undated: bool = True
+    questions: bool = False
+    """Whether what the ``questions`` run wrote about passages is searched beside them (doc2query--, Gospodinov et al.
+    2023)."""
+    question_likeness: Annotated[float, Field(ge=-1, le=1)] = 0.3
+    """Least cosine of a question and its passage where no model judges."""
+    second_hop: bool = False
+    """Whether passages that share a rare name, tag, title or thread with the best ones are found too."""
+    mmr_lambda: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """What nearness to the query counts against likeness to what is found already (MMR, Carbonell and Goldstein 1998);
+    1 counts nearness alone."""
+    per_document: Annotated[int, Field(ge=0)] = 0
+    """Passages of one document, or of one conversation, before the others had their turn; 0 for any number."""
+    query_head: bool = True
+    """Whether a trained head turns the query's vector, where there is one (RA-DIT, Lin et al. 2023)."""
 
 
 class RecallSettings(_Section):

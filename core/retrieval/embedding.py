@@ -12,12 +12,15 @@ from core.corpus.holdout import assign_splits
 from core.models.embedder import Embedder
 from core.models.roles import embedder_of
 from core.retrieval.chunking import cut_text
+from core.retrieval.graph import MENTIONS, Around, Known, folded, known_names, names_in, passages_with_title
+from core.retrieval.question_index import embed_questions
 from core.runs.job import Job
 from core.store import chunks as store
-from core.store.conversations import exchanges_of, list_conversations, splits
+from core.store.conversations import exchanges_of, list_conversations, speaker_counts, splits
 from core.store.database import Database
-from core.store.documents import list_documents
+from core.store.documents import DocumentRow, list_documents
 from core.store.identity import content_uid
+from core.store.mentions import add_mention, put_mentions
 from core.store.sources import list_sources
 from core.store.vector_index import IndexRow, VectorIndex
 from core.workspace import Workspace
@@ -35,6 +38,9 @@ def run(job: Job) -> dict[str, Any]:
     embedder = embedder_of(workspace.settings)
     added, removed = cut_corpus(job, embedder)
     embedded = embed_missing(job, embedder)
+    embed_questions(
+        workspace, embedder, lambda done, total: job.progress(done, total, "embedding questions"), job.stop_point
+    )
     index = open_index(workspace, embedder)
     with workspace.database.write():
         index.prune()
@@ -58,38 +64,61 @@ def open_index(workspace: Workspace, embedder: Embedder) -> VectorIndex:
 
 
 def cut_corpus(job: Job, embedder: Embedder) -> tuple[int, int]:
-    """Make the stored chunks those of the corpus as it is. Returns how many were added and removed.
+    """Make the stored chunks, and what they name, those of the corpus as it is.
 
-    Documents whose source may be used are cut; so are past exchanges of conversations that are trained on, and never
-    those that are set aside for measuring.
+    Returns how many chunks were added and removed. Documents whose source may be used are cut; so are past exchanges of
+    conversations that are trained on, and never those that are set aside for measuring.
     """
     database, settings = job.workspace.database, job.workspace.settings
     limit = min(settings.retrieval.chunk_tokens, embedder.spec.max_tokens - TITLE_TOKENS)
     overlap = min(settings.retrieval.overlap, limit // 2)
-    rules = (embedder.spec.model, limit, overlap)
+    rules = (embedder.spec.model, limit, overlap, MENTIONS)
     index = None
     added = removed = 0
-    for owner, owner_id, key, title, rows in _wanted(database, embedder, rules, limit, overlap):
+    documents = list_documents(database)
+    known = _known(job.workspace, documents)
+    for owner, owner_id, key, title, around, rows in _wanted(database, embedder, documents, rules, limit, overlap):
         job.stop_point()
         if index is None:
             index = open_index(job.workspace, embedder)
         with database.write():
             before = set(store.chunk_ids_of(database, owner, owner_id))
             fresh, gone = store.sync_chunks(database, owner, owner_id, title, rows)
-            index.remove(before - set(store.chunk_ids_of(database, owner, owner_id)))
+            there = store.chunk_texts_of(database, owner, owner_id)
+            index.remove(before - there.keys())
+            put_mentions(database, {chunk_id: names_in(text, around, known) for chunk_id, text in there.items()})
+            if owner == "document_id" and there:
+                # Passages that were cut before this document was there may hold its title.
+                add_mention(database, folded(title), passages_with_title(database, title))
             store.set_chunked_key(database, owner, owner_id, key)
         added, removed = added + fresh, removed + gone
         job.progress(added, added, "cutting passages")
     return added, removed
 
 
+def _known(workspace: Workspace, documents: Sequence[DocumentRow]) -> Known:
+    """The names to look for in every passage. Whoever first speaks later is found in what is cut from then on."""
+    database = workspace.database
+    used = {source.id for source in list_sources(database) if source.use != "none"}
+    return known_names(
+        (name for name, _ in speaker_counts(database)),
+        workspace.settings.target_names,
+        (document.title for document in documents if document.source_id in used),
+    )
+
+
 def _wanted(
-    database: Database, embedder: Embedder, rules: tuple[object, ...], limit: int, overlap: int
-) -> Iterator[tuple[str, int, str, str, list[store.ChunkRow]]]:
-    """(owner, owner id, key, title, chunks) for every owner whose stored chunks are not up to date."""
+    database: Database,
+    embedder: Embedder,
+    documents: Sequence[DocumentRow],
+    rules: tuple[object, ...],
+    limit: int,
+    overlap: int,
+) -> Iterator[tuple[str, int, str, str, Around, list[store.ChunkRow]]]:
+    """(owner, owner id, key, title, names, chunks) for every owner whose stored chunks are not up to date."""
     sources = {source.id: source for source in list_sources(database)}
     known = store.chunked_keys(database, "document_id")
-    for document in list_documents(database):
+    for document in documents:
         source = sources[document.source_id]
         used = source.use != "none"
         key = content_uid("cut", rules, used, document.content_hash)
@@ -106,7 +135,8 @@ def _wanted(
                 cut_text(document.text, embedder.token_spans, limit, overlap, document.language)
             )
         ]  # fmt: skip
-        yield "document_id", document.id, key, document.title, rows if used else []
+        around = Around((document.title, document.link, document.reply_to, *document.tags))
+        yield "document_id", document.id, key, document.title, around, rows if used else []
     assigned = splits(database)
     known = store.chunked_keys(database, "exchange_id")
     for conversation in list_conversations(database):
@@ -123,7 +153,8 @@ def _wanted(
                 )
                 for position, cut in enumerate(cut_text(exchange.answer, embedder.token_spans, limit, overlap))
             ]  # fmt: skip
-            yield "exchange_id", exchange.id, key, exchange.question[:200], rows if visible else []
+            around = Around((exchange.asker,))
+            yield "exchange_id", exchange.id, key, exchange.question[:200], around, rows if visible else []
 
 
 def embed_missing(job: Job, embedder: Embedder) -> int:

@@ -1,38 +1,49 @@
-"""Find passages as every stage finds them: vector, lexical, or both merged, strictly before a date.
+"""Find passages as every stage finds them: by vector, by words, by the questions they answer, strictly before a date.
 
-Hybrid search is reciprocal-rank fusion (Cormack et al. 2009) of the two orders; its constants are chosen on the
-training interviews of the sample (bench/retrieval.py).
+Orders are merged by reciprocal-rank fusion (Cormack et al. 2009). What is added to the two orders of the text, each by
+a setting of ``[retrieval]``: the questions that passages answer, a second hop to what the best passages lead to, and
+diversity among the results. The constants are chosen on the training interviews of the sample (bench/retrieval.py).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.models.embedder import Embedder
+from core.retrieval.diversity import capped_order, marginal_order
 from core.retrieval.embedding import open_index
-from core.store.chunks import Passage, index_metadata, lexical_search, passages
+from core.retrieval.function_words import FUNCTION_WORDS
+from core.retrieval.graph import second_hop
+from core.retrieval.query_head import QueryHead, load_query_head
+from core.retrieval.question_index import open_question_index, passages_by_question
+from core.settings import RetrievalSettings
+from core.store.chunks import Passage, corpus_fingerprint, index_metadata, lexical_search, passages, vectors_of
+from core.store.identity import content_uid
+from core.store.mentions import Sight
+from core.store.questions import has_question_vectors, question_metadata, questions_fingerprint
 from core.workspace import Workspace
 
 Mode = Literal["hybrid", "vector", "lexical"]
+Scored = list[tuple[int, float]]
+"""(chunk id, score), best first."""
 
 FUSION_K = 5
 """The paper's 60 is for lists of a thousand; over a few dozen it makes all ranks nearly equal."""
 LEXICAL_WEIGHT = 0.7
 """What a rank of the lexical order counts, beside 1 in the vector order."""
-FUNCTION_WORDS = frozenset(
-    """
-    a about after again against all am an and any are aren as at be because been before being below between both but
-    by can could couldn d did didn do does doesn doing don down during each every few for from further had hadn has
-    hasn have haven having he her here hers him his how i if in into is isn it its itself just let ll m me more most my
-    no nor not now of off on once one only or other our out over own re s same shall she should shouldn so some still
-    such t than that the their them then there these they this those through to too under until up us ve very was wasn
-    we were weren what when where which while who whom whose why will with would wouldn you your yours
-    """.split()  # noqa: SIM905
-)
-"""English words that shape a question and say nothing of its subject; the lexical search leaves them out."""
+QUESTION_WEIGHT = 0.5
+"""The same of the order of the questions."""
+HOP_WEIGHT = 0.3
+"""The same of the order of the second hop."""
+FIRST_HOP = 5
+"""How many of the best passages lead on."""
 POOL = 4
 """Candidates per wanted passage that each order brings."""
 LARGEST_K = 4096
@@ -47,6 +58,7 @@ class Query:
     k: int = 5
     before: int | None = None
     mode: Mode = "hybrid"
+    """``lexical`` needs no embedder: questions and likeness to what is found already then count for nothing."""
     include_undated: bool = True
     not_conversation: int = 0
     """A conversation never retrieves itself."""
@@ -54,7 +66,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One passage, best first; ``score`` is a cosine, a BM25 or a fusion score by mode."""
+    """One passage, best first; ``score`` is a cosine, a BM25 or a fusion score by mode and settings."""
 
     rank: int
     score: float
@@ -64,59 +76,109 @@ class Found:
 class Searcher:
     """Searches one workspace; the embedder is loaded at the first search that needs it."""
 
-    def __init__(self, workspace: Workspace, load_embedder: Callable[[], Embedder]) -> None:
+    def __init__(
+        self, workspace: Workspace, load_embedder: Callable[[], Embedder], how: RetrievalSettings | None = None
+    ) -> None:
+        """``how`` in place of the workspace's own ``[retrieval]``, for comparing."""
         self._workspace = workspace
         self._load = load_embedder
-        self._embedder: Embedder | None = None
+        self._given = how
+        self._asked: tuple[str, NDArray[np.float32]] | None = None
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        return self._load()
+
+    @cached_property
+    def _head(self) -> QueryHead | None:
+        return load_query_head(self._workspace.adapters, self.embedder.spec) if self._how.query_head else None
 
     @property
-    def embedder(self) -> Embedder:
-        if self._embedder is None:
-            self._embedder = self._load()
-        return self._embedder
+    def _how(self) -> RetrievalSettings:
+        return self._given or self._workspace.settings.retrieval
 
     def search(self, query: Query, accept: Callable[[Passage], bool] | None = None) -> list[Found]:
-        """The best ``k`` passages that ``accept`` lets through; ties are broken by chunk id."""
-        database = self._workspace.database
+        """The best ``k`` passages that ``accept`` lets through; ties are broken by chunk id.
+
+        With a cap per document, passages beyond it come after all others, so that there are ``k`` where there can be.
+        Raises ModelError for a query head that does not fit.
+        """
+        how = self._how
         pool = min(max(query.k * POOL, 20), LARGEST_K)
         while True:
             scored = self._ranked(query, pool)
-            found = passages(database, [chunk_id for chunk_id, _ in scored])
-            kept = [
-                (score, found[chunk_id])
-                for chunk_id, score in scored
-                if chunk_id in found and found[chunk_id].use != "none" and (accept is None or accept(found[chunk_id]))
-            ]
+            kept = self._let_through(query, scored, accept)
             if len(kept) >= query.k or pool >= LARGEST_K or len(scored) < pool:
                 break
             pool = min(pool * 4, LARGEST_K)
+        if how.second_hop:
+            kept = self._hop(query, kept, pool, accept)
+        if how.per_document or how.mmr_lambda < 1:
+            kept = self._spread(query, kept)
         return [Found(rank, score, passage) for rank, (score, passage) in enumerate(kept[: query.k], 1)]
 
-    def _ranked(self, query: Query, pool: int) -> list[tuple[int, float]]:
-        if query.mode == "vector":
-            return self._by_vector(query, pool)
-        if query.mode == "lexical":
-            return self._by_words(query, pool)
-        fused: dict[int, float] = {}
-        for weight, order in ((1.0, self._by_vector(query, pool)), (LEXICAL_WEIGHT, self._by_words(query, pool))):
-            for rank, (chunk_id, _) in enumerate(order, 1):
-                fused[chunk_id] = fused.get(chunk_id, 0.0) + weight / (FUSION_K + rank)
-        return sorted(fused.items(), key=lambda item: (-item[1], item[0]))
+    def _let_through(
+        self, query: Query, scored: Scored, accept: Callable[[Passage], bool] | None
+    ) -> list[tuple[float, Passage]]:
+        """The passages that may be seen, in their order, whichever way led to them."""
+        sight = _sight(query)
+        found = passages(self._workspace.database, [chunk_id for chunk_id, _ in scored])
+        return [
+            (score, passage)
+            for chunk_id, score in scored
+            if (passage := found.get(chunk_id)) is not None
+            and passage.use != "none"
+            and sight.shows(passage.chunk.last_day, passage.conversation_id)
+            and (accept is None or accept(passage))
+        ]
 
-    def _by_vector(self, query: Query, pool: int) -> list[tuple[int, float]]:
+    def _ranked(self, query: Query, pool: int) -> Scored:
+        orders = []
+        if query.mode != "lexical":
+            orders.append((1.0, self._by_vector(query, pool)))
+        if query.mode != "vector":
+            orders.append((LEXICAL_WEIGHT, self._by_words(query, pool)))
+        if self._how.questions and query.mode != "lexical":
+            orders.append((QUESTION_WEIGHT, self._by_questions(query, pool)))
+        if len(orders) == 1 and not self._how.second_hop:
+            return orders[0][1]
+        return _fused(orders)
+
+    def _by_vector(self, query: Query, pool: int) -> Scored:
         if not query.text.strip():
             return []
-        index = open_index(self._workspace, self.embedder)
-        hits = index.search(
-            self.embedder.embed([query.text])[0],
+        vector = self._query_vector(query.text)
+        hits = open_index(self._workspace, self.embedder).search(
+            vector if self._head is None else self._head.turned(vector),
             pool,
             before=query.before,
             include_undated=query.include_undated,
             not_conversation=query.not_conversation,
         )
-        return [(hit.chunk_id, hit.score) for hit in hits]
+        return [(hit.id, hit.score) for hit in hits]
 
-    def _by_words(self, query: Query, pool: int) -> list[tuple[int, float]]:
+    def _by_questions(self, query: Query, pool: int) -> Scored:
+        """By the nearest question of each passage. A head is trained toward passages: here the query stays as it is."""
+        spec = self.embedder.spec
+        if not query.text.strip() or not has_question_vectors(self._workspace.database, spec.model, spec.revision):
+            return []
+        return passages_by_question(
+            self._workspace,
+            self.embedder,
+            self._query_vector(query.text),
+            pool,
+            before=query.before,
+            include_undated=query.include_undated,
+            not_conversation=query.not_conversation,
+        )
+
+    def _query_vector(self, text: str) -> NDArray[np.float32]:
+        """The last query's vector is kept: every order of one search reads it."""
+        if self._asked is None or self._asked[0] != text:
+            self._asked = (text, self.embedder.embed([text])[0])
+        return self._asked[1]
+
+    def _by_words(self, query: Query, pool: int) -> Scored:
         words = dict.fromkeys(re.findall(r"\w+", query.text.casefold()))
         if not words:
             return []
@@ -126,9 +188,87 @@ class Searcher:
             self._workspace.database, match, pool, query.before, query.include_undated, query.not_conversation
         )
 
+    def _hop(
+        self,
+        query: Query,
+        kept: list[tuple[float, Passage]],
+        pool: int,
+        accept: Callable[[Passage], bool] | None,
+    ) -> list[tuple[float, Passage]]:
+        """The same and what the best of them lead to, merged as one more order."""
+        first = [passage.chunk.id for _, passage in kept[:FIRST_HOP]]
+        reached = second_hop(self._workspace.database, first, _sight(query))[:pool]
+        if not reached:
+            return kept
+        scores = {passage.chunk.id: score for score, passage in kept}
+        for chunk_id, score in _fused([(HOP_WEIGHT, reached)]):
+            scores[chunk_id] = scores.get(chunk_id, 0.0) + score
+        return self._let_through(query, _best_first(scores.items()), accept)
+
+    def _spread(self, query: Query, kept: list[tuple[float, Passage]]) -> list[tuple[float, Passage]]:
+        """The same in an order of more variety."""
+        by_id = {passage.chunk.id: (score, passage) for score, passage in kept}
+        order: Sequence[int] = list(by_id)
+        if self._how.mmr_lambda < 1 and query.mode != "lexical":
+            vectors = self._vectors(order)
+            scores = {chunk_id: score for chunk_id, (score, _) in by_id.items()}
+            order = marginal_order(scores, vectors, self._how.mmr_lambda, len(order))
+        owners = {chunk_id: _owner(passage) for chunk_id, (_, passage) in by_id.items()}
+        return [by_id[chunk_id] for chunk_id in capped_order(order, owners, self._how.per_document)]
+
+    def _vectors(self, ids: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+        spec = self.embedder.spec
+        stored = vectors_of(self._workspace.database, ids, spec.model, spec.revision)
+        return {chunk_id: np.frombuffer(blob, dtype="<f4") for chunk_id, blob in stored.items()}
+
+    def fingerprint(self) -> str:
+        """A hash of all that decides what a query finds: passages, settings, and, where they count, questions and head.
+
+        Loads the embedder. Raises ModelError for a query head that does not fit.
+        """
+        database = self._workspace.database
+        return content_uid(
+            corpus_fingerprint(database),
+            self._how.model_dump(mode="json"),
+            questions_fingerprint(database) if self._how.questions else "",
+            self._head.identity if self._head else "",
+        )
+
 
 def rebuild_index(workspace: Workspace, embedder: Embedder) -> int:
-    """Make the vector index again from the stored vectors. Returns how many it holds."""
-    index = open_index(workspace, embedder)
-    with workspace.database.write():
-        return index.rebuild(index_metadata(workspace.database))
+    """Make the indexes of passages and questions again from the stored vectors. Returns how many vectors they hold."""
+    database = workspace.database
+    index, questions = open_index(workspace, embedder), open_question_index(workspace, embedder)
+    with database.write():
+        return index.rebuild(index_metadata(database)) + questions.rebuild(question_metadata(database))
+
+
+def check_index(workspace: Workspace, embedder: Embedder) -> list[str]:
+    """What is wrong with the indexes, one sentence each."""
+    problems = open_index(workspace, embedder).check()
+    return problems + [f"questions: {problem}" for problem in open_question_index(workspace, embedder).check()]
+
+
+def _sight(query: Query) -> Sight:
+    return Sight(query.before, query.include_undated, query.not_conversation)
+
+
+def _fused(orders: Iterable[tuple[float, Scored]]) -> Scored:
+    fused: dict[int, float] = {}
+    for weight, order in orders:
+        for rank, (chunk_id, _) in enumerate(order, 1):
+            fused[chunk_id] = fused.get(chunk_id, 0.0) + weight / (FUSION_K + rank)
+    return _best_first(fused.items())
+
+
+def _best_first(scored: Iterable[tuple[int, float]]) -> Scored:
+    return sorted(scored, key=lambda item: (-item[1], item[0]))
+
+
+def _owner(passage: Passage) -> Hashable:
+    """What a cap counts by: a document, or a whole conversation."""
+    return (
+        ("conversation", passage.conversation_id)
+        if passage.conversation_id
+        else ("document", passage.chunk.document_id)
+    )

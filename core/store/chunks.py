@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from core.store.database import Database
+from core.store.database import Database, Row
 from core.store.identity import content_uid
 
 _COLUMNS = (
     "chunk.id, chunk.uid, document_id, exchange_id, chunk.position, start, stop, chunk.text, tokens, chunk.last_day"
 )
+
+PASSAGE = (
+    f"SELECT {_COLUMNS}, coalesce(document.title, conversation.title), coalesce(document.date, conversation.date),"
+    " coalesce(document.kind, 'exchange'), source.use, coalesce(document.uid, exchange.uid),"
+    " coalesce(exchange.question, ''), coalesce(exchange.conversation_id, 0)"
+    " FROM chunk LEFT JOIN document ON document.id = document_id"
+    " LEFT JOIN exchange ON exchange.id = exchange_id"
+    " LEFT JOIN conversation ON conversation.id = exchange.conversation_id"
+    " JOIN source ON source.id = coalesce(document.source_id, conversation.source_id)"
+)
+"""The query behind ``Passage``, for this package; a condition follows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +148,13 @@ def chunk_ids_of(db: Database, owner: str, owner_id: int) -> list[int]:
     return [row[0] for row in db.rows(f"SELECT id FROM chunk WHERE {owner} = ? ORDER BY position", (owner_id,))]
 
 
+def chunk_texts_of(db: Database, owner: str, owner_id: int) -> dict[int, str]:
+    """Chunk id → text of one document's or exchange's chunks, in their order."""
+    assert owner in ("document_id", "exchange_id")
+    rows = db.rows(f"SELECT id, text FROM chunk WHERE {owner} = ? ORDER BY position", (owner_id,))
+    return {int(row[0]): str(row[1]) for row in rows}
+
+
 def count_chunks(db: Database) -> int:
     return int(db.value("SELECT count(*) FROM chunk"))
 
@@ -180,20 +198,26 @@ def passages(db: Database, ids: Sequence[int]) -> dict[int, Passage]:
     """The passages with these chunk ids; ids that are gone are left out."""
     found: dict[int, Passage] = {}
     for chunk_id in ids:
-        row = db.one(
-            f"SELECT {_COLUMNS}, coalesce(document.title, conversation.title),"
-            " coalesce(document.date, conversation.date),"
-            " coalesce(document.kind, 'exchange'), source.use, coalesce(document.uid, exchange.uid),"
-            " coalesce(exchange.question, ''), coalesce(exchange.conversation_id, 0)"
-            " FROM chunk LEFT JOIN document ON document.id = document_id"
-            " LEFT JOIN exchange ON exchange.id = exchange_id"
-            " LEFT JOIN conversation ON conversation.id = exchange.conversation_id"
-            " JOIN source ON source.id = coalesce(document.source_id, conversation.source_id)"
-            " WHERE chunk.id = ?",
-            (chunk_id,),
-        )
+        row = db.one(f"{PASSAGE} WHERE chunk.id = ?", (chunk_id,))
         if row:
-            found[chunk_id] = Passage(ChunkRow(*row[:10]), *row[10:])
+            found[chunk_id] = passage_of(row)
+    return found
+
+
+def passage_of(row: Row) -> Passage:
+    """A row of ``PASSAGE``."""
+    return Passage(ChunkRow(*row[:10]), *row[10:])
+
+
+def vectors_of(db: Database, ids: Sequence[int], model: str, revision: str) -> dict[int, bytes]:
+    """Chunk id → its stored vector as little-endian float32, for those that have one of this model."""
+    found: dict[int, bytes] = {}
+    for chunk_id in ids:
+        blob = db.value(
+            "SELECT blob FROM vector WHERE chunk_id = ? AND model = ? AND revision = ?", (chunk_id, model, revision)
+        )
+        if blob is not None:
+            found[chunk_id] = bytes(blob)
     return found
 
 

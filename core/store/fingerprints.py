@@ -23,6 +23,13 @@ _QUERIES = {
         "SELECT chunk.uid, model, revision, dimension, blob FROM vector JOIN chunk ON chunk.id = chunk_id"
         " ORDER BY 1, 2, 3",
     ),
+    "questions": (
+        "SELECT question.uid, chunk.uid, question.position, question.text, writer, judge, value, kept FROM question"
+        " JOIN chunk ON chunk.id = chunk_id ORDER BY 1",
+        "SELECT chunk.uid, key FROM questioned JOIN chunk ON chunk.id = chunk_id ORDER BY 1",
+        "SELECT question.uid, model, revision, dimension, blob FROM question_vector"
+        " JOIN question ON question.id = question_id ORDER BY 1, 2, 3",
+    ),
     "recall": (
         "SELECT memory.uid, exchange.uid, chunk.uid, memory.rank, memory.score, writer, memory.text, quote"
         " FROM memory JOIN exchange ON exchange.id = memory.exchange_id JOIN chunk ON chunk.id = memory.chunk_id"
@@ -34,7 +41,7 @@ _QUERIES = {
 
 
 def fingerprint(db: Database, stage: str) -> str:
-    """16 hex digits over what ``import``, ``embed``, ``recall`` or ``dataset`` has stored."""
+    """16 hex digits over what ``import``, ``embed``, ``questions``, ``recall`` or ``dataset`` has stored."""
     digest = hashlib.sha256()
     for query in _QUERIES[stage]:
         _feed(digest, db.rows(query))

@@ -1,9 +1,9 @@
-"""Nearest passages by cosine: a scan of sign codes in a vec0 table, then exact scores from the stored vectors.
+"""Nearest by cosine: a scan of sign codes in a vec0 table, then exact scores from the stored vectors.
 
-The vectors lie in the ordinary table ``vector``; the vec0 table holds only what a scan needs, and can be rebuilt at any
-time. The cost of a vec0 scan grows faster with ``k`` than with the length of a code, so a long code and few candidates
-beat a short code and many. Filters are integer columns of the vec0 table, applied inside the scan, so that a narrow
-filter costs no recall.
+The same for passages and for the questions about them; ``Shelf`` says which. The vectors lie in an ordinary table; the
+vec0 table holds only what a scan needs, and can be rebuilt at any time. The cost of a vec0 scan grows faster with ``k``
+than with the length of a code, so a long code and few candidates beat a short code and many. Filters are integer
+columns of the vec0 table, applied inside the scan, so that a narrow filter costs no recall.
 
 Every change is made under a savepoint, because vec0 keeps half a row of a failed insert; and as DELETE, then INSERT,
 because it knows no REPLACE. The caller owns the transaction.
@@ -46,30 +46,50 @@ Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class IndexRow:
-    """One passage to index."""
+class Shelf:
+    """What is indexed, and where its vectors lie: names written by this package's modules, never by a user."""
 
-    chunk_id: int
+    noun: str
+    """What a message calls one row."""
+    vectors: str
+    """The ordinary table of the vectors."""
+    key: str
+    """Its column of ids, and the vec0 table's."""
+    index: str
+    """How the names of the vec0 tables begin."""
+
+
+CHUNKS = Shelf("chunk", "vector", "chunk_id", "vector_index")
+QUESTIONS = Shelf("question", "question_vector", "question_id", "question_index")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """One passage or question to index."""
+
+    id: int
     vector: Vector
     """Float32, shape (dimension,), of any length but zero."""
     last_day: int
-    """Ordinal of the last day its date may mean, -1 when undated."""
+    """Ordinal of the last day that the passage's date may mean, -1 when undated."""
     conversation: int
     """The conversation that it comes from, 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One passage found; ``score`` is the cosine of its vector and the query's."""
+    """One row found; ``score`` is the cosine of its vector and the query's."""
 
-    chunk_id: int
+    id: int
     score: float
 
 
 class VectorIndex:
     """The vectors of one model at one revision, and the index over them."""
 
-    def __init__(self, connection: apsw.Connection, model: str, revision: str, dimension: int) -> None:
+    def __init__(
+        self, connection: apsw.Connection, model: str, revision: str, dimension: int, shelf: Shelf = CHUNKS
+    ) -> None:
         """Make the tables that are missing. The connection has sqlite-vec loaded.
 
         Raises StoreError for a dimension out of 1 to 4096, or one that the stored vectors do not have.
@@ -80,19 +100,22 @@ class VectorIndex:
                 "choose another embedder",
             )
         self._connection = connection
+        self._shelf = shelf
+        self._key = shelf.key
         self._owner = (model, revision)
         self._dimension = dimension
         self._bytes = 4 * dimension
         bits = code_bits(dimension)
         key = hashlib.sha256("\0".join((model, revision, str(dimension), CODE, str(bits))).encode()).hexdigest()
-        self._table = f"vector_index_{key[:16]}"
+        self._table = f"{shelf.index}_{key[:16]}"
         self._create = (
             f"CREATE VIRTUAL TABLE IF NOT EXISTS {self._table} USING vec0"
-            f"(chunk_id INTEGER PRIMARY KEY, code bit[{bits}], last_day INTEGER, conversation INTEGER)"
+            f"({shelf.key} INTEGER PRIMARY KEY, code bit[{bits}], last_day INTEGER, conversation INTEGER)"
         )
         connection.execute(
-            "CREATE TABLE IF NOT EXISTS vector (chunk_id INTEGER NOT NULL, model TEXT NOT NULL, revision TEXT NOT NULL,"
-            " dimension INTEGER NOT NULL, blob BLOB NOT NULL, PRIMARY KEY (chunk_id, model, revision)) WITHOUT ROWID"
+            f"CREATE TABLE IF NOT EXISTS {shelf.vectors} ({shelf.key} INTEGER NOT NULL, model TEXT NOT NULL,"
+            " revision TEXT NOT NULL, dimension INTEGER NOT NULL, blob BLOB NOT NULL,"
+            f" PRIMARY KEY ({shelf.key}, model, revision)) WITHOUT ROWID"
         )
         connection.execute(self._create)
 
@@ -106,33 +129,34 @@ class VectorIndex:
         with self._savepoint():
             while batch := list(islice(pending, BATCH)):
                 count += len(batch)
-                self._add_batch(list({row.chunk_id: row for row in batch}.values()))
+                self._add_batch(list({row.id: row for row in batch}.values()))
         return count
 
-    def remove(self, chunk_ids: Iterable[int]) -> None:
+    def remove(self, ids: Iterable[int]) -> None:
         """Remove vectors from the table and from the index; unknown ids are passed over."""
-        ids = [(chunk_id,) for chunk_id in chunk_ids]
+        gone = [(each,) for each in ids]
         with self._savepoint():
-            self._connection.executemany(f"DELETE FROM {self._table} WHERE chunk_id = ?", ids)
+            self._connection.executemany(f"DELETE FROM {self._table} WHERE {self._key} = ?", gone)
             self._connection.executemany(
-                "DELETE FROM vector WHERE chunk_id = ? AND model = ? AND revision = ?",
-                ((*chunk_id, *self._owner) for chunk_id in ids),
+                f"DELETE FROM {self._shelf.vectors} WHERE {self._key} = ? AND model = ? AND revision = ?",
+                ((*each, *self._owner) for each in gone),
             )
 
     def is_missing(self) -> bool:
         """Whether there are vectors and no index over them: it was dropped, or made by another version."""
         any_row = f"SELECT EXISTS (SELECT 1 FROM {self._table})"
-        any_vector = "SELECT EXISTS (SELECT 1 FROM vector WHERE model = ? AND revision = ?)"
+        any_vector = f"SELECT EXISTS (SELECT 1 FROM {self._shelf.vectors} WHERE model = ? AND revision = ?)"
         return bool(self._connection.execute(any_vector, self._owner).get) and not self._connection.execute(any_row).get
 
     def prune(self) -> int:
-        """Remove the rows of the index whose vector is gone with its chunk; returns how many."""
+        """Remove the rows of the index whose vector is gone with its passage; returns how many."""
         gone = self._connection.execute(
-            f"SELECT chunk_id FROM {self._table} EXCEPT SELECT chunk_id FROM vector WHERE model = ? AND revision = ?",
+            f"SELECT {self._key} FROM {self._table}"
+            f" EXCEPT SELECT {self._key} FROM {self._shelf.vectors} WHERE model = ? AND revision = ?",
             self._owner,
         ).fetchall()
         with self._savepoint():
-            self._connection.executemany(f"DELETE FROM {self._table} WHERE chunk_id = ?", gone)
+            self._connection.executemany(f"DELETE FROM {self._table} WHERE {self._key} = ?", gone)
         return len(gone)
 
     def search(
@@ -168,12 +192,14 @@ class VectorIndex:
             conditions.append("conversation != ?")
             values.append(not_conversation)
         # A vec0 row whose vector is gone (its chunk was deleted) falls out of the join.
+        key = self._key
         with self._damage_told():
             found = list(
                 self._connection.execute(
-                    f"SELECT vector.chunk_id, blob FROM"
-                    f" (SELECT chunk_id FROM {self._table} WHERE {' AND '.join(conditions)}) AS near"
-                    " CROSS JOIN vector ON vector.chunk_id = near.chunk_id AND model = ? AND revision = ?",
+                    f"SELECT stored.{key}, blob FROM"
+                    f" (SELECT {key} FROM {self._table} WHERE {' AND '.join(conditions)}) AS near"
+                    f" CROSS JOIN {self._shelf.vectors} AS stored"
+                    f" ON stored.{key} = near.{key} AND model = ? AND revision = ?",
                     (*values, *self._owner),
                 )
             )
@@ -187,10 +213,10 @@ class VectorIndex:
     def rebuild(self, metadata: Iterable[tuple[int, int, int]]) -> int:
         """Make the index again from the stored vectors; returns how many were indexed.
 
-        ``metadata`` gives (chunk id, last day, conversation) for every chunk; a vector without it is left out, and
+        ``metadata`` gives (id, last day, conversation) for every row there is; a vector without it is left out, and
         ``check`` will say so. Raises StoreError for a stored vector that cannot be indexed.
         """
-        known = {chunk_id: (last_day, conversation) for chunk_id, last_day, conversation in metadata}
+        known = {row_id: (last_day, conversation) for row_id, last_day, conversation in metadata}
         count = 0
         with self._savepoint():
             self._drop()
@@ -198,7 +224,9 @@ class VectorIndex:
             for stored in self._stored():
                 kept = [row for row in stored if row[0] in known]
                 if kept:
-                    codes = sign_codes(self._all_checked([f"chunk {row[0]}" for row in kept], self._matrix(kept)))
+                    codes = sign_codes(
+                        self._all_checked([f"{self._shelf.noun} {row[0]}" for row in kept], self._matrix(kept))
+                    )
                     self._insert_codes((row[0], code, *known[row[0]]) for row, code in zip(kept, codes, strict=True))
                 count += len(kept)
         return count
@@ -240,49 +268,52 @@ class VectorIndex:
 
     def _add_batch(self, rows: list[IndexRow]) -> None:
         for row in rows:
-            if type(row.chunk_id) is not int or type(row.last_day) is not int or type(row.conversation) is not int:
-                raise StoreError(f"chunk {row.chunk_id!r}: ids and days of the index are integers", "this is a bug")
+            name = f"{self._shelf.noun} {row.id!r}"
+            if type(row.id) is not int or type(row.last_day) is not int or type(row.conversation) is not int:
+                raise StoreError(f"{name}: ids and days of the index are integers", "this is a bug")
             if row.vector.shape != (self._dimension,):
-                raise self._misshapen(f"chunk {row.chunk_id}", row.vector)
-        names = [f"chunk {row.chunk_id}" for row in rows]
+                raise self._misshapen(name, row.vector)
+        names = [f"{self._shelf.noun} {row.id}" for row in rows]
         matrix = self._all_checked(names, np.array([row.vector for row in rows], dtype="<f4"))
         self._connection.executemany(
-            "INSERT OR REPLACE INTO vector (chunk_id, model, revision, dimension, blob) VALUES (?, ?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO {self._shelf.vectors} ({self._key}, model, revision, dimension, blob)"
+            " VALUES (?, ?, ?, ?, ?)",
             (
-                (row.chunk_id, *self._owner, self._dimension, vector.tobytes())
+                (row.id, *self._owner, self._dimension, vector.tobytes())
                 for row, vector in zip(rows, matrix, strict=True)
             ),
         )
-        self._connection.executemany(f"DELETE FROM {self._table} WHERE chunk_id = ?", ((row.chunk_id,) for row in rows))
+        self._connection.executemany(f"DELETE FROM {self._table} WHERE {self._key} = ?", ((row.id,) for row in rows))
         codes = sign_codes(matrix)
         self._insert_codes(
-            (row.chunk_id, code, row.last_day, row.conversation) for row, code in zip(rows, codes, strict=True)
+            (row.id, code, row.last_day, row.conversation) for row, code in zip(rows, codes, strict=True)
         )
 
     def _insert_codes(self, rows: Iterable[tuple[int, NDArray[np.uint8], int, int]]) -> None:
         self._connection.executemany(
-            f"INSERT INTO {self._table} (chunk_id, code, last_day, conversation) VALUES (?, vec_bit(?), ?, ?)",
-            ((chunk_id, code.tobytes(), day, conversation) for chunk_id, code, day, conversation in rows),
+            f"INSERT INTO {self._table} ({self._key}, code, last_day, conversation) VALUES (?, vec_bit(?), ?, ?)",
+            ((row_id, code.tobytes(), day, conversation) for row_id, code, day, conversation in rows),
         )
 
     def _stored(self) -> Iterator[list[tuple[int, bytes, int]]]:
-        """Batches of (chunk id, blob, dimension) of this model and revision, by id."""
+        """Batches of (id, blob, dimension) of this model and revision, by id."""
         rows = self._connection.execute(
-            "SELECT chunk_id, blob, dimension FROM vector WHERE model = ? AND revision = ? ORDER BY chunk_id",
+            f"SELECT {self._key}, blob, dimension FROM {self._shelf.vectors}"
+            f" WHERE model = ? AND revision = ? ORDER BY {self._key}",
             self._owner,
         )
         while batch := list(islice(rows, BATCH)):
             yield batch
 
     def _all_codes(self) -> Iterator[tuple[int, bytes]]:
-        yield from self._connection.execute(f"SELECT chunk_id, code FROM {self._table}")
+        yield from self._connection.execute(f"SELECT {self._key}, code FROM {self._table}")
 
     def _matrix(self, rows: list[tuple[int, bytes]] | list[tuple[int, bytes, int]]) -> Vector:
         for row in rows:
             if len(row[1]) != self._bytes:
                 raise StoreError(
-                    f"the stored vector of chunk {row[0]} has {len(row[1])} bytes, not {self._bytes}",
-                    "embed this passage again",
+                    f"the stored vector of {self._shelf.noun} {row[0]} has {len(row[1])} bytes, not {self._bytes}",
+                    "embed it again",
                 )
         flat = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4")
         matrix: Vector = flat.reshape(len(rows), self._dimension)

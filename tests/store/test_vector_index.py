@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import StoreError
-from core.store.vector_index import CANDIDATES, Hit, IndexRow, VectorIndex
+from core.store.vector_index import CANDIDATES, QUESTIONS, Hit, IndexRow, VectorIndex
 
 DIMENSION = 24
 
@@ -54,11 +54,11 @@ def brute_force(kept: list[IndexRow], query: np.ndarray, k: int) -> list[Hit]:
         a, b = row.vector.astype(np.float64), query.astype(np.float64)
         return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
-    return sorted((Hit(row.chunk_id, cosine(row)) for row in kept), key=lambda hit: (-hit.score, hit.chunk_id))[:k]
+    return sorted((Hit(row.id, cosine(row)) for row in kept), key=lambda hit: (-hit.score, hit.id))[:k]
 
 
 def ids(hits: list[Hit]) -> list[int]:
-    return [hit.chunk_id for hit in hits]
+    return [hit.id for hit in hits]
 
 
 def test_the_nearest_come_first_with_their_cosine(index: VectorIndex) -> None:
@@ -66,7 +66,7 @@ def test_the_nearest_come_first_with_their_cosine(index: VectorIndex) -> None:
     assert index.add(known) == 100
     query = known[41].vector * 7
     hits = index.search(query, 5)
-    assert hits[0].chunk_id == 42
+    assert hits[0].id == 42
     assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in brute_force(known, query, 5)])
 
 
@@ -112,7 +112,7 @@ def test_any_order_of_adding_and_removing_leaves_what_was_last_said(
             if step == "add":
                 fresh = [IndexRow(i, v, seed, 0) for i, v in zip(sorted(chosen), vectors(12, seed), strict=False)]
                 assert index.add(fresh) == len(fresh)
-                kept |= {row.chunk_id: row for row in fresh}
+                kept |= {row.id: row for row in fresh}
             else:
                 index.remove(chosen)
                 kept = {i: row for i, row in kept.items() if i not in chosen}
@@ -215,6 +215,23 @@ def test_vectors_of_two_models_or_revisions_do_not_meet(connection: apsw.Connect
     assert index.check() == other.check() == []
 
 
+def test_questions_and_passages_with_the_same_ids_do_not_meet(connection: apsw.Connection, index: VectorIndex) -> None:
+    questions = VectorIndex(connection, "model", "r1", DIMENSION, QUESTIONS)
+    index.add(rows(3))
+    questions.add(rows(5, seed=1))
+    query = rows(5, seed=1)[4].vector
+    assert ids(questions.search(query, 1)) == [5]
+    assert 5 not in ids(index.search(query, 5))
+    questions.remove([1, 2, 3, 4])
+    assert sorted(ids(index.search(query, 5))) == [1, 2, 3]
+    assert questions.rebuild([(5, 3, 0)]) == 1
+    assert ids(questions.search(query, 5, before=4)) == [5]
+    assert questions.search(query, 5, before=3) == []
+    assert index.check() == questions.check() == []
+    with pytest.raises(StoreError, match="question 9 has shape"):
+        questions.add([IndexRow(9, vectors(1, dimension=8)[0], 0, 0)])
+
+
 def test_an_index_opened_again_has_what_was_written(tmp_path: Any) -> None:
     file = str(tmp_path / "vectors.db")
     with closing(connect(file)) as connection:
@@ -230,7 +247,7 @@ def test_a_rebuilt_index_answers_as_the_original(index: VectorIndex) -> None:
     query = vectors(1, 5)[0]
     asked: list[dict[str, Any]] = [{}, {"before": 4}, {"before": 4, "include_undated": False}, {"not_conversation": 2}]
     before = [index.search(query, 20, **how) for how in asked]
-    assert index.rebuild((row.chunk_id, row.last_day, row.conversation) for row in known) == CANDIDATES
+    assert index.rebuild((row.id, row.last_day, row.conversation) for row in known) == CANDIDATES
     assert [index.search(query, 20, **how) for how in asked] == before
     assert index.check() == []
 
@@ -247,7 +264,7 @@ def test_an_index_that_lost_a_table_of_its_own_can_be_rebuilt(tmp_path: Any, los
         connection.execute(f"DROP TABLE {table}")
     with closing(connect(file)) as connection:
         index = VectorIndex(connection, "model", "r1", DIMENSION)
-        assert index.rebuild((row.chunk_id, row.last_day, row.conversation) for row in rows(30)) == 30
+        assert index.rebuild((row.id, row.last_day, row.conversation) for row in rows(30)) == 30
         assert index.check() == []
         assert index.search(rows(30)[12].vector, 1) == [Hit(13, pytest.approx(1))]
 
@@ -269,7 +286,7 @@ def test_check_names_what_is_on_one_side_only(connection: apsw.Connection, index
     assert 2 not in ids(index.search(rows(5)[1].vector, 5))
     index.remove([2])
     assert index.check() == []
-    index.rebuild((row.chunk_id, 0, 0) for row in rows(3))
+    index.rebuild((row.id, 0, 0) for row in rows(3))
     assert index.check() == ["2 vectors are not in the index"]
 
 

@@ -1,4 +1,4 @@
-"""``simulee recall``: recall memories for every question that was asked."""
+"""``simulee recall``: recall memories for every question that was asked, and see which passages are used."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from core.journey import RECALL
+from core.recall.coverage import coverage as coverage_of
 from core.recall.estimate import RoleEstimate, estimate_recall
 from core.recall.load import with_engines
 from core.review.queue import stats
+from tui.coverage import coverage_lines
 from tui.face import DONE_IN_PART, Face, command
 
 app = typer.Typer(rich_markup_mode=None)
@@ -24,12 +26,19 @@ def recall(
     judge: Annotated[str | None, typer.Option("--judge", metavar="ENGINE", help="Judge with this engine.")] = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Only tell what it would ask of models.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and return.")] = False,
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="Only tell which passages the memories come from, and which never do.")
+    ] = False,
 ) -> None:
     """Write candidate memories for every question the target was asked, and judge them.
 
     Example: simulee recall --writer llama.cpp --judge llama.cpp --estimate
     """
     workspace = face.workspace()
+    if coverage:
+        report = coverage_of(workspace.database)
+        face.result(asdict(report) | {"share": round(report.share, 4)}, coverage_lines(report))
+        return
     engines = {role: engine for role, engine in (("writer", writer), ("judge", judge)) if engine}
     expected = estimate_recall(workspace, with_engines(workspace.settings, engines), limit)
     if estimate:

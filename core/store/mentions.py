@@ -1,0 +1,100 @@
+"""What passages name, and which passages a name, a place in a document or a conversation leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from core.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Which passages a search may see."""
+
+    before: int | None = None
+    """The as-of day (an ordinal), None for no limit."""
+    include_undated: bool = True
+    not_conversation: int = 0
+
+    def shows(self, last_day: int, conversation_id: int) -> bool:
+        """Whether a passage of this last day (-1: undated), from this conversation (0: none), is seen."""
+        return (
+            (self.before is None or last_day < self.before)
+            and (self.include_undated or last_day >= 0)
+            and (not self.not_conversation or conversation_id != self.not_conversation)
+        )
+
+
+_SEEN = "{day} < ? AND {day} >= ?"
+_NO_DAY_IS_LATER = 2**31
+
+
+def _days(sight: Sight) -> tuple[int, int]:
+    """For ``_SEEN``: bounds and not conditions, so that the table's own order is read no further than they reach."""
+    return (_NO_DAY_IS_LATER if sight.before is None else sight.before, -1 if sight.include_undated else 0)
+
+
+def put_mentions(db: Database, mentions: Mapping[int, Iterable[str]]) -> None:
+    """Make the names of each chunk these. The caller holds the transaction."""
+    for chunk_id, names in mentions.items():
+        db.execute("DELETE FROM mention WHERE chunk_id = ?", (chunk_id,))
+        db.execute_many(
+            "INSERT INTO mention (name, last_day, chunk_id) SELECT ?, last_day, id FROM chunk WHERE id = ?",
+            ((name, chunk_id) for name in sorted(set(names))),
+        )
+
+
+def add_mention(db: Database, name: str, chunk_ids: Iterable[int]) -> None:
+    """Let chunks name this too. The caller holds the transaction."""
+    db.execute_many(
+        "INSERT INTO mention (name, last_day, chunk_id) SELECT ?, last_day, id FROM chunk WHERE id = ?"
+        " ON CONFLICT DO NOTHING",
+        ((name, chunk_id) for chunk_id in chunk_ids),
+    )
+
+
+def names_of(db: Database, chunk_id: int) -> list[str]:
+    return [str(row[0]) for row in db.rows("SELECT name FROM mention WHERE chunk_id = ? ORDER BY name", (chunk_id,))]
+
+
+def passages_naming(db: Database, name: str, sight: Sight, most: int) -> list[int]:
+    """The chunks in sight that have this name, by day and id; at most ``most``."""
+    rows = db.rows(
+        "SELECT mention.chunk_id, coalesce(exchange.conversation_id, 0) FROM mention"
+        " JOIN chunk ON chunk.id = mention.chunk_id LEFT JOIN exchange ON exchange.id = exchange_id"
+        f" WHERE name = ? AND {_SEEN.format(day='mention.last_day')}"
+        " AND coalesce(exchange.conversation_id, 0) <> ? ORDER BY mention.last_day, mention.chunk_id LIMIT ?",
+        (name, *_days(sight), sight.not_conversation or -1, most),
+    )
+    return [int(row[0]) for row in rows]
+
+
+def passages_beside(db: Database, chunk_id: int, sight: Sight) -> list[int]:
+    """The chunks in sight that stand next to this one: in its document, in its answer, or in the answers around it."""
+    rows = db.rows(
+        "SELECT other.id FROM chunk AS own JOIN chunk AS other ON other.document_id = own.document_id"
+        " AND abs(other.position - own.position) = 1"
+        f" WHERE own.id = ? AND {_SEEN.format(day='other.last_day')}"
+        " UNION SELECT other.id FROM chunk AS own JOIN exchange AS asked ON asked.id = own.exchange_id"
+        " JOIN exchange AS near ON near.conversation_id = asked.conversation_id AND near.segment = asked.segment"
+        " AND abs(near.position - asked.position) <= 1 JOIN chunk AS other ON other.exchange_id = near.id"
+        " WHERE own.id = ? AND other.id <> own.id AND near.conversation_id <> ?"
+        f" AND {_SEEN.format(day='other.last_day')}"
+        " ORDER BY 1",
+        (chunk_id, *_days(sight), chunk_id, sight.not_conversation or -1, *_days(sight)),
+    )
+    return [int(row[0]) for row in rows]
+
+
+def passages_with_words(db: Database, phrase: Sequence[str]) -> list[tuple[int, str]]:
+    """(chunk id, text) of the passages whose text has these words in a row, as the lexical index reads words."""
+    quoted = " ".join(word.replace('"', "") for word in phrase)
+    if not quoted.strip():
+        return []
+    rows = db.rows(
+        "SELECT chunk.id, chunk.text FROM chunk_text JOIN chunk ON chunk.id = chunk_text.rowid"
+        " WHERE chunk_text MATCH ? ORDER BY chunk.id",
+        (f'text: "{quoted}"',),
+    )
+    return [(int(row[0]), str(row[1])) for row in rows]
