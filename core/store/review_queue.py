@@ -47,6 +47,8 @@ class MemoryCard:
     answer_bits: float | None
     reason: str
     """Why it was decided so, where a reason was given."""
+    veiled: bool = False
+    """Whether it is to be decided on without the judges' figures."""
 
 
 @dataclass(frozen=True, slots=True)
