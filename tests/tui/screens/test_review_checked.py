@@ -113,19 +113,19 @@ def test_the_header_tells_pace_and_time_and_the_line_under_it_agreement_and_prec
     queue: Workspace, sit: Callable[..., None]
 ) -> None:
     accepts = follows_the_judge(queue.database, COUNT, 60)
-    decide_each(queue.database, range(1, 31), accepts, ME)
+    decide_each(queue.database, range(1, 16), accepts, ME)
 
     async def work(seat: Any) -> None:
         await seat.until(lambda: "judge agrees" in line(seat, "rule"))
-        bits = question_bits(queue.database, range(1, 31))
+        bits = question_bits(queue.database, range(1, 16))
         right = sum((bits[number] >= 0) == accepts(number) for number in bits)
         foretold = [accepts(number) for number in bits if bits[number] >= 0]
-        assert f"judge agrees {right / 30:.0%} of last 30 " in line(seat, "rule")
-        assert f"agrees with you {right / 30:.0%}" in card(seat)
+        assert f"judge agrees {right / 15:.0%} of last 15 " in line(seat, "rule")
+        assert f"agrees with you {right / 15:.0%}" in card(seat)
         assert f"at 0 right {Share(sum(foretold), len(foretold)).words} ──" in line(seat, "rule")
         for _ in range(6):
             await seat.press("a")
-        assert re.search(rf"36/{COUNT} · \d+% kept · \d+/min · about \d+ (s|min|h)", line(seat, "header"))
+        assert re.search(rf"21/{COUNT} · \d+% kept · \d+/min · about \d+ (s|min|h)", line(seat, "header"))
         assert all(len(painted) <= 80 for painted in seat.painted)
         assert line(seat, "header").rstrip().endswith(("s", "min", "h"))
 
