@@ -23,8 +23,8 @@ TOPIC_SAMPLE = 2_000
 """Passages that the directions are taken from."""
 FARTHEST = 5.0
 """Standard deviations; a figure farther out is drawn in."""
-SHORTEST_WORD = 4
-"""Letters; shorter words say little of a subject."""
+_LONG_WORD = re.compile(r"\w{4,}")
+"""Shorter words say little of a subject."""
 BATCH = 8_192
 
 Matrix = NDArray[np.float32]
@@ -84,18 +84,20 @@ def _standardized(columns: dict[str, NDArray[Any]], count: int) -> tuple[tuple[s
 
 
 def _shared_words(db: Database, count: int) -> NDArray[np.float64]:
-    """Of each memory, which share of its question's words it holds; not known for a question without words."""
+    """Of each memory, which share of its question's words it holds, also as the beginning or end of longer ones; not
+    known for a question without words."""
     questions = {exchange: _words(text) for exchange, text in store.asked_questions(db).items()}
     shares = np.full(count, np.nan)
     for place, (exchange, text) in enumerate(store.memory_words(db)):
         asked = questions.get(exchange)
         if asked and place < count:
-            shares[place] = len(asked & _words(text)) / len(asked)
+            told = text.casefold()
+            shares[place] = sum(word in told for word in asked) / len(asked)
     return shares
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(word for word in re.findall(r"\w+", text.casefold()) if len(word) >= SHORTEST_WORD)
+    return frozenset(_LONG_WORD.findall(text.casefold()))
 
 
 def _by_vectors(

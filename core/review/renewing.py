@@ -13,6 +13,7 @@ from core.review.second_looks import due, woven
 from core.review.verdicts import is_enough
 from core.review.walk import Order, Walk
 from core.store import learned as store
+from core.store.learned import LearnedRow
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -47,11 +48,11 @@ class Renewer:
 
         ``walk`` is a copy that nobody else changes. None when nothing moves.
         """
-        changed = self.learn(workspace, person)
+        learned = self.learn(workspace, person)
         start = max(place + 1 + IN_SIGHT, walk.head)
         ids, groups = walk.ids[start:], walk.groups[start:]
-        if changed and order == "uncertainty":
-            ids, groups = _reordered(workspace, person, ids, groups)
+        if learned is not None and order == "uncertainty":
+            ids, groups = _reordered(learned, ids, groups)
         there = {-row for row in walk.ids if row < 0}
         rows = [row for row in due(workspace.database, person) if row not in there]
         looks = woven(person, ids, walk.states, rows, 0)
@@ -61,26 +62,23 @@ class Renewer:
         renewed.weave(looks)
         return Tail(start, renewed.ids, renewed.groups)
 
-    def learn(self, workspace: Workspace, person: str) -> bool:
-        """Learn where there is something to learn from. True when there is another model than before."""
+    def learn(self, workspace: Workspace, person: str) -> LearnedRow | None:
+        """Learn where there is something to learn from. Returns the model when it is another one than before."""
         database = workspace.database
         if self._learner is None:
             known = store.learned_at(database, person) is not None
             if not known and not is_enough(store.labels(database, person)):
-                return False
+                return None
             from core.review.learning import Learner  # It needs numpy, which takes a fifth of a second to import.
 
             self._learner = Learner()
-        return self._learner.learn(workspace, person) is not None
+        return self._learner.learn(workspace, person)
 
 
-def _reordered(workspace: Workspace, person: str, ids: list[int], groups: list[int]) -> tuple[list[int], list[int]]:
-    """The same cards by the newest model; second looks keep their place."""
-    order = store.memories_by_learned(workspace.database, person) or []
-    here = set(ids)
-    known = [pair for pair in order if pair[0] in here]
-    if len(known) < sum(row > 0 for row in ids):
-        return ids, groups  # A memory has gone since: the queue is read anew soon.
-    fresh = iter(known)
-    pairs = [(row, group) if row < 0 else next(fresh) for row, group in zip(ids, groups, strict=True)]
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+def _reordered(learned: LearnedRow, ids: list[int], groups: list[int]) -> tuple[list[int], list[int]]:
+    """The same cards by the newest model; second looks keep their place, and so does what the model does not know."""
+    group_of = dict(zip(ids, groups, strict=True))
+    known = iter([row for row in learned.memories if row in group_of])
+    there = set(learned.memories)
+    order = [next(known) if row in there else row for row in ids]
+    return order, [group_of[row] for row in order]
