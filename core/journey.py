@@ -98,7 +98,9 @@ class Journey:
         with self.stage(name) as row:
             decide_by_threshold(workspace.database, workspace.settings.recall.threshold)
             counts = review_stats(workspace.database)
-            row["detail"] = f"{counts.accepted} accepted, {counts.rejected} rejected, by rule"
+            row["detail"] = (
+                f"{counts.accepted} accepted, {counts.rejected} rejected, by rule; precision unknown: no blind sample"
+            )
 
     def dataset(self, workspace: Workspace, name: str = "dataset", memories: bool = True) -> BuiltDataset:
         with self.stage(name) as row:

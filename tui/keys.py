@@ -120,6 +120,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("review.list", "list", "l", footer=False),
     Action("review.trust_link", "do not wait for the terminal", "w", footer=False),
     Action("review.recall", "recall", "r"),
+    Action("review.blind", "blind sample", "b", footer=False),
+    Action("review.figures", "figures of the review", "i", footer=False),
+    Action("review.contradictions", "contradictions", "c", footer=False),
     # Dataset
     Action("dataset.build", "build", "b"),
     Action("dataset.verify", "verify", "v"),

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
 from core.errors import UsageError
 from core.store import decisions as store
+from core.store.blind_draws import LARGEST_SEEN_BATCH
 from core.store.database import Database
 from core.store.decisions import DecisionRow
+from core.store.learned import foretell
+from core.store.second_looks import (
+    SECOND,
+    append_second_look,
+    second_looks_of_batch,
+    standing_decision,
+    whole_log_newest_first,
+)
 
 Verb = Literal["accept", "reject", "edit", "defer", "flag"]
 CardKind = Literal["memory", "pair", "proposal"]
@@ -37,6 +46,8 @@ class Decision:
     text: str = ""
     """The words after an edit; of an accepted pair, ``left`` or ``right``: the answer that is preferred."""
     card_kind: CardKind = "memory"
+    second: bool = False
+    """A second look at a memory that was decided on: kept apart, it leaves the card as it stands."""
 
 
 def decide(db: Database, actor: Actor, decisions: Sequence[Decision]) -> list[int]:
@@ -55,21 +66,43 @@ def decide_by_rule(db: Database, rule: str, choose: Callable[[], Sequence[Decisi
 
 
 def append(db: Database, actor: Actor, decisions: Sequence[Decision]) -> list[int]:
-    """The same where the caller holds the transaction: what is decided on is stored in it too."""
+    """The same where the caller holds the transaction: what is decided on is stored in it too.
+
+    What was foretold of a memory is kept beside a person's decision on it, before anything can be learned from that.
+    Raises UsageError for a second look at a card that does not stand by a decision.
+    """
     batch = secrets.token_hex(8)
     at = _now()
     ids = []
+    looked_at = []
     for each in decisions:
         card = (each.card_kind, each.card_uid)
         row = DecisionRow(0, at, batch, *card, each.verb, each.reason, each.text, actor.kind, actor.name, "")
+        if each.second:
+            _look_again(db, row)
+            continue
         decision_id = store.append_decision(db, row)
         store.set_card_state(db, *card, STATE_AFTER[each.verb], each.text, decision_id)
         ids.append(decision_id)
+        if each.card_kind == "memory":
+            looked_at.append((decision_id, each.card_uid))
+    if actor.kind == "person" and 0 < len(decisions) <= LARGEST_SEEN_BATCH:
+        foretell(db, actor.name, looked_at)
     return ids
 
 
+def _look_again(db: Database, row: DecisionRow) -> None:
+    first = standing_decision(db, row.card_uid)
+    if first is None:
+        raise UsageError(f"{row.card_uid} is not decided on: there is nothing to look at again", "decide on it")
+    append_second_look(db, replace(row, id=store.last_decision_id(db), card_kind=SECOND), first)
+
+
 def undo(db: Database, actor: Actor) -> list[DecisionRow]:
-    """Take back the last batch that stands. Returns its decisions. Raises UsageError when there is none."""
+    """Take back the last batch that stands. Returns its decisions, second looks last.
+
+    Raises UsageError when there is none.
+    """
     return _turn(db, actor, "undo")
 
 
@@ -107,12 +140,14 @@ def recompute(db: Database) -> int:
 
 def _turn(db: Database, actor: Actor, verb: Literal["undo", "redo"]) -> list[DecisionRow]:
     with db.write():
-        batch = _to_undo(store.newest_first(db)) if verb == "undo" else _to_redo(store.newest_first(db))
+        log = whole_log_newest_first(db)
+        batch = _to_undo(log) if verb == "undo" else _to_redo(log)
         if not batch:
             raise UsageError(f"there is nothing to {verb}", "see `simulee review --stats`")
         row = DecisionRow(0, _now(), secrets.token_hex(8), "", "", verb, "", "", actor.kind, actor.name, batch)
         store.append_decision(db, row)
         affected = store.decisions_of_batch(db, batch)
+        looks = second_looks_of_batch(db, batch)  # They are no card's state: that their batch is undone says it all.
         for card in dict.fromkeys((each.card_kind, each.card_uid) for each in affected):
             decided = reversed(store.decisions_of_card(db, *card))
             last = next((each for each in decided if not store.is_undone(db, each.batch)), None)
@@ -120,7 +155,7 @@ def _turn(db: Database, actor: Actor, verb: Literal["undo", "redo"]) -> list[Dec
                 store.clear_card_state(db, *card)
             else:
                 store.set_card_state(db, *card, STATE_AFTER[last.verb], last.text, last.id)
-    return affected
+    return affected + looks
 
 
 def _to_undo(log: Iterable[DecisionRow]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from core.errors import UsageError
 from core.review.decisions import Decision, decide_by_rule
+from core.store.blind_draws import drawn
 from core.store.database import Database
 from core.store.decisions import last_decision_id
 from core.store.memories import ReviewRow, find_memory, memory_counts, pending_memories
@@ -21,6 +22,14 @@ class ReviewStats:
     deferred: int
     flagged: int
     decisions: int
+
+
+@dataclass(frozen=True, slots=True)
+class NextCard:
+    """A card that waits; one of a person's blind sample is shown without the judges' figures."""
+
+    row: ReviewRow
+    blind: bool
 
 
 def stats(db: Database) -> ReviewStats:
@@ -43,11 +52,20 @@ def card(db: Database, reference: str) -> ReviewRow:
     return row
 
 
+def next_cards(db: Database, person: str, count: int) -> list[NextCard]:
+    """The next cards that wait: a person's blind sample in the order of its draw, then the order of the exchanges."""
+    order = {row.memory_id: place for place, row in enumerate(drawn(db, person))}
+    rows = pending_memories(db)
+    rows.sort(key=lambda row: order.get(row.memory.id, len(order)) if row.state == "pending" else len(order))
+    return [NextCard(row, row.memory.id in order) for row in rows[:count]]
+
+
 def decide_by_threshold(db: Database, threshold: float) -> tuple[int, int]:
     """The rule ``question-likelihood``: accept each pending memory whose question gain reaches the threshold.
 
-    It decides as a rule and under its own name, so that its decisions are told from a person's for ever. Returns how
-    many it accepted and rejected.
+    It decides as a rule and under its own name, so that its decisions are told from a person's for ever. How many of
+    them the person would share is not known here: ``core.review.blind`` measures it first. Returns how many it accepted
+    and rejected.
     """
 
     def choose() -> list[Decision]:

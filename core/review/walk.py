@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal, cast
 
 from core.errors import UsageError
 from core.review.decisions import STATE_AFTER, Actor, CardKind, Decision, decide, redo, undo
+from core.review.second_looks import due, is_camouflage, woven
 from core.store import review_queue as store
+from core.store.blind_draws import drawn as blind_draws
 from core.store.decisions import newest_first
-from core.store.review_queue import STATES, WAITING, QueueIds
+from core.store.learned import memories_by_learned
+from core.store.review_queue import STATES, WAITING, Card, MemoryCard, QueueIds
+from core.store.second_looks import SECOND
 from core.workspace import Workspace
 
 Order = Literal["exchange", "score", "uncertainty", "time"]
 ORDERS: tuple[Order, ...] = ("exchange", "score", "uncertainty", "time")
 ACCEPT_BITS = 0.0
 """Bits per question token from which the rule by default accepts; a judge is least sure near it."""
+CAMOUFLAGED = 1_000
+"""Cards from the head of a queue among which second looks are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,10 @@ class Filter:
 
 @dataclass(slots=True)
 class Walk:
-    """A queue as it was when it was read. Cards keep their place in it while they are decided."""
+    """A queue as it was when it was read. Cards keep their place in it while they are decided.
+
+    A negative row id is a second look at a memory (``core.review.second_looks``), a card of its own here.
+    """
 
     kind: CardKind
     ids: list[int]
@@ -58,6 +67,10 @@ class Walk:
     """Every card of this kind, whatever the filter."""
     states: dict[int, str] = field(default_factory=dict)
     """Row id → state, for cards that are not pending."""
+    blind: frozenset[int] = frozenset()
+    """Row ids of what was drawn for the person's blind sample."""
+    head: int = 0
+    """How many cards at the head keep their place whatever the order: the blind sample that waits."""
     counts: dict[str, int] = field(init=False)
     """How many of all cards of this kind are in each state."""
 
@@ -108,14 +121,26 @@ class Walk:
         return place
 
     def set_state(self, row: int, state: str) -> None:
-        """A card was decided."""
-        self.counts[self.states.get(row, "pending")] -= 1
-        self.counts[state] += 1
+        """A card was decided. A second look counts for none: its card was counted when it was decided first."""
+        if row > 0:
+            self.counts[self.states.get(row, "pending")] -= 1
+            self.counts[state] += 1
         self.states[row] = state
 
+    def weave(self, looks: Sequence[tuple[int, int]]) -> None:
+        """Put second looks in: (place, row id), by place, each before the card that is there now."""
+        for place, row in reversed(looks):
+            self.ids.insert(place, -row)
+            self.groups.insert(place, 0)
 
-def open_walk(workspace: Workspace, kind: CardKind, order: Order, wanted: Filter, keep: Sequence[str] = ()) -> Walk:
-    """Read a queue. Cards whose uids are in ``keep`` stay in it whatever their state: what was decided here before."""
+
+def open_walk(
+    workspace: Workspace, kind: CardKind, order: Order, wanted: Filter, keep: Sequence[str] = (), person: str = ""
+) -> Walk:
+    """Read a queue. Cards whose uids are in ``keep`` stay in it whatever their state: what was decided here before.
+
+    For a person by name, what waits of their blind sample comes first, and second looks stand among the memories.
+    """
     database = workspace.database
     ids: QueueIds
     if kind != "memory":
@@ -123,7 +148,8 @@ def open_walk(workspace: Workspace, kind: CardKind, order: Order, wanted: Filter
     elif order == "score":
         ids = store.memories_by_score(database)
     elif order == "uncertainty":
-        ids = store.memories_by_uncertainty(database, ACCEPT_BITS)
+        learned = memories_by_learned(database, person) if person else None
+        ids = store.memories_by_uncertainty(database, ACCEPT_BITS) if learned is None else learned
     elif order == "time":
         ids = store.memories_by_time(database)
     else:
@@ -142,12 +168,42 @@ def open_walk(workspace: Workspace, kind: CardKind, order: Order, wanted: Filter
             for each in ids
             if (states[each[0]] in shown if each[0] in states else pending) or each[0] in kept
         ]  # fmt: skip
-    return Walk(kind, [each[0] for each in ids], [each[1] for each in ids], total, states)
+    drawn = blind_draws(database, person) if kind == "memory" and person else []
+    waiting = {each.memory_id: place for place, each in enumerate(drawn) if each.state == "pending"}
+    first = sorted((each for each in ids if each[0] in waiting), key=lambda each: waiting[each[0]]) if waiting else []
+    if first:
+        ids = first + [each for each in ids if each[0] not in waiting]
+    walk = Walk(
+        kind,
+        [each[0] for each in ids],
+        [each[1] for each in ids],
+        total,
+        states,
+        frozenset(each.memory_id for each in drawn),
+        len(first),
+    )
+    if kind == "memory" and person and wanted == Filter() and (rows := due(database, person)):
+        walk.weave(woven(person, walk.ids, walk.states, rows, len(first)))
+    return walk
 
 
-def load_cards(workspace: Workspace, kind: CardKind, ids: Sequence[int]) -> dict[int, store.Card]:
-    """The cards with these row ids."""
-    return store.load_cards(workspace.database, kind, ids)
+def load_cards(workspace: Workspace, kind: CardKind, ids: Sequence[int], walk: Walk, person: str) -> dict[int, Card]:
+    """The cards of a walk with these row ids, as this person may see them."""
+    database = workspace.database
+    cards = store.load_cards(database, kind, [abs(row) for row in ids])
+    found: dict[int, Card] = {}
+    camouflaged = any(row < 0 for row in walk.ids[: walk.head + CAMOUFLAGED])
+    for row in ids:
+        card = cards.get(abs(row))
+        if card is None:
+            continue
+        if isinstance(card, MemoryCard):
+            if row < 0:
+                card = replace(card, state="pending", text=card.original, reason="", veiled=True)
+            elif row in walk.blind or (camouflaged and row not in walk.states and is_camouflage(person, row)):
+                card = replace(card, veiled=True)
+        found[row] = card
+    return found
 
 
 def place_of(workspace: Workspace, kind: CardKind, uid: str) -> int | None:
@@ -166,9 +222,9 @@ def queues(workspace: Workspace) -> list[tuple[CardKind, int, int]]:
     return found
 
 
-def recent_decisions(workspace: Workspace, kind: CardKind, count: int) -> list[tuple[str, store.Card, str]]:
+def recent_decisions(workspace: Workspace, kind: CardKind, count: int) -> list[tuple[str, Card, str]]:
     """The last decisions on cards of a kind that still say how the card stands: (state, card, reason), oldest first."""
-    found: list[tuple[str, store.Card, str]] = []
+    found: list[tuple[str, Card, str]] = []
     seen: set[str] = set()
     for row in islice(newest_first(workspace.database), 20 * count):
         if row.card_kind != kind or row.card_uid in seen:
@@ -194,9 +250,16 @@ class Taken:
 
     card_kind: CardKind
     card_uid: str
+    second: bool = False
+    """A second look at it."""
 
 
 def take_back(workspace: Workspace, act: str, actor: Actor) -> list[Taken]:
     """``undo`` or ``redo`` the last batch. Raises UsageError when there is none."""
     rows = (undo if act == "undo" else redo)(workspace.database, actor)
-    return [Taken(cast(CardKind, row.card_kind), row.card_uid) for row in rows]
+    return [
+        Taken("memory", row.card_uid, second=True)
+        if row.card_kind == SECOND
+        else Taken(cast(CardKind, row.card_kind), row.card_uid)
+        for row in rows
+    ]

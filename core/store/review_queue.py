@@ -47,6 +47,8 @@ class MemoryCard:
     answer_bits: float | None
     reason: str
     """Why it was decided so, where a reason was given."""
+    veiled: bool = False
+    """Whether it is to be decided on without the judges' figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +113,34 @@ def memories_by_exchange(db: Database) -> QueueIds:
 
 def memories_by_score(db: Database) -> QueueIds:
     """The best by the question's judge first; what was not judged comes last."""
-    return _pairs(
-        db,
-        "SELECT memory.id, exchange_id FROM memory LEFT JOIN"
-        " (SELECT memory_id, max(value) AS value FROM judgement WHERE kind = 'question' GROUP BY memory_id)"
-        " ON memory_id = memory.id ORDER BY value DESC NULLS LAST, memory.id",
-    )
+    judged = _judged(db, "ORDER BY value DESC, memory.id")
+    return judged + _not_judged(db, len(judged))
 
 
 def memories_by_uncertainty(db: Database, threshold: float) -> QueueIds:
     """Those whose judge was least sure first: nearest to the threshold; what was not judged comes before all."""
+    judged = _judged(db, "ORDER BY abs(value - ?), memory.id", (threshold,))
+    return _not_judged(db, len(judged)) + judged
+
+
+def _judged(db: Database, order: str, parameters: Sequence[object] = ()) -> QueueIds:
+    # The judgements lead: joined to the memories from the left, they would be indexed anew each time.
     return _pairs(
         db,
-        "SELECT memory.id, exchange_id FROM memory LEFT JOIN"
+        "SELECT memory.id, exchange_id FROM"
         " (SELECT memory_id, max(value) AS value FROM judgement WHERE kind = 'question' GROUP BY memory_id)"
-        " ON memory_id = memory.id ORDER BY abs(value - ?) NULLS FIRST, memory.id",
-        (threshold,),
+        f" JOIN memory ON memory.id = memory_id {order}",
+        parameters,
+    )
+
+
+def _not_judged(db: Database, judged: int) -> QueueIds:
+    if judged == count_cards(db, "memory"):
+        return []
+    return _pairs(
+        db,
+        "SELECT id, exchange_id FROM memory WHERE NOT EXISTS"
+        " (SELECT 1 FROM judgement WHERE kind = 'question' AND memory_id = memory.id) ORDER BY id",
     )
 
 

@@ -47,7 +47,7 @@ def told(simulee: Simulee) -> Callable[..., dict[str, Any]]:
 
 
 def test_a_folder_of_words_becomes_a_measured_talking_twin(
-    told: Callable[..., dict[str, Any]], slice_of_sample: Path, tmp_path: Path
+    told: Callable[..., dict[str, Any]], simulee: Simulee, slice_of_sample: Path, tmp_path: Path
 ) -> None:
     told("new", "Ada Marlow", "--dir", "twin", cwd=tmp_path)
     twin = tmp_path / "twin"
@@ -72,7 +72,10 @@ def test_a_folder_of_words_becomes_a_measured_talking_twin(
     card = told("review", "--next", "1", cwd=twin)["items"][0]
     assert told("review", "--decide", card["id"], "accept", "--by", "Nell", cwd=twin)["accepted"] == 1
     assert told("review", "--undo", cwd=twin)["accepted"] == 0
-    assert told("review", "--auto", "0", cwd=twin)["pending"] == 0
+    refused = simulee("review", "--auto", "0", cwd=twin)
+    assert refused.returncode == 2, "no blind sample says what such a rule is worth"
+    told("go", slice_of_sample, "--auto", "--until", "review", cwd=twin)
+    assert told("review", "--stats", cwd=twin)["pending"] == 0
 
     dataset = told("dataset", "build", cwd=twin)
     assert dataset["splits"] == {"train": 6, "validation": 0, "heldout": 2}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import apsw
@@ -14,11 +15,20 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from core.errors import UsageError
 from core.review.decisions import Actor, Decision, decide, fold, recompute, redo, undo
 from core.store.decisions import card_states, list_decisions
+from core.store.second_looks import looked_twice
 from core.workspace import Workspace
 
 NELL = Actor("person", "Nell")
 CARDS = st.sampled_from(["a", "b", "c"])
 VERBS = st.sampled_from(["accept", "reject", "defer", "flag"])
+
+
+@dataclass
+class Batch:
+    """What was decided at once: verdicts on cards, and second looks at cards with the batch each one looks back at."""
+
+    verdicts: dict[str, str]
+    looks: dict[str, tuple[str, Batch]] = field(default_factory=dict)
 
 
 class Reviewing(RuleBasedStateMachine):
@@ -28,14 +38,34 @@ class Reviewing(RuleBasedStateMachine):
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
         self.workspace = Workspace.create(Path(self._folder.name) / "ws", "Ada")
-        self.done: list[dict[str, str]] = []
-        self.undone: list[dict[str, str]] = []
+        self.done: list[Batch] = []
+        self.undone: list[Batch] = []
 
-    @rule(batch=st.dictionaries(CARDS, VERBS, min_size=1))
-    def decide(self, batch: dict[str, str]) -> None:
-        decide(self.workspace.database, NELL, [Decision(card, verb) for card, verb in batch.items()])  # type: ignore[arg-type]
-        self.done.append(batch)
+    def _standing(self, card: str) -> Batch | None:
+        return next((batch for batch in reversed(self.done) if card in batch.verdicts), None)
+
+    @rule(verdicts=st.dictionaries(CARDS, VERBS, min_size=1))
+    def decide(self, verdicts: dict[str, str]) -> None:
+        decide(self.workspace.database, NELL, [Decision(card, verb) for card, verb in verdicts.items()])  # type: ignore[arg-type]
+        self.done.append(Batch(verdicts))
         self.undone.clear()
+
+    @rule(verdicts=st.dictionaries(CARDS, VERBS), looks=st.dictionaries(CARDS, VERBS, min_size=1))
+    def look_again(self, verdicts: dict[str, str], looks: dict[str, str]) -> None:
+        """A range may hold second looks and first verdicts: they are one batch, and undone as one."""
+        looks = {card: verb for card, verb in looks.items() if card not in verdicts}
+        first = {card: self._standing(card) for card in looks}
+        decisions = [Decision(card, verb) for card, verb in verdicts.items()]  # type: ignore[arg-type]
+        decisions += [Decision(card, verb, second=True) for card, verb in looks.items()]  # type: ignore[arg-type]
+        if any(batch is None for batch in first.values()):
+            with pytest.raises(UsageError):
+                decide(self.workspace.database, NELL, decisions)
+            return
+        if decisions:
+            decide(self.workspace.database, NELL, decisions)
+            found = {card: (looks[card], batch) for card, batch in first.items() if batch is not None}
+            self.done.append(Batch(verdicts, found))
+            self.undone.clear()
 
     @rule()
     def undo(self) -> None:
@@ -65,12 +95,24 @@ class Reviewing(RuleBasedStateMachine):
     def states_are_what_stands(self) -> None:
         wanted: dict[str, str] = {}
         for batch in self.done:
-            wanted |= batch
+            wanted |= batch.verdicts
         states = {card: state for (_, card), (state, _) in card_states(self.workspace.database).items()}
         names = {"accept": "accepted", "reject": "rejected", "defer": "deferred", "flag": "flagged"}
         assert states == {card: names[verb] for card, verb in wanted.items()}
         folded = {card: row[0] for (_, card), row in fold(list_decisions(self.workspace.database)).items()}
         assert folded == states
+
+    @invariant()
+    def second_verdicts_stand_beside_the_first(self) -> None:
+        verdicts = ("accept", "reject")
+        wanted = {
+            card: (first.verdicts[card], verb)
+            for batch in self.done
+            for card, (verb, first) in batch.looks.items()
+            if verb in verdicts and first.verdicts[card] in verdicts
+        }
+        found = looked_twice(self.workspace.database, "Nell")
+        assert {pair.card_uid: (pair.first, pair.second) for pair in found} == wanted
 
     def teardown(self) -> None:
         self.workspace.database.close()
@@ -83,7 +125,11 @@ TestReviewing.settings = settings(max_examples=25, stateful_step_count=20, deadl
 
 def test_decisions_cannot_be_changed_or_removed(workspace: Workspace) -> None:
     decide(workspace.database, NELL, [Decision("a", "accept")])
-    for sql in ("UPDATE decision SET verb = 'reject'", "DELETE FROM decision"):
+    decide(workspace.database, NELL, [Decision("a", "reject", second=True)])
+    for sql in (
+        "UPDATE decision SET verb = 'reject'", "DELETE FROM decision", "UPDATE second_look SET verb = 'accept'",
+        "DELETE FROM second_look",
+    ):  # fmt: skip
         with pytest.raises(apsw.ConstraintError, match="append-only"):
             workspace.database.execute(sql)
 

@@ -36,6 +36,7 @@ class WorksAside(KeysInOrder):
         """Why no workspace is open."""
         self._reader = Lane("reader")
         self._writer = Lane("writer")
+        self._thinker = Lane("thinker")
         self._runs_reader: RunsReader | None = None
 
     def stage_now(self) -> Stage:
@@ -59,6 +60,11 @@ class WorksAside(KeysInOrder):
         """The same on the writer's thread: a write waits its turn there, not on the event loop, and keeps its order."""
         assert self.workspace is not None
         return await self._writer.call(self.workspace.root, function, *arguments)
+
+    async def think(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """The same on a third thread, for what takes longer and nobody waits for."""
+        assert self.workspace is not None
+        return await self._thinker.call(self.workspace.root, function, *arguments)
 
     def do(
         self, work: Coroutine[Any, Any, None] | Callable[[], Coroutine[Any, Any, None]], exclusive: str = ""
@@ -131,5 +137,5 @@ class WorksAside(KeysInOrder):
 
     def close_lanes(self) -> None:
         """Let the threads go."""
-        self._reader.close()
-        self._writer.close()
+        for lane in (self._reader, self._writer, self._thinker):
+            lane.close()

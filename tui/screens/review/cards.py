@@ -8,6 +8,7 @@ from textwrap import shorten
 from textual.content import Content
 
 from core.store.review_queue import Card, MemoryCard, PairCard, ProposalCard
+from tui.review_figures import BLIND_CARD
 from tui.widgets.card_view import indented
 from tui.widgets.text import badge, line, words
 
@@ -20,10 +21,10 @@ AROUND = 240
 """Characters of the passage at each side of the quote."""
 
 
-def layout(card: Card, width: int, height: int, answer_shown: bool, answer_key: str) -> list[Content]:
-    """The lines of a card; the passage takes what room the rest leaves."""
+def layout(card: Card, width: int, height: int, answer_shown: bool, answer_key: str, agrees: str = "") -> list[Content]:
+    """The lines of a card; the passage takes what room the rest leaves. ``agrees`` follows the judges' figures."""
     if isinstance(card, MemoryCard):
-        return _memory(card, width, height, answer_shown, answer_key)
+        return _memory(card, width, height, answer_shown, answer_key, agrees)
     if isinstance(card, PairCard):
         return _pair(card, width)
     return _proposal(card, width)
@@ -54,7 +55,9 @@ def _state(card: Card) -> tuple[str, str]:
     return (f"{glyph} {card.state}   ", style) if glyph else ("", "")
 
 
-def _memory(card: MemoryCard, width: int, height: int, answer_shown: bool, answer_key: str) -> list[Content]:
+def _memory(
+    card: MemoryCard, width: int, height: int, answer_shown: bool, answer_key: str, agrees: str
+) -> list[Content]:
     asked = f"{card.asker or 'someone'}, {card.conversation_date or 'undated'}"
     lines = [
         line((" Q  ", "bold $accent"), (asked, "$quiet"),
@@ -66,7 +69,7 @@ def _memory(card: MemoryCard, width: int, height: int, answer_shown: bool, answe
     ]  # fmt: skip
     judged = [
         line(""),
-        line((" judges  ", "$quiet"), *_judges(card)),
+        line((" judges  ", "$quiet"), *_judges(card), (agrees if not card.veiled else "", "$quiet")),
     ]
     if answer_shown:
         judged += indented(width, (" answer  ", "$quiet"), (card.answer, "dim"), indent=9)
@@ -86,6 +89,8 @@ def _memory(card: MemoryCard, width: int, height: int, answer_shown: bool, answe
 
 
 def _judges(card: MemoryCard) -> list[tuple[str, str]]:
+    if card.veiled:
+        return [(BLIND_CARD, "$quiet")]
     parts = []
     for name, value in (("question", card.question_bits), ("answer", card.answer_bits)):
         if value is None:

@@ -8,11 +8,11 @@ from typing import Any
 from textual import on
 
 from core.review.decisions import Actor, CardKind
+from tui.review_figures import agrees, foretelling, time_left
 from tui.screens.review.cards import GLYPHS, label, layout, row_words
 from tui.screens.review.session import ReviewSession
 from tui.screens.stage import Stage
 from tui.widgets.card_view import CardView
-from tui.widgets.frame import duration
 from tui.widgets.line_list import LineList
 from tui.widgets.text import Part, Words, words
 
@@ -54,7 +54,8 @@ class Drawing(Stage):
             view.show(self._empty())
         else:
             key = self.bench.keymap["review.answer"].shown_key
-            view.show(layout(card, view.size.width, view.size.height, self._answer_shown, key))
+            size = view.size
+            view.show(layout(card, size.width, size.height, self._answer_shown, key, agrees(session.figures)))
         self._draw_recent()
         self._paint = self.bench.proof.asked + 1
         self.call_after_refresh(self._ask_for_proof)
@@ -98,15 +99,31 @@ class Drawing(Stage):
         right = f"{decided:,}/{walk.total:,}"
         if decided:
             right += f" · {counts['accepted'] / decided:.0%} kept"
-        rate = session.per_minute
-        if rate:
-            right += f" · {rate:.0f}/min · ~{duration(60 * left / rate)} left"
+        if each := session.seconds_each:
+            right += f" · {60 / each:.0f}/min · about {time_left(left * each)}"
         place = f" · {session.place + 1:,} of {len(walk.ids):,}" if walk.ids else ""
         ranged = f" · range of {len(session.chosen())}" if session.anchor is not None else ""
         lead = f" {queue}{what}{order}{place}{ranged}"
         gap = max(2, self.query_one("#header").size.width - len(lead) - len(right) - 1)
         self.query_one("#header", Words).put((lead, "bold"), " " * gap, (right, "$quiet"), layout=False)
-        self.query_one("#rule", Words).put(("─" * self.query_one("#rule").size.width, "$quiet"), layout=False)
+        self.draw_rule()
+
+    def draw_rule(self) -> None:
+        """The line under the header, with what is known of the foretelling."""
+        width = self.query_one("#rule").size.width
+        said = foretelling(self.session.figures, width - 6) if self.session.kind == "memory" else ""
+        line = "─" * width if not said else "─" * (width - len(said) - 4) + f" {said} ──"
+        self.query_one("#rule", Words).put((line, "$quiet"), layout=False)
+
+    async def renew(self) -> None:
+        """Beside the deciding: learn from it, and order what is ahead anew."""
+        if await self.session.renew():
+            self._fill_list()
+
+    async def look_at_figures(self) -> None:
+        """Beside the deciding: how well the person is foretold."""
+        if await self.session.look_at_figures():
+            self.draw_rule()
 
     def _draw_recent(self) -> None:
         done = [

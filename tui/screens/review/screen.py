@@ -9,6 +9,7 @@ from textual import events
 from textual.app import ComposeResult
 
 from core.review.walk import ORDERS
+from tui.screens.review.checking import Checking
 from tui.screens.review.deciding import Deciding
 from tui.screens.review.drawing import KINDS
 from tui.screens.review.moving import Moving, is_filter
@@ -23,11 +24,11 @@ from tui.widgets.text import Words, words
 if TYPE_CHECKING:
     from core.workspace import Workspace
 
-ONLY_MEMORIES = {"answer", "next_exchange", "previous_exchange", "edit"}
-NO_CARD = {"filter", "undo", "order", "queue", "recall", "redo"}
+ONLY_MEMORIES = {"answer", "next_exchange", "previous_exchange", "edit", "blind", "figures", "contradictions"}
+NO_CARD = {"filter", "undo", "order", "queue", "recall", "redo", "figures", "contradictions"}
 
 
-class ReviewScreen(Deciding, Moving):
+class ReviewScreen(Deciding, Moving, Checking):
     """One queue, many kinds of cards."""
 
     NAME = "review"
@@ -51,18 +52,20 @@ class ReviewScreen(Deciding, Moving):
     async def load(self, workspace: Workspace) -> None:
         session = self.session
         came_back_to, self._came_back_to = self._came_back_to, ""
-        await session.open(came_back_to or (session.card.uid if session.card else ""), session.place)
+        await session.open(came_back_to or session.uid_to_return_to, session.place)
         if came_back_to:
             session.pass_decided()
+        await session.look_at_figures()
         self._fill_list()
         self.draw()
+        self.bench.do(self.renew())
 
     def place(self) -> dict[str, Any]:
         session = self.session
-        card = session.card if session.walk else None
+        uid = session.uid_to_return_to if session.card else self._came_back_to
         return {
             "kind": session.kind, "order": session.order, "filter": session.filter_text, "place": session.place,
-            "uid": card.uid if card else self._came_back_to, "answer": self._answer_shown, "auto": self._auto_advance,
+            "uid": uid, "answer": self._answer_shown, "auto": self._auto_advance,
         }  # fmt: skip
 
     def come_back(self, place: dict[str, Any]) -> None:

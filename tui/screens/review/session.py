@@ -7,13 +7,19 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from statistics import median
 from typing import TYPE_CHECKING
 
 from core.review.decisions import STATE_AFTER, Actor, CardKind, Decision, Verb
+from core.review.figures import Figures, figures
+from core.review.renewing import Renewer, Tail
+from core.review.verdicts import AGAIN
 from core.review.walk import Filter, Order, Walk, commit, load_cards, open_walk, place_of, recent_decisions, take_back
+from core.store.blind_draws import LARGEST_SEEN_BATCH
 from core.store.review_queue import Card, MemoryCard, ProposalCard
 
 if TYPE_CHECKING:
+    from core.workspace import Workspace
     from tui.app import Workbench
 
 AHEAD = 64
@@ -54,12 +60,21 @@ class ReviewSession:
         self._cards: dict[int, Card] = {}
         self._times: deque[float] = deque(maxlen=RATE_OVER)
         self._decided_here: list[str] = []
+        self.figures: Figures | None = None
+        """How well the person is foretold; None until it is known."""
+        self._renewer = Renewer()
+        self._since_renewed = 0
+
+    @property
+    def person(self) -> str:
+        """Who decides here."""
+        return self._actor.name
 
     async def open(self, uid: str = "", place: int = 0) -> None:
         """Read the queue, and stand at the card with this uid, or at this place when it is gone."""
         wanted = Filter.parse(self.filter_text)
         keep = [uid, *self._decided_here[-200:]] if uid else self._decided_here[-200:]
-        walk = await self._bench.read(open_walk, self.kind, self.order, wanted, keep)
+        walk = await self._bench.read(open_walk, self.kind, self.order, wanted, keep, self.person)
         self._cards.clear()
         self.walk = walk
         self.anchor = None
@@ -96,6 +111,12 @@ class ReviewSession:
         """The card one stands at."""
         return self.card_at(self.place)
 
+    @property
+    def uid_to_return_to(self) -> str:
+        """By which one comes back to this card; empty for a second look, whose memory's uid is a decided card's."""
+        card, walk = self.card, self.walk
+        return "" if card is None or walk is None or walk.ids[self.place] < 0 else card.uid
+
     def card_at(self, place: int) -> Card | None:
         """A card by its place; what is not at hand is read now, with its neighbors."""
         if self.walk is None or not 0 <= place < len(self.walk.ids):
@@ -103,7 +124,7 @@ class ReviewSession:
         row = self.walk.ids[place]
         if row not in self._cards and self._bench.workspace is not None:
             near = self.walk.ids[max(0, place - 4) : place + 24]
-            self._keep(load_cards(self._bench.workspace, self.kind, near))
+            self._keep(load_cards(self._bench.workspace, self.kind, near, self.walk, self.person))
         return self._cards.get(row)
 
     async def read_ahead(self) -> None:
@@ -113,7 +134,9 @@ class ReviewSession:
             return
         wanted = [row for row in walk.ids[self.place : self.place + AHEAD] if row not in self._cards]
         if len(wanted) > AHEAD // 2 or (wanted and self.place + AHEAD >= len(walk.ids)):
-            self._keep(await self._bench.read(load_cards, self.kind, wanted))
+            cards = await self._bench.read(load_cards, self.kind, wanted, walk, self.person)
+            if walk is self.walk:  # Another walk may veil other cards.
+                self._keep(cards)
 
     def _keep(self, cards: dict[int, Card]) -> None:
         if len(self._cards) > KEPT_CARDS:
@@ -131,22 +154,30 @@ class ReviewSession:
         walk = self.walk
         assert walk is not None
         rows = [walk.ids[place] for place in places]
+        if len(rows) > LARGEST_SEEN_BATCH:
+            rows = [row for row in rows if row > 0]  # A second look is worth something only where one looks.
         missing = [row for row in rows if row not in self._cards]
         for start in range(0, len(missing), 500):
-            self._cards |= await self._bench.read(load_cards, self.kind, missing[start : start + 500])
+            part = missing[start : start + 500]
+            self._cards |= await self._bench.read(load_cards, self.kind, part, walk, self.person)
         rows = [row for row in rows if row in self._cards]
         cards = [self._cards[row] for row in rows]
-        decisions = [Decision(card.uid, verb, reason, text, self.kind) for card in cards]
+        decisions = [
+            Decision(card.uid, verb, reason, text, self.kind, second=row < 0)
+            for row, card in zip(rows, cards, strict=True)
+        ]
         await self._bench.write(commit, self._actor, decisions)
         for row, card in zip(rows, cards, strict=True):
             walk.set_state(row, STATE_AFTER[verb])
             self._cards[row] = _after(card, STATE_AFTER[verb], reason, text)
-            self._decided_here.append(card.uid)
+            if row > 0:
+                self._decided_here.append(card.uid)
         for row in rows[-RECENT:]:
             self.recent.append(Done(STATE_AFTER[verb], self._cards[row], reason))
         self.last = (verb, reason) if verb != "edit" else self.last
         self.anchor = None
         self._times.append(time.monotonic())
+        self._since_renewed += len(rows)
         return len(rows)
 
     async def turn(self, act: str) -> int:
@@ -160,16 +191,66 @@ class ReviewSession:
         if first.card_kind != self.kind:
             self.kind = first.card_kind
             self.filter_text = ""
-        await self.open(first.card_uid, self.place)
+        self._since_renewed += len(affected)
+        if first.second:
+            await self.open("", self.place)
+            await self._stand_at_second_look(first.card_uid)
+        else:
+            await self.open(first.card_uid, self.place)
         return len(affected)
 
+    async def _stand_at_second_look(self, uid: str) -> None:
+        """Where the queue as it was read anew has it elsewhere or not at all, it comes here."""
+        row = await self._bench.read(place_of, self.kind, uid)
+        walk = self.walk
+        if row is None or walk is None or self.kind != "memory":
+            return
+        place = walk.place_of(-row)
+        if place is None:
+            walk.weave([(min(self.place, len(walk.ids)), row)])
+            place = walk.place_of(-row)
+        self.place = place or 0
+        await self.read_ahead()
+
     @property
-    def per_minute(self) -> float:
-        """Decisions per minute, pauses left out; 0 when that cannot be said yet."""
-        times = list(self._times)
-        gaps = [after - before for before, after in pairwise(times)]
+    def renewal_is_due(self) -> bool:
+        """Whether enough was decided since the queue was last put in order."""
+        return self._since_renewed >= AGAIN
+
+    async def renew(self) -> bool:
+        """Learn from what was decided, and put what is ahead in order. True when the walk has changed.
+
+        It takes its time on a thread of its own; one goes on deciding meanwhile.
+        """
+        walk = self.walk
+        if walk is None or self.kind != "memory":
+            return False
+        self._since_renewed = 0
+        order = self.order
+        copy = Walk(walk.kind, list(walk.ids), list(walk.groups), walk.total, dict(walk.states), walk.blind, walk.head)
+        tail = await self._bench.think(self._renew_copy, order, copy, self.place)
+        if tail is None or walk is not self.walk or len(walk.ids) != len(copy.ids) or self.place >= tail.start:
+            return False  # One was faster: the next time it is in order.
+        walk.ids[tail.start :] = tail.ids
+        walk.groups[tail.start :] = tail.groups
+        await self.read_ahead()
+        return True
+
+    def _renew_copy(self, workspace: Workspace, order: Order, copy: Walk, place: int) -> Tail | None:
+        return self._renewer.renew(workspace, self.person, order, copy, place)
+
+    async def look_at_figures(self) -> bool:
+        """Read how well the person is foretold. True when that has changed."""
+        found = await self._bench.read(figures, self.person)
+        changed, self.figures = found != self.figures, found
+        return changed
+
+    @property
+    def seconds_each(self) -> float:
+        """The median of the recent gaps between decisions, pauses left out; 0 when that cannot be said yet."""
+        gaps = [after - before for before, after in pairwise(self._times)]
         worked = [gap for gap in gaps if gap < PAUSE_SECONDS]
-        return 60 * len(worked) / sum(worked) if len(worked) >= 3 and sum(worked) > 0 else 0.0
+        return median(worked) if len(worked) >= 3 else 0.0
 
 
 def _after(card: Card, state: str, reason: str, text: str) -> Card:
