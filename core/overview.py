@@ -58,7 +58,7 @@ def overview(workspace: Workspace) -> Overview:
         ),
         StageRow(
             "recall",
-            f"{counts['memory']} memories · {review.pending} waiting for you · {review.accepted} accepted",
+            f"{_memories(counts['memory'])} · {review.pending:,} waiting for you · {review.accepted:,} accepted",
             "none" if not counts["memory"] else "waiting" if review.pending else "done",
         ),
         StageRow(
@@ -80,7 +80,7 @@ def overview(workspace: Workspace) -> Overview:
             "done" if scorecards else "none",
         ),
         StageRow(
-            "twin", f"{counts['session']} sessions" if counts["session"] else "not talked with yet",
+            "twin", _many(counts["session"], "session") if counts["session"] else "not talked with yet",
             "done" if counts["session"] else "none",
         ),
     ]  # fmt: skip
@@ -94,6 +94,10 @@ def overview(workspace: Workspace) -> Overview:
 
 def _many(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def _memories(count: int) -> str:
+    return f"{count:,} memor" + ("y" if count == 1 else "ies")
 
 
 def _trained_on(adapter: AdapterRow, datasets: Sequence[DatasetRow]) -> str:
@@ -116,7 +120,7 @@ def _next(
 ) -> tuple[str, str, str]:
     """The next step in words, as a command, and the screen where it is done."""
     if not counts["document"] and not counts["conversation"]:
-        return "import a folder, a file or an address", "simulee import SOURCE…", "import"
+        return "import a folder or a file", "simulee import SOURCE…", "import"
     if not counts["chunk"]:
         return "cut the new text into passages and embed them", "simulee embed", "import"
     if not counts["exchange"]:
@@ -124,7 +128,8 @@ def _next(
     if not counts["memory"]:
         return "recall memories for every question", "simulee recall", "review"
     if pending:
-        return f"review the {pending:,} memories that wait for you", "simulee review", "review"
+        waiting = "memory that waits" if pending == 1 else "memories that wait"
+        return f"review the {pending:,} {waiting} for you", "simulee review", "review"
     if not dataset:
         return "freeze a dataset", "simulee dataset build", "dataset"
     if not adapter:

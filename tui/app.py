@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from textual.app import App, SystemCommand
 from textual.events import CursorPosition
-from textual.filter import LineFilter
+from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 
 from core.errors import SimuleeError, UsageError
@@ -71,9 +71,13 @@ class Workbench(WorksAside):
         # The frame's style sheet with the first screen's, so that the first paint reads style sheets once.
         here = Path(__file__).parent
         first = here / "screens" / _folder(self._first) / f"{_folder(self._first)}.tcss"
+        if os.environ.get("NO_COLOR") == "":  # The convention asks for a value; Textual takes none for one.
+            del os.environ["NO_COLOR"]
         ours = os.name == "posix" and "TEXTUAL_DRIVER" not in os.environ
         super().__init__(driver_class=ThriftyDriver if ours else None, css_path=[here / "workbench.tcss", first])
         self.keymap = keymap or Keymap()
+        # Textual paints in grays then; who asks for no color gets their terminal's own two.
+        self._filters = [NoColor() if isinstance(each, Monochrome) else each for each in self._filters]
         self.target = ""
         self._places: Places | None = None
         self.proof = PaintProof(None, trusted=False)
@@ -128,7 +132,8 @@ class Workbench(WorksAside):
             self._opened.set()
             self._tell_screen()
             return
-        await self.open_workspace(root)
+        # Who went somewhere meanwhile stays there.
+        await self.open_workspace(root, return_to_place=not self._history)
 
     def _find_workspace(self) -> Workspace:
         """On the reader's thread: the heavy imports too."""
@@ -138,8 +143,8 @@ class Workbench(WorksAside):
         folder = self.options.folder
         return Workspace.open(folder) if folder else Workspace.find(Path.cwd())
 
-    async def open_workspace(self, root: Path) -> None:
-        """Open a workspace, or another one than before. Raises what opening raises."""
+    async def open_workspace(self, root: Path, return_to_place: bool = True) -> None:
+        """Open a workspace, or another one than before, at the screen where one left. Raises what opening raises."""
         from core.runs.snapshot import RunsReader
         from core.workspace import Workspace
         from tui.place import Places
@@ -163,7 +168,7 @@ class Workbench(WorksAside):
         self.proof.trusted = bool(preferences.get("trusts_link"))
         self._opened.set()
         wanted = preferences.get("screen")
-        if not self.options.screen and wanted in SCREENS and wanted != self.stage_now().NAME:
+        if return_to_place and not self.options.screen and wanted in SCREENS and wanted != self.stage_now().NAME:
             await self.switch_screen(cast(Any, self.stage(wanted)))
         else:
             self._tell_screen()
@@ -215,10 +220,12 @@ class Workbench(WorksAside):
     def go_to(self, name: str) -> None:
         """Bring a screen to the front."""
         current = self.stage_now()
-        if name == current.NAME:
-            return
+        if name != current.NAME:
+            self._history.append(current.NAME)
+            self._bring(name)
+
+    def _bring(self, name: str) -> None:
         self.remember_place()
-        self._history.append(current.NAME)
         while not isinstance(self.screen, Stage):
             self.pop_screen()
         stage = self.stage(name)
@@ -294,15 +301,14 @@ class Workbench(WorksAside):
         stage = self.stage_now()
         if stage.part_open and stage.leave():
             return
-        if not self._history:
-            if stage.NAME != "overview":
-                self.go_to("overview")
-            else:
-                stage.say(f"no screen came before this one; {self.keymap['app.quit'].shown_key} ends the workbench")
-            self._history.clear()
-            return
-        self.go_to(self._history.pop())
-        self._history.pop()
+        while self._history and self._history[-1] == stage.NAME:
+            self._history.pop()  # Another workspace was opened at a screen that one had come from.
+        if self._history:
+            self._bring(self._history.pop())
+        elif stage.NAME != "overview":
+            self._bring("overview")
+        else:
+            stage.say(f"no screen came before this one; {self.keymap['app.quit'].shown_key} ends the workbench")
 
     def action_leave(self) -> None:
         self.stage_now().leave()

@@ -60,7 +60,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("app.settings", "Settings", "f12", footer=False),
     Action("app.go", "go to", "g"),
     Action("app.keys", "keys", "question_mark"),
-    Action("app.palette", "every action", "colon", footer=False),
+    Action("app.palette", "every action", "colon,ctrl+p", footer=False),
     Action("app.back", "back", "q"),
     Action("app.leave", "leave", "escape", footer=False),
     Action("app.quit", "quit", "ctrl+q,f10", footer=False),
@@ -187,6 +187,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("help.previous", "part before", "left_square_bracket,p"),
 )
 
+KEPT = {"ctrl+p": "app.palette", "ctrl+q": "app.quit"}
+"""Keys of Textual's own that mean the same whatever ``keys.toml`` says: nothing else may have them."""
+MOVING = "moving in a list"
+MOVING_KEYS = frozenset({"down", "j", "up", "k", "pagedown", "pageup", "home", "end"})
+SCREENS_WITH_LISTS = frozenset({"import", "dataset", "train", "evaluate", "chat", "runs", "settings", "help"})
+"""Where a list takes the keys that move before the screen does; the review moves by actions of its own."""
+
 GO_KEYS = {
     "o": "overview", "i": "import", "r": "review", "d": "dataset", "t": "train", "e": "evaluate", "c": "chat",
     "j": "journal", "u": "runs", "s": "settings", "h": "help",
@@ -269,20 +276,21 @@ def _normal(keys: str) -> str:
 
 
 def _refuse_clashes(actions: Iterable[Action], source: str) -> None:
-    taken: dict[tuple[str, str], Action] = {}
-    everywhere: dict[str, Action] = {}
+    taken: dict[tuple[str, str], str] = {}
+    everywhere = dict(KEPT)
     listed = sorted(actions, key=lambda action: action.where != EVERYWHERE)
     for action in listed:
         for key in action.keys.split(","):
-            other = taken.get((action.where, key)) or everywhere.get(key)
-            if other is not None and other.id != action.id:
+            moves = MOVING if key in MOVING_KEYS and action.where in SCREENS_WITH_LISTS else ""
+            other = taken.get((action.where, key)) or everywhere.get(key) or moves
+            if other and other != action.id:
                 raise SettingsError(
-                    f"{source}: {shown(key)!r} is the key of both {other.id} and {action.id}",
+                    f"{source}: {shown(key)!r} is the key of both {other} and {action.id}",
                     "give one of them another key",
                 )
-            taken[action.where, key] = action
+            taken[action.where, key] = action.id
             if action.where == EVERYWHERE:
-                everywhere[key] = action
+                everywhere[key] = action.id
 
 
 def key_table(actions: Iterable[Action] = ACTIONS) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.hostile_rows import fill
+
 ROOT = Path(__file__).parents[2]
 MODELS = ("torch", "transformers", "sentence_transformers", "peft", "trl", "onnxruntime", "xllamacpp")
 SCREENS = sorted(f"tui.screens.{path.parent.name}.screen" for path in (ROOT / "tui" / "screens").glob("*/screen.py"))
@@ -35,6 +37,43 @@ def imported(forbidden: tuple[str, ...], *names: str) -> str:
 @pytest.mark.parametrize("name", ["tui.cli", "tui.command_line"])
 def test_the_command_line_imports_neither_models_nor_screens(name: str) -> None:
     assert imported((*MODELS, "textual", "numpy", "pydantic"), name) == ""
+
+
+SITTING = """
+import asyncio, sys
+from pathlib import Path
+from tui.app import SCREENS, Options, Workbench
+
+KEYS = {"train": ["s", "p", "escape"], "evaluate": ["s", "escape", "enter", "escape"], "chat": ["s", "escape"],
+        "dataset": ["c", "escape", "enter", "escape", "b", "escape"], "review": ["o", "l", "escape", "s", "escape"]}
+
+async def sit():
+    bench = Workbench(Options(folder=Path(sys.argv[1])))
+    async with bench.run_test() as pilot:
+        for name in (*SCREENS, "overview"):
+            bench.go_to(name)
+            while not bench.stage_now().ready:
+                await pilot.pause(0.05)
+            await pilot.pause(0.3)
+            bench.screen.set_focus(None)
+            for key in KEYS.get(name, ["enter", "escape"]):
+                await pilot.press(key)
+            await pilot.pause(0.3)
+    bench.close_lanes()
+
+asyncio.run(sit())
+print(",".join(name for name in sys.argv[2].split(",") if name in sys.modules))
+"""
+
+
+@pytest.mark.slow
+def test_a_sitting_at_every_screen_brings_no_model_into_the_process(tmp_path: Path) -> None:
+    root = fill(tmp_path / "rows").root
+    done = subprocess.run(
+        [sys.executable, "-c", SITTING, str(root), ",".join(MODELS)],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
 
 
 def test_the_workbench_imports_no_models() -> None:

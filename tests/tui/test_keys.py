@@ -76,6 +76,28 @@ def test_two_actions_with_one_key_are_refused_by_name() -> None:
         Keymap({"review.nothing": "x"})
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "other"),
+    [
+        ("review.accept", "ctrl+p", "app.palette"),
+        ("chat.copy", "ctrl+q", "app.quit"),
+        ("runs.copy", "j", "moving in a list"),
+        ("evaluate.start", "pagedown", "moving in a list"),
+    ],
+)
+def test_a_key_that_would_never_arrive_is_refused_by_what_takes_it(name: str, key: str, other: str) -> None:
+    with pytest.raises(SettingsError) as told:
+        Keymap({name: key})
+    assert name in told.value.message
+    assert other in told.value.message
+
+
+def test_the_keys_that_textual_keeps_stay_and_their_twins_can_go() -> None:
+    keymap = Keymap({"app.palette": "f20", "app.quit": "f21", "review.next": "j,n", "review.next_waiting": "W"})
+    assert keymap["app.palette"].shown_key == "f20"
+    assert keymap["review.next"].keys == "j,n"
+
+
 def test_own_keys_act_and_are_told(written: Any, workspace: Workspace, simulee: Any) -> None:
     written('"app.settings" = "f20"\n"settings.motion" = "!,f21"\n')
     keymap = load_keymap()

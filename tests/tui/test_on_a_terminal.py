@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import re
 import signal
 import termios
 import time
@@ -16,15 +18,18 @@ import pytest
 
 from core.journey import EMBED
 from core.review.queue import stats
-from core.runs.control import follow, run_to_end
-from core.runs.journal import list_runs, load_run
+from core.runs.control import cancel, follow, run_to_end
+from core.runs.journal import Run, holder, list_runs, load_run
 from core.store.decisions import list_decisions
 from core.workspace import Workspace
 from tests.pty_terminal import COMMAND, Terminal
 from tests.review_rows import fill
+from tui.loop.defects import LOG_FILE
 
 CLOSES = int(os.environ.get("SIMULEE_CLOSES", "40"))
 """How many lines are lost in the test; 200 make the full proof."""
+CARDS_A_LINE = 8
+"""More than one line can decide on."""
 LEFT = b"\x1b[?1049l"
 """Ends the alternate screen: the terminal is given back."""
 
@@ -120,30 +125,76 @@ def test_words_typed_ahead_of_a_box_are_words(queue: Workspace, open_terminal: C
     assert list_decisions(queue.database) == []
 
 
+def decided(terminal: Terminal) -> int:
+    """How many cards the header says are decided."""
+    found = re.search(r"([\d,]+)/[\d,]+", terminal.text)
+    return int(found[1].replace(",", "")) if found else -1
+
+
+def is_decided_on(terminal: Terminal, key: str) -> bool:
+    """Press a key, and wait until the header counts one more."""
+    wanted = decided(terminal) + 1
+    terminal.type(key)
+    with contextlib.suppress(AssertionError):
+        terminal.wait_until(lambda: decided(terminal) == wanted, "decision", 20)
+    return decided(terminal) == wanted
+
+
+@pytest.fixture
+def run_of_a_workbench_that_is_gone(workspace: Workspace, open_terminal: Callable[..., Terminal]) -> Iterator[Run]:
+    """Somebody asked the twin something and hung up; the run that serves it goes on."""
+    terminal = open_terminal(workspace.root, "--screen", "chat")
+    terminal.wait_for("Ask Ada Marlow something")
+    terminal.type("Do maps lie?\r")
+    terminal.wait_until(lambda: any(run.state == "running" for run in list_runs(workspace.runs)), "run", 60)
+    terminal.hang_up()
+    assert terminal_ends(terminal)
+    [run] = list_runs(workspace.runs)
+    yield run
+    if load_run(workspace.runs, run.id).state == "running":
+        cancel(workspace, run.id)
+        assert [*follow(workspace, run.id)][-1].kind == "ended"
+
+
 @pytest.mark.slow
-def test_no_decision_is_lost_or_made_twice_when_the_line_goes(
-    queue: Workspace, open_terminal: Callable[..., Terminal]
+@pytest.mark.timeout(1800)
+def test_no_decision_is_lost_or_made_twice_when_the_line_goes_and_a_run_lives_on(
+    workspace: Workspace, open_terminal: Callable[..., Terminal], run_of_a_workbench_that_is_gone: Run
 ) -> None:
+    fill(workspace.database, CARDS_A_LINE * CLOSES)
+    run = run_of_a_workbench_that_is_gone
+    process = holder(run.folder / "lock")
     chance = random.Random(20241)
-    seen = 0
     for number in range(CLOSES):
-        terminal = open_terminal(queue.root, "--screen", "review")
-        terminal.wait_for("of 600" if number == 0 else " of ", 60)
-        for _ in range(chance.randrange(1, 4)):
-            if not decide(terminal, chance.choice("ax")):
-                break
-            seen += 1
-        terminal.type(chance.choice(["a", "x", "u", "aaxx", "aua"]) if number % 2 else "")
-        time.sleep(chance.random() * 0.05)
+        made = sum(1 for row in list_decisions(workspace.database) if row.card_uid)
+        terminal = open_terminal(workspace.root, "--screen", "review")
+        seen, ahead = 0, ""
+        if number % 8 == 7:  # This line goes while the workbench opens.
+            until = time.monotonic() + chance.random()
+            while time.monotonic() < until:
+                terminal.read(0.01)
+        else:
+            terminal.wait_until(lambda line=terminal: decided(line) >= 0 and " of " in line.text, "card", 60)
+            terminal.settle(0.1)
+            for _ in range(chance.randrange(1, 4)):
+                if not is_decided_on(terminal, chance.choice("ax")):
+                    break
+                seen += 1
+            ahead = chance.choice(["a", "x", "u", "aaxx", "aua"]) if number % 2 else ""
+            terminal.type(ahead)
+            time.sleep(chance.random() * 0.05)
         terminal.hang_up()
         assert terminal_ends(terminal), "the workbench outlives its terminal"
-    rows = list_decisions(queue.database)
+        now = sum(1 for row in list_decisions(workspace.database) if row.card_uid)
+        assert seen <= now - made <= seen + len(ahead.replace("u", "")), f"line {number} with {ahead!r} typed ahead"
+        assert holder(run.folder / "lock") == process, f"the run went with line {number}"
+    rows = list_decisions(workspace.database)
     undone = {row.target_batch for row in rows if row.verb == "undo"}
     times = Counter(row.card_uid for row in rows if row.card_uid and row.batch not in undone)
-    made = [row for row in rows if row.card_uid]
-    assert len(made) >= seen
+    assert len(times) >= CLOSES // 2
     assert not [uid for uid, count in times.items() if count > 1]
-    assert queue.database.value("PRAGMA integrity_check") == "ok"
+    assert workspace.database.value("PRAGMA integrity_check") == "ok"
+    assert load_run(workspace.runs, run.id).state == "running"
 
 
 def terminal_ends(terminal: Terminal, seconds: float = 15) -> bool:
@@ -207,6 +258,8 @@ def test_any_size_and_any_bytes(queue: Workspace, open_terminal: Callable[..., T
     assert not done, f"it ended with {status}: {terminal.text}"
     terminal.type("\x1bOQ")
     terminal.wait_for("Corpus", 60)
+    log = queue.root / LOG_FILE
+    assert not log.exists(), log.read_text("utf-8")
 
 
 @pytest.mark.slow

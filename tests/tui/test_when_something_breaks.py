@@ -72,6 +72,21 @@ def test_an_error_in_a_worker_shows_a_panel_and_its_log_and_the_app_lives(worksp
     assert log.stat().st_mode & 0o077 == 0
 
 
+def test_a_log_that_cannot_be_written_is_not_named(workspace: Workspace) -> None:
+    (workspace.root / LOG_FILE).mkdir()
+
+    async def work(bench: Workbench, pilot: Any) -> None:
+        async def breaks() -> None:
+            raise ValueError("odd")
+
+        bench.do(breaks())
+        shown = await box(bench, pilot)
+        assert "ValueError: odd" in shown
+        assert "the log" not in shown
+
+    sit(workspace.root, work)
+
+
 def test_an_error_in_a_thread_of_a_widget_is_shown_too(workspace: Workspace) -> None:
     async def work(bench: Workbench, pilot: Any) -> None:
         def breaks() -> None:

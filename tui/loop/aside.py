@@ -95,7 +95,7 @@ class WorksAside(KeysInOrder):
             return act(self.workspace, control)
 
         if self.workspace is None:
-            self.complain(self.trouble or WorkspaceError("no workspace is open", "g o shows the ways in"))
+            self.complain(self.trouble or WorkspaceError("no workspace is open", self.stage_now().ways_in))
             return None
         try:
             run = await asyncio.to_thread(call)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import traceback
 from pathlib import Path
@@ -37,13 +36,15 @@ class OutlivesErrors(App[int]):
         self.push_screen(ErrorBox(f"{type(error).__name__}: {error}", "the rest goes on; this is a defect", log))
 
     def log_error(self, error: BaseException) -> str:
-        """Append a traceback to the workbench's log; returns the log's path."""
+        """Append a traceback to the workbench's log; returns the log's path, empty where it cannot be written."""
         folder = self.workspace.root if self.workspace is not None else Path(os.environ.get("TMPDIR", "/tmp"))  # noqa: S108
         path = folder / LOG_FILE
-        with contextlib.suppress(OSError):
+        try:
             descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
             with os.fdopen(descriptor, "a", encoding="utf-8", errors="replace") as file:
                 file.write("".join(traceback.format_exception(error)) + "\n")
+        except OSError:  # A full disk, or somebody else's file of that name: what broke is told all the same.
+            return ""
         return str(path)
 
     def run_worker(self, work: Any, *arguments: Any, **options: Any) -> Worker[Any]:
@@ -73,5 +74,6 @@ class OutlivesErrors(App[int]):
         log = self.log_error(error)
         super()._handle_exception(error)
         if not self.is_headless:
-            told = f"simulee: the screen broke: {type(error).__name__}; the log is {log}"
+            where = f"the log is {log}" if log else "no log could be written"
+            told = f"simulee: the screen broke: {type(error).__name__}; {where}"
             self._exit_renderables[:] = [safe_line(told)]

@@ -95,6 +95,15 @@ class Stage(Screen[None]):
         """One line above the keys; ``kind`` is '', ``good``, ``warning`` or ``error``."""
         self.query_one(StatusLine).say(text, kind)
 
+    def key(self, name: str, where: str = "") -> str:
+        """The key that an action of this screen, or of ``where``, has here: words name no other."""
+        return self.bench.keymap[f"{where or self.NAME}.{name}"].shown_key
+
+    @property
+    def ways_in(self) -> str:
+        """What to do where no workspace is open."""
+        return f"{self.key('go', EVERYWHERE)} o shows the ways in."
+
     def keys_changed(self) -> None:
         """Draw the footer again: what keys do here has changed."""
         self.query_one(KeyLine).show_keys()

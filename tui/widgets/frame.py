@@ -139,7 +139,8 @@ class KeyLine(Words):
         room = self.size.width - 1
         parts: list[Part] = []
         wanted = screen.shown_actions()
-        listed = [("esc", "leave the input")] if screen.is_writing() else []
+        leave = bench.keymap["app.leave"].shown_key
+        listed = [(leave, "leave the input")] if screen.is_writing() else []
         for action in bench.keymap.of(self._where):
             typed = (len(action.shown_key) == 1 or action.shown_key == "space") and screen.is_writing()
             if action.footer and not typed and (action.where == EVERYWHERE or wanted is None or wanted(action.name)):

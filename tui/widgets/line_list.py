@@ -10,6 +10,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.style import Style
 from textual.visual import Visual
 
 from tui.widgets.text import Part, line
@@ -84,7 +85,11 @@ class LineList(ScrollView, can_focus=True):
         elif place < self._count:
             content = line(*self._row(place))
             if place == self.cursor:
-                style += self.get_visual_style("line-list--cursor", partial=True)
+                style = self.get_visual_style("line-list--cursor")
+                if self.app.no_color:
+                    style += Style(reverse=True)
+                if self.has_focus:  # One color on the cursor's own ground: those of the parts would not be read there.
+                    content = line(content.plain)
         else:
             return Strip.blank(width, style.rich_style)
         fitted = content.truncate(width, ellipsis=True, pad=True)

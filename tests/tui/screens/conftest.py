@@ -17,6 +17,7 @@ from textual.widget import Widget
 from core.runs.journal import EventLog, Run, create_run, load_run
 from core.workspace import Workspace
 from tui.app import Options, Workbench
+from tui.keys import Keymap
 from tui.widgets.block_chart import BlockChart
 from tui.widgets.frame import StatusLine
 from tui.widgets.line_list import LineList
@@ -82,16 +83,20 @@ Sit = Callable[..., None]
 
 @pytest.fixture
 def sit() -> Sit:
-    """``sit(folder, screen, work)``: open a workspace at a screen and do ``await work(seat)`` there."""
+    """``sit(folder, screen, work)``: open a workspace at a screen and do ``await work(seat)`` there.
+
+    ``keys`` are a person's own, by action.
+    """
 
     def do(
         folder: Path | None,
         screen: str,
         work: Callable[[Seat], Awaitable[Any]],
         size: tuple[int, int] = (80, 24),
+        keys: dict[str, str] | None = None,
     ) -> None:
         async def run() -> None:
-            bench = Workbench(Options(folder=folder, screen=screen))
+            bench = Workbench(Options(folder=folder, screen=screen), Keymap(keys))
             async with bench.run_test(size=size) as pilot:
                 seat = Seat(bench, pilot)
                 await seat.until(lambda: bench.trouble is not None or bench.stage_now().ready)

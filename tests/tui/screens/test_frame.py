@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.workspace import Workspace
 from tests.review_rows import fill
+from tui.app import Options, Workbench
+from tui.place import FILE
 
 Sit = Callable[..., None]
 
@@ -57,3 +62,60 @@ def test_going_back_from_the_first_screen_says_how_to_leave(queue: Workspace, si
         assert "^q ends the workbench" in seat.said
 
     sit(queue.root, "overview", work)
+
+
+def test_the_way_out_of_an_input_is_told_by_its_own_key(queue: Workspace, sit: Sit) -> None:
+    async def work(seat: Any) -> None:
+        await seat.until(lambda: "space later" in seat.painted[-1])
+        await seat.press("e")
+        assert "f20 leave the input" in seat.painted[-1]
+
+    sit(queue.root, "review", work, keys={"app.leave": "f20"})
+
+
+def test_going_back_leads_somewhere_else_after_another_workspace_was_opened_elsewhere(
+    queue: Workspace, sit: Sit, tmp_path: Path
+) -> None:
+    other = Workspace.create(tmp_path / "other", "Other")
+    (other.root / FILE).write_text('{"app": {"screen": "import"}}', "utf-8")
+
+    async def work(seat: Any) -> None:
+        await seat.press("f12", "f3", "f2")
+        await seat.bench.open_workspace(other.root)
+        await seat.until(lambda: seat.bench.stage_now().NAME == "import")
+        await seat.press("q")
+        assert seat.bench.stage_now().NAME == "settings"
+        await seat.press("q", "q")
+        assert seat.bench.stage_now().NAME == "overview"
+        assert "no screen came before" in seat.said
+
+    sit(queue.root, "", work)
+
+
+def test_who_went_somewhere_before_the_workspace_was_open_is_not_taken_away(
+    queue: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (queue.root / FILE).write_text('{"app": {"screen": "runs"}}', "utf-8")
+
+    async def run(meanwhile: str) -> str:
+        bench = Workbench(Options(folder=queue.root))
+        find, gone = bench._find_workspace, threading.Event()
+
+        def found() -> Workspace:
+            gone.wait(20)
+            return find()
+
+        monkeypatch.setattr(bench, "_find_workspace", found)
+        async with bench.run_test() as pilot:
+            if meanwhile:
+                bench.go_to(meanwhile)
+                await pilot.pause()
+            gone.set()
+            while not bench.stage_now().ready:
+                await pilot.pause(0.02)
+            name = bench.stage_now().NAME
+        bench.close_lanes()
+        return name
+
+    assert asyncio.run(run("")) == "runs"
+    assert asyncio.run(run("import")) == "import"

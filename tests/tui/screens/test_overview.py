@@ -16,8 +16,11 @@ from core.runs import control
 from core.runs.control import run_to_end
 from core.runs.journal import Run
 from core.store.documents import list_documents
+from core.store.sessions import begin_session
 from core.workspace import Workspace
+from tests.review_rows import PER_EXCHANGE, fill
 from tui.widgets.boxes import AskBox, ChoiceBox, ErrorBox
+from tui.widgets.text import Words
 
 
 @pytest.fixture
@@ -54,6 +57,37 @@ def test_it_looks_again(workspace: Workspace, sit: Any) -> None:
         await seat.press("r")
         await seat.until(lambda: seat.shown != before)
         assert "1 document" in seat.shown
+
+    sit(workspace.root, "overview", work)
+
+
+def test_an_empty_workspace_shows_its_ways_on_until_something_is_in_it(workspace: Workspace, sit: Any) -> None:
+    async def work(seat: Any) -> None:
+        await seat.until(lambda: "import a folder or a file" in seat.shown)
+        ways = seat.bench.stage_now().query_one("#next", Words).shown.splitlines()
+        assert [line[13:].split()[0] for line in ways] == ["enter", "d", "o"]
+        assert "try the sample" in seat.painted[-1]
+        assert "open a workspace" in seat.painted[-1]
+        save_entry(workspace, "Salt again")
+        await seat.press("r")
+        await seat.until(lambda: "1 document" in seat.shown)
+        assert "try the sample" not in seat.painted[-1]
+        assert "sample" not in seat.bench.stage_now().query_one("#next", Words).shown
+
+    sit(workspace.root, "overview", work)
+
+
+def test_one_is_told_as_one(workspace: Workspace, sit: Any) -> None:
+    fill(workspace.database, PER_EXCHANGE)
+    with workspace.database.write():
+        workspace.database.execute("DELETE FROM judgement WHERE memory_id > 1")
+        workspace.database.execute("DELETE FROM memory WHERE id > 1")
+        begin_session(workspace.database, None, "", "2024-05-02T10:00:00+00:00")
+
+    async def work(seat: Any) -> None:
+        await seat.until(lambda: "1 memory · 1 waiting for you" in seat.shown)
+        assert "review the 1 memory that waits for you" in seat.shown
+        assert re.search(r"Twin +1 session\b", seat.shown)
 
     sit(workspace.root, "overview", work)
 

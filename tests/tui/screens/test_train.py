@@ -304,6 +304,21 @@ def test_u_chooses_the_adapter_that_the_twin_uses(trained: Workspace, sit: Calla
     sit(trained.root, "train", work)
 
 
+def test_an_adapter_is_chosen_while_a_run_writes_and_the_keys_go_on(
+    trained: Workspace, sit: Callable[..., None]
+) -> None:
+    async def work(seat: Any) -> None:
+        await seat.until(lambda: "the twin's" in _words(seat, "title"))
+        with trained.database.write():  # As a run has it for a moment, from a connection of its own.
+            await seat.press("u", "1")
+            await seat.press("l")
+            assert seat.bench.stage_now().has_class("-log")
+        await seat.until(lambda: "the bare base model" in seat.said)
+        assert active_adapter(trained.database) is None
+
+    sit(trained.root, "train", work)
+
+
 @pytest.mark.parametrize("size", [(120, 40), (30, 8), (1, 1)])
 def test_any_terminal_will_do(trained: Workspace, sit: Callable[..., None], size: tuple[int, int]) -> None:
     async def work(seat: Any) -> None:

@@ -66,7 +66,7 @@ async def compare(screen: ChatScreen) -> None:
     sitting = screen.sitting
     asking = sitting.transcript.asked[-1] if sitting.transcript is not None else None
     if asking is None or asking.answer is None or screen.busy:
-        screen.say("an answer is under way: esc stops it" if screen.busy else "there is no answer to compare with yet")
+        screen.say(screen.under_way if screen.busy else "there is no answer to compare with yet")
         return
     first, before = asking.answer, sitting.last_live
     answering = asyncio.ensure_future(screen.ask(asking.question, again=True))
@@ -101,9 +101,9 @@ async def forget(screen: ChatScreen) -> None:
 
     transcript = screen.sitting.transcript
     if transcript is None:
-        raise UsageError("this session holds nothing yet", "s lists the others")
+        raise UsageError("this session holds nothing yet", f"{screen.key('sessions')} lists the others")
     if screen.busy:
-        raise UsageError("an answer is under way", "esc stops it")
+        raise UsageError("an answer is under way", f"{screen.key('leave', 'app')} stops it")
     number = transcript.session.id
     choices = ["keep it", "remove it for good; pairs made of it stay"]
 

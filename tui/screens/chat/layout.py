@@ -45,8 +45,8 @@ def short_name(name: str) -> str:
     return first if len(first) <= LONGEST_NAME else first[: LONGEST_NAME - 1] + "…"
 
 
-def lay_out(transcript: Transcript, target: str, width: int, indent: int) -> Laid:
-    """The rows of a session for a width."""
+def lay_out(transcript: Transcript, target: str, width: int, indent: int, retry_key: str) -> Laid:
+    """The rows of a session for a width. ``retry_key`` asks again."""
     rows: list[TalkRow] = []
     items: list[Item] = []
     for asking in transcript.asked:
@@ -54,9 +54,11 @@ def lay_out(transcript: Transcript, target: str, width: int, indent: int) -> Lai
         rows += question_rows(asking.question, asking.asker, width, indent, len(items) - 1)
         said = asking.answer
         if said is None:
-            rows += wrapped(width, "", ("no answer: r asks again", "$warning"), indent=indent)
+            rows += wrapped(width, "", (f"no answer: {retry_key} asks again", "$warning"), indent=indent)
         else:
             rows += _answer_rows(asking, said, target, width, indent, items)
+            for remark, style in _remarks(asking, said, retry_key):
+                rows += wrapped(width, "", (remark, style), indent=indent)
         rows.append(TalkRow())
     return Laid(tuple(rows), tuple(items))
 
@@ -118,17 +120,15 @@ def _answer_rows(asking: Asking, said: Said, target: str, width: int, indent: in
     rows += [TalkRow(line(" " * indent), notes=tuple(each)) for each in packed]
     if any(note.chunk is None for note in said.notes):
         rows += wrapped(width, "", (UNSUPPORTED, "$quiet"), indent=indent)
-    for remark, style in _remarks(asking, said):
-        rows += wrapped(width, "", (remark, style), indent=indent)
     return rows
 
 
-def _remarks(asking: Asking, said: Said) -> Sequence[tuple[str, str]]:
+def _remarks(asking: Asking, said: Said, retry_key: str) -> Sequence[tuple[str, str]]:
     remarks = []
     if said.stopped:
         remarks.append(("– stopped before its end", "$quiet"))
     elif said.settings.get("finish") == "broken":
-        remarks.append(("! it broke off: r asks again", "$warning"))
+        remarks.append((f"! it broke off: {retry_key} asks again", "$warning"))
     elif said.settings.get("finish") == "length":
         remarks.append(("… cut at its longest", "$quiet"))
     if len(asking.answers) > 1:

@@ -57,7 +57,7 @@ def _set_as_of(screen: ChatScreen, as_of: str) -> None:
     from core.dates import as_of_request
 
     if screen.busy:
-        raise UsageError("an answer is under way", "esc stops it")
+        raise UsageError("an answer is under way", f"{screen.key('leave', 'app')} stops it")
     if as_of and as_of_request(as_of) is None:
         raise UsageError(f"{as_of!r} is not a date", "write it as 2019, 2019-05 or 2019-05-02")
     screen.sitting.begin(as_of)

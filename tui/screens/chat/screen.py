@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 PAINT_SECONDS = 0.1
 """Between two paints of an answer under way."""
-UNDER_WAY = "an answer is under way: esc stops it"
 
 
 class ChatScreen(Stage):
@@ -78,6 +77,11 @@ class ChatScreen(Stage):
         """Whether an answer is under way."""
         return self.sitting.live is not None
 
+    @property
+    def under_way(self) -> str:
+        """Why something has to wait."""
+        return f"an answer is under way: {self.key('leave', 'app')} stops it"
+
     # Coming and going
 
     def on_mount(self) -> None:
@@ -91,7 +95,7 @@ class ChatScreen(Stage):
         await self.sitting.close()
 
     def without_workspace(self) -> None:
-        words = "Open a workspace to talk with its twin: g o shows the ways in."
+        words = f"Open a workspace to talk with its twin: {self.ways_in}"
         self.view.show(wrapped(self.view.room, "", words, indent=1), 0)
 
     async def load(self, workspace: Workspace) -> None:
@@ -157,7 +161,9 @@ class ChatScreen(Stage):
         wanted = (sitting.transcript, width, indent)
         if wanted != self._laid_for:
             transcript = sitting.transcript
-            self._laid = lay_out(transcript, self.bench.target, width, indent) if transcript else Laid()
+            self._laid = Laid()
+            if transcript:
+                self._laid = lay_out(transcript, self.bench.target, width, indent, self.key("retry"))
             self._laid_for = wanted
         rows = [*self._laid.rows, *self._live_rows(width, indent)]
         if sitting.failure is not None:
@@ -241,7 +247,7 @@ class ChatScreen(Stage):
             except SimuleeError as error:
                 self.say(f"{error.message}; {error.hint}", "error")
         elif self.busy:
-            self.say(UNDER_WAY, "warning")
+            self.say(self.under_way, "warning")
         else:
             self.field.put("")
             self.bench.do(self._ask_alone(text))
@@ -255,7 +261,7 @@ class ChatScreen(Stage):
         before = self.sitting.session
         live = await self.sitting.ask(text, again, lambda: self.draw(to_end=True))
         if live is None:
-            self.say(UNDER_WAY, "warning")
+            self.say(self.under_way, "warning")
             return None
         if live.error is not None and not (again or live.begun or self.field.value):
             self.field.put(text)  # The twin never took the question: it is not lost.
@@ -326,7 +332,7 @@ class ChatScreen(Stage):
         """Answer the last question again."""
         transcript = self.sitting.transcript
         if self.busy:
-            self.say(UNDER_WAY, "warning")
+            self.say(self.under_way, "warning")
         elif transcript is None:
             self.say("nothing was asked yet")
         else:
@@ -340,7 +346,7 @@ class ChatScreen(Stage):
         if chosen is None or chosen == self.sitting.session:
             return
         if self.busy:
-            self.say(UNDER_WAY, "warning")
+            self.say(self.under_way, "warning")
             return
         self.sitting.leave()
         self.sitting.session = chosen
@@ -350,7 +356,7 @@ class ChatScreen(Stage):
     def action_new(self) -> None:
         """Begin another session with the next question."""
         if self.busy:
-            self.say(UNDER_WAY, "warning")
+            self.say(self.under_way, "warning")
             return
         self.sitting.begin()
         self.draw()

@@ -86,7 +86,7 @@ class DatasetScreen(Stage):
             self._tell(ended)
 
     def without_workspace(self) -> None:
-        self.query_one("#figures", Words).put("There is no workspace here: g o shows the ways in.")
+        self.query_one("#figures", Words).put(f"There is no workspace here: {self.ways_in}")
 
     def place(self) -> dict[str, Any]:
         return {
@@ -174,10 +174,9 @@ class DatasetScreen(Stage):
             assert line is not None
             figures.put(*sample_head(line, self.query_one(LineList).cursor, len(self._lines)))
         elif self._sight is None:
-            key = self.bench.keymap["dataset.build"].shown_key
-            figures.put(*NONE_YET, ("  Next  ", "bold"), (key, "bold $accent"), "  build it")
+            figures.put(*NONE_YET, ("  Next  ", "bold"), (self.key("build"), "bold $accent"), "  build it")
         else:
-            keys = {name: self.bench.keymap[f"dataset.{name}"].shown_key for name in ("build", "verify")}
+            keys = {name: self.key(name) for name in ("build", "verify")}
             lines = figure_lines(self._sight, self._verdict(), keys)
             if self._filter != "all":
                 lines.append([("  Shown    ", "bold"), f"{self._filter}: {len(self._lines):,} samples"])
@@ -226,7 +225,7 @@ class DatasetScreen(Stage):
                 await view.say(f"{error.message}; {error.hint}")
                 return
             await view.show_messages(found.messages, self.bench.workspace.target)
-            self.say("» trained «   m: the exact text that the model reads")
+            self.say(f"» trained «   {self.key('mask')}: the exact text that the model reads")
             return
         if (row.hash, line.position) not in self._segments:
             from core.dataset.masks import segments_apart
@@ -241,7 +240,7 @@ class DatasetScreen(Stage):
                 return
             self._segments |= {(row.hash, line.position + ahead): each for ahead, each in enumerate(made)}
         await view.show_segments(self._segments[row.hash, line.position])
-        self.say("» trained «   exactly what the model reads; m: as messages")
+        self.say(f"» trained «   exactly what the model reads; {self.key('mask')}: as messages")
 
     # Actions
 

@@ -104,7 +104,7 @@ class EvaluateScreen(Stage):
         self.add_class("-empty")
 
     def without_workspace(self) -> None:
-        self.query_one("#empty", Words).put("There is no workspace here to measure. g o shows the ways in.")
+        self.query_one("#empty", Words).put(f"There is no workspace here to measure. {self.ways_in}")
 
     async def load(self, workspace: Workspace) -> None:
         self._all = await self.bench.read(_scorecards)
@@ -117,7 +117,6 @@ class EvaluateScreen(Stage):
         from core.errors import SimuleeError
         from core.fidelity.launch import evaluate_params
 
-        key = self.bench.keymap["evaluate.start"].shown_key
         parts: list[Part] = [("Nothing was measured yet.\n\n", "bold")]
         try:
             plan, _, _ = await self.bench.read(plans, evaluate_params())
@@ -127,7 +126,7 @@ class EvaluateScreen(Stage):
             parts += [
                 "What the twin says to questions it never saw is compared with what was really answered.\n",
                 f"Here that would be {brief_plan(plan)}.\n\n",
-                (f"  {key}  ", "bold $accent"), "measures it. It goes on without this terminal.",
+                (f"  {self.key('start')}  ", "bold $accent"), "measures it. It goes on without this terminal.",
             ]  # fmt: skip
         self.query_one("#empty", Words).put(*parts)
 
@@ -273,7 +272,7 @@ class EvaluateScreen(Stage):
         run = self._run()
         work = self.query_one("#work", Words)
         parts: list[Part] = []
-        keys = {name: self.bench.keymap[f"evaluate.{name}"].shown_key for name in ("cancel", "resume")}
+        keys = {name: self.key(name) for name in ("cancel", "resume")}
         if run is not None and run.state == "running":
             full = round(run.share * BAR)
             left = f" · {about(run.seconds_left)} left" if run.seconds_left >= 1 and run.done else ""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from core.store.sources import SourceRow
 
 WAYS_IN = (
-    "  Nothing was imported yet. Type / and a file or a folder; tab completes.",
     "",
     "  What is read: notes, feeds, letters, chats, interviews, subtitles, archives.",
     "  You see what is in it, and settle how it is used, before anything is stored.",
@@ -57,6 +56,8 @@ class Standing:
     privacy: PrivacySettings
     is_target: Callable[[str], bool]
     day_first: bool | None
+    keys: Mapping[str, str]
+    """What is pressed to change a thing, by the action's name."""
 
     def use_of(self, look: Look) -> str:
         """What an import would use a source's words for."""
@@ -77,8 +78,8 @@ def sight_rows(sight: Sight, standing: Standing) -> list[Row]:
     """What an import would bring: sources, questions, first records, speakers, and what is left out."""
     rows = [Row((_summary(sight),), "look", sight.looks[0] if len(sight.looks) == 1 else None)]
     if standing.day_first is None:
-        rows += [Row((("  ? ", "$warning"), _told(each), ("   d settles it", "bold $accent")), "dates")
-                 for each in sight.ambiguities]  # fmt: skip
+        settles = (f"   {standing.keys['dates']} settles it", "bold $accent")
+        rows += [Row((("  ? ", "$warning"), _told(each), settles), "dates") for each in sight.ambiguities]
     one = len(sight.looks) == 1
     if not one:
         rows.append(heading("Sources"))
@@ -120,10 +121,11 @@ def failed_rows(error: SimuleeError) -> list[Row]:
     return [*rows, Row((("    " + error.hint, "$quiet"),))] if error.hint else rows
 
 
-def recent_rows(recent: Sequence[RecentPath]) -> list[Row]:
+def recent_rows(address_key: str, recent: Sequence[RecentPath]) -> list[Row]:
     """What was imported before, to look into again."""
     if not recent:
-        return [Row((text,)) for text in WAYS_IN]
+        first = f"  Nothing was imported yet. Type {address_key} and a file or a folder; tab completes."
+        return [Row((text,)) for text in (first, *WAYS_IN)]
     rows = [heading("Imported before   enter looks into it again")]
     for each in recent:
         count = f"{each.count:,} sources" if each.count > 1 else ""
@@ -178,14 +180,16 @@ def _summary(sight: Sight) -> Part:
 
 
 def _one_look_rows(look: Look, standing: Standing) -> list[Row]:
+    says, changes = f"   {standing.keys['format']} says which", f"   {standing.keys['format']} changes it"
     rows = [Row((("  format ", "bold"), _format_words(look)), "format" if look.problem else "look", look)]
     if look.problem:
-        rows.append(Row((("  ✗ ", "$error"), look.problem, ("   f says which", "bold $accent")), "format", look))
+        rows.append(Row((("  ✗ ", "$error"), look.problem, (says, "bold $accent")), "format", look))
     others = [f"{claim.format} {claim.confidence:.0%}" for claim in look.claims if claim.format != look.format]
     if others and not look.problem:
-        rows.append(Row((("  or     ", "bold"), ", ".join(others), ("   f changes it", "$quiet")), "format", look))
+        rows.append(Row((("  or     ", "bold"), ", ".join(others), (changes, "$quiet")), "format", look))
     if look.preview is not None and standing.use is None:
-        rows.append(Row((("  use    ", "bold"), _use_words(standing.use_of(look)), ("   u changes it", "$quiet"))))
+        changes = f"   {standing.keys['use']} changes it"
+        rows.append(Row((("  use    ", "bold"), _use_words(standing.use_of(look)), (changes, "$quiet"))))
     if look.location in standing.known:
         before = _again(standing.known[look.location])
         rows.append(Row((("  again  ", "bold"), before, " what is the same changes nothing")))

@@ -54,7 +54,8 @@ class ImportScreen(Settling):
         self._cursor = 0
 
     def body(self) -> ComposeResult:
-        yield SourceField(placeholder="a file or a folder: / to type, tab completes, enter looks into it", id="source")
+        how = f"{self.key('address')} to type, tab completes, enter looks into it"
+        yield SourceField(placeholder=f"a file or a folder: {how}", id="source")
         yield Words(id="settings")
         yield LineList(id="report", empty="")
         yield Words(id="run")
@@ -80,7 +81,7 @@ class ImportScreen(Settling):
         self._draw()
 
     def without_workspace(self) -> None:
-        self.query_one("#run", Words).put("There is no workspace here: g o shows the ways in.")
+        self.query_one("#run", Words).put(f"There is no workspace here: {self.ways_in}")
 
     def place(self) -> dict[str, Any]:
         looking = self._sight is not None or bool(self._remembered)
@@ -141,7 +142,8 @@ class ImportScreen(Settling):
             while not work.done():
                 await asyncio.wait({work}, timeout=LOOK_SECONDS)
                 if not work.done():
-                    self.say(f"looking: {self._seen[0]:,} sources, {self._seen[1]:,} records; esc stops")
+                    sources, records = self._seen
+                    self.say(f"looking: {sources:,} sources, {records:,} records; {self.key('leave', 'app')} stops")
             sight = await work
         except Interrupted:
             self.say("stopped looking")
@@ -240,7 +242,7 @@ class ImportScreen(Settling):
         elif self._show_result and picture is not None:
             self._rows = result_rows(picture.result.get("sources", ()))
         else:
-            self._rows = recent_rows(recent_paths(self._known.values()))
+            self._rows = recent_rows(self.key("address"), recent_paths(self._known.values()))
             if self._failed is not None:
                 self._rows = [*failed_rows(self._failed), *self._rows]
         report = self.query_one(LineList)
@@ -262,12 +264,11 @@ class ImportScreen(Settling):
             parts += [(" · dates ", "$quiet"), DAY_WORDS[asked.day_first]]
         parts += [(" · target ", "$quiet"), " = ".join(names) or "not named"]
         if self._sight is not None and self._sight.speakers and not self._has_target():
-            parts = [("! nobody in it is the target: t says who   ", "$warning"), *parts]
+            parts = [(f"! nobody in it is the target: {self.key('target')} says who   ", "$warning"), *parts]
         self.query_one("#settings", Words).put(*parts, layout=False)
 
     def _draw_run(self) -> None:
-        key = self.bench.keymap["import.embed"].shown_key
-        lines = run_lines(self.bench.pictures, self._show_result, key)
+        lines = run_lines(self.bench.pictures, self._show_result, self.key("embed"), self.key("start"))
         place = self.query_one("#run", Words)
         place.put(*(part for number, each in enumerate(lines) for part in (["\n"] if number else []) + each))
         place.display = bool(lines)
@@ -335,7 +336,7 @@ class ImportScreen(Settling):
                 self._show_result = True
                 self._draw()
             else:
-                self.say("name a file or a folder first: /", "warning")
+                self.say(f"name a file or a folder first: {self.key('address')}", "warning")
             return
         if self._starting or self._looking:
             return

@@ -45,7 +45,12 @@ class Settling(Stage):
         workspace = self.bench.workspace
         assert workspace is not None
         asked = self._asked
-        return Standing(self._known, asked.use, workspace.settings.privacy, self._is_target, asked.day_first)
+        keys = {name: self.key(name) for name in ("dates", "format", "use")}
+        return Standing(self._known, asked.use, workspace.settings.privacy, self._is_target, asked.day_first, keys)
+
+    @property
+    def _look_first(self) -> str:
+        return f"look into a file first: {self.key('address')}"
 
     def _has_target(self) -> bool:
         return self._sight is not None and any(self._is_target(each.name) for each in self._sight.speakers)
@@ -57,7 +62,7 @@ class Settling(Stage):
     async def action_format(self) -> None:
         """Overrule the sniffing for the source under the cursor."""
         if self._sight is None or not self._sight.looks:
-            self.say("look into a file first: /", "warning")
+            self.say(self._look_first, "warning")
             return
         row = self._row_now()
         look = row.value if row is not None and row.kind in ("look", "format") else None
@@ -124,7 +129,7 @@ class Settling(Stage):
         """Choose who is the target."""
         speakers = self._sight.speakers if self._sight is not None else ()
         if not speakers:
-            self.say("nobody speaks in it" if self._sight else "look into a file first: /", "warning")
+            self.say("nobody speaks in it" if self._sight else self._look_first, "warning")
             return
         words = [
             f"{'◉' if self._is_target(each.name) else '○'} {each.name} · {each.turns:,} turns"

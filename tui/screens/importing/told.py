@@ -39,16 +39,16 @@ def embedding_waits(pictures: Sequence[RunPicture]) -> bool:
     return any(source[key] for each in imports for source in each.result.get("sources", ()) for key in CHANGES)
 
 
-def run_lines(pictures: Sequence[RunPicture], result_shown: bool, embed_key: str) -> list[list[Part]]:
+def run_lines(pictures: Sequence[RunPicture], result_shown: bool, embed_key: str, start_key: str) -> list[list[Part]]:
     """At most three lines: the import, the embedding, and the next step."""
     waits = embedding_waits(pictures)
     importing, embedding = newest(pictures, IMPORT), newest(pictures, EMBED)
     lines: list[list[Part]] = []
     if importing is not None and (importing.state != "done" or result_shown or waits):
-        lines.append(_run_line(importing))
+        lines.append(_run_line(importing, start_key))
     running = embedding is not None and embedding.state == "running"
     if embedding is not None and (running or (is_stopped(embedding) and waits) or (result_shown and not waits)):
-        lines.append(_run_line(embedding))
+        lines.append(_run_line(embedding, start_key))
     if waits and not running:
         lines.append(
             [("  Next  ", "bold"), (f"{embed_key}  ", "bold $accent"), "cut the new text into passages and embed them"]
@@ -56,13 +56,13 @@ def run_lines(pictures: Sequence[RunPicture], result_shown: bool, embed_key: str
     return lines
 
 
-def _run_line(picture: RunPicture) -> list[Part]:
+def _run_line(picture: RunPicture, start_key: str) -> list[Part]:
     if picture.state == "running":
         return [("  " + run_words(picture), "$accent"), f" · {picture.what}" if picture.what else ""]
     if picture.state == "done":
         return [("  ✓ ", "$success"), f"{picture.id} done: {_outcome(picture)}"]
     told = picture.result.get("error", "")
-    hint = "  s goes on" if picture.kind == IMPORT else ""
+    hint = f"  {start_key} goes on" if picture.kind == IMPORT else ""
     return [("  " + run_words(picture), "$warning"), f": {told}" if told else "", (hint, "bold $accent")]
 
 

@@ -45,7 +45,8 @@ class JournalScreen(Stage):
     def without_workspace(self) -> None:
         self._page.display = False
         sign = self.query_one("#without", Words)
-        sign.put("An entry needs a workspace to be kept in. ", ("F2", "bold $accent"), " shows the ways in.")
+        overview = (self.key("overview", "app"), "bold $accent")
+        sign.put("An entry needs a workspace to be kept in. ", overview, " shows the ways in.")
         sign.display = True
 
     async def load(self, workspace: Workspace) -> None:

@@ -24,6 +24,8 @@ GLYPHS = {
     "none": ("·", "$quiet"),
 }
 WAYS_IN = ("sample", "new", "open")
+WAYS_ON = {"sample": "try the sample, an invented person, offline", "open": "open another workspace"}
+"""Beside the next step, while a workspace is empty."""
 LOOK_SECONDS = 3.0
 """Between two looks at the store while a run adds to it."""
 RECENT = 4
@@ -62,7 +64,13 @@ class OverviewScreen(Stage):
 
     def shown_actions(self) -> Callable[[str], bool] | None:
         nowhere = self.bench.workspace is None
-        return lambda name: nowhere == (name in WAYS_IN)
+        ways = WAYS_IN if nowhere else ("next_step", *WAYS_ON) if self._is_empty else ("next_step",)
+        return lambda name: name in ways
+
+    @property
+    def _is_empty(self) -> bool:
+        """Whether nothing was imported yet."""
+        return self._seen is not None and self._seen.rows[0].state == "none"
 
     async def load(self, workspace: Workspace) -> None:
         from core.overview import overview
@@ -94,11 +102,14 @@ class OverviewScreen(Stage):
                 "\n",
             ]
         self.query_one("#pipeline", Words).put(*parts)
-        self.query_one("#next", Words).put(
-            ("  Next       ", "bold"),
-            (f"{self.bench.keymap['overview.next_step'].shown_key}  ", "bold $accent"),
-            seen.next_words,
-        )
+        ways = [(self.key("next_step"), seen.next_words)]
+        if self._is_empty:
+            ways += [(self.key(name), words) for name, words in WAYS_ON.items()]
+        room = max(len(key) for key, _ in ways) + 2
+        told: list[Part] = [("  Next       ", "bold")]
+        for place, (key, words) in enumerate(ways):
+            told += ["\n" + " " * 13 if place else "", (f"{key:<{room}}", "bold $accent"), words]
+        self.query_one("#next", Words).put(*told)
         lines: list[Part] = []
         for picture in self.bench.pictures[:RECENT]:
             lines += [(f"  {local(picture.created, '%d %b %H:%M')}  ", "$quiet"), run_words(picture), "\n"]

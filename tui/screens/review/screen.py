@@ -47,7 +47,7 @@ class ReviewScreen(Deciding, Moving, Checking):
         yield Words(id="recent")
 
     def without_workspace(self) -> None:
-        self.query_one(CardView).show([words("Open a workspace to review its memories: g o shows the ways in.")])
+        self.query_one(CardView).show([words(f"Open a workspace to review its memories: {self.ways_in}")])
 
     async def load(self, workspace: Workspace) -> None:
         session = self.session

@@ -74,7 +74,7 @@ class RunsScreen(Stage):
             yield LineList(id="log", empty="nothing was logged")
 
     def without_workspace(self) -> None:
-        self.query_one("#heads", Words).put("There is no workspace here, so there are no runs. g o shows the ways in.")
+        self.query_one("#heads", Words).put(f"There is no workspace here, so there are no runs. {self.ways_in}")
 
     async def load(self, workspace: Workspace) -> None:
         self._draw()
@@ -200,7 +200,7 @@ class RunsScreen(Stage):
             (f"  {picture.id}", "bold"),
             f"  {moment(picture.started or picture.created)}",
             f" → {moment(picture.ended)} ({took(picture)})" if picture.ended else "",
-            ("   esc: all runs", "$quiet"),
+            (f"   {self.key('leave', 'app')}: all runs", "$quiet"),
         ]
         if picture.state == "running" and picture.total:
             parts.append(f"\n  at       {picture.done:,}/{picture.total:,} {picture.what}")
@@ -208,7 +208,8 @@ class RunsScreen(Stage):
             parts += [("\n  error    ", "bold"), (str(picture.result["error"])[:LONGEST], "$error")]
             parts += [("\n  to do    ", "bold"), str(picture.result.get("hint", ""))[:LONGEST]]
         elif picture.state == "lost":
-            parts += [("\n  to do    ", "bold"), "its process is gone without a word; r goes on where it stopped"]
+            goes_on = f"{self.key('resume')} goes on where it stopped"
+            parts += [("\n  to do    ", "bold"), f"its process is gone without a word; {goes_on}"]
         elif picture.result:
             parts += [("\n  result   ", "bold"), result_line(picture)]
         parts += [("\n  asked    ", "bold"), asked_words(picture.params)[:LONGEST]]
@@ -234,7 +235,7 @@ class RunsScreen(Stage):
         if picture is None or picture.state != "running":
             self.say("only a run that is at work can be stopped", "warning")
         elif await self.bench.cancel_run(picture.id) is not None:
-            self.say(f"asked {picture.id} to stop; r goes on with it later", "good")
+            self.say(f"asked {picture.id} to stop; {self.key('resume')} goes on with it later", "good")
 
     async def action_resume(self) -> None:
         """Go on where the run stopped."""

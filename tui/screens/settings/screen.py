@@ -60,9 +60,10 @@ class SettingsScreen(Stage):
                 *setting_rows(await self.bench.read(lambda _: effective_settings(path))),
             ]
         except SettingsError as error:
-            rows = [[("✗ ", "$error"), error.message], [f"  {error.hint}; e opens it"]]
+            rows = [[("✗ ", "$error"), error.message], [f"  {error.hint}; {self.key('edit')} opens it"]]
         waiting = (workspace.root / DRAFT_FILE).exists()
-        self._show(f"{path}" + (" · a changed text with a mistake waits: e opens it" if waiting else ""), rows)
+        waits = f" · a changed text with a mistake waits: {self.key('edit')} opens it" if waiting else ""
+        self._show(f"{path}{waits}", rows)
 
     def _show(self, where: str, rows: list[Row]) -> None:
         bench = self.bench
@@ -118,7 +119,7 @@ class SettingsScreen(Stage):
                 if choice == AGAIN:
                     await self._edit(workspace, text)
                 elif choice == LATER or choice is None:
-                    self.say("persona.toml is as it was; your text is kept: e opens it", "warning")
+                    self.say(f"persona.toml is as it was; your text is kept: {self.key('edit')} opens it", "warning")
                     self.bench.refresh_stage()
                 else:
                     self._drop_draft(workspace)

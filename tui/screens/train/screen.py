@@ -77,7 +77,7 @@ class TrainScreen(Stage):
         self.add_class("-plan")  # Nothing is known yet: an empty page, not an empty chart.
 
     def without_workspace(self) -> None:
-        self.query_one("#words", Words).put("There is no workspace here to train in. g o shows the ways in.")
+        self.query_one("#words", Words).put(f"There is no workspace here to train in. {self.ways_in}")
 
     async def load(self, workspace: Workspace) -> None:
         self._adapters, self._in_use = await self.bench.read(_adapters)
@@ -152,19 +152,17 @@ class TrainScreen(Stage):
             self._draw_run()
         self.keys_changed()
 
-    def _key(self, name: str) -> str:
-        return self.bench.keymap[f"train.{name}"].shown_key
-
     def _draw_plan(self) -> None:
         if self._prepared is None:
             return
         names = ("start", "dataset", "base", "preset")
         running = next((picture.id for picture in self._runs() if picture.state == "running"), "")
-        remark = f"{running} is at work now: one trains at a time. esc shows it." if running else ""
+        leave = self.key("leave", "app")
+        remark = f"{running} is at work now: one trains at a time. {leave} shows it." if running else ""
         if not remark and self._runs():
-            remark = "esc shows the runs there are."
+            remark = f"{leave} shows the runs there are."
         self.query_one("#words", Words).put(
-            *plan_parts(self._prepared, self.bench.target, {name: self._key(name) for name in names}, remark)
+            *plan_parts(self._prepared, self.bench.target, {name: self.key(name) for name in names}, remark)
         )
 
     def _draw_run(self) -> None:
@@ -174,7 +172,7 @@ class TrainScreen(Stage):
         self.query_one("#title", Words).put(*title_parts(picture, self._in_use, self.size.width - 2), layout=False)
         self.query_one("#figures", Words).put(*figure_parts(picture), layout=False)
         trouble = self.query_one("#trouble", Words)
-        parts = trouble_parts(picture, self._key("resume"))
+        parts = trouble_parts(picture, self.key("resume"))
         trouble.display = bool(parts)
         trouble.put(*parts)
         curves = [("loss", curve(picture, "loss")), ("eval", curve(picture, "eval_loss"))]
@@ -226,7 +224,7 @@ class TrainScreen(Stage):
     async def action_dataset(self) -> None:
         """What to train on."""
         if self._prepared is None or not self._prepared.datasets:
-            self.say("there is no dataset yet: g d freezes one", "warning")
+            self.say(f"there is no dataset yet: {self.key('go', 'app')} d freezes one", "warning")
             return
         values, words = zip(*self._prepared.datasets, strict=True)
         now = self._prepared.params.get("dataset", "")
@@ -303,8 +301,7 @@ class TrainScreen(Stage):
         async def then(name: str) -> None:
             from core.training.adapters import choose_adapter
 
-            assert self.bench.workspace is not None
-            choose_adapter(self.bench.workspace, name or None)
+            await self.bench.write(choose_adapter, name or None)
             self._in_use = name
             self._draw()
             self.say(f"the twin uses {name or 'the bare base model'}", "good")
@@ -343,7 +340,7 @@ class TrainScreen(Stage):
         if picture is None or picture.state != "running":
             self.say("only a run that is at work can be stopped", "warning")
         elif await self.bench.cancel_run(picture.id) is not None:
-            self.say(f"asked {picture.id} to save a checkpoint and stop; {self._key('resume')} goes on later", "good")
+            self.say(f"asked {picture.id} to save a checkpoint and stop; {self.key('resume')} goes on later", "good")
 
     async def action_resume(self) -> None:
         """Go on from the last whole checkpoint."""
