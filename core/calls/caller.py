@@ -282,15 +282,21 @@ class Caller:
 
 
 def open_caller(
-    workspace: Workspace, role: str, run: str = "", *, waits: Waits | None = None, attempts: int | None = None
+    workspace: Workspace,
+    role: str,
+    run: str = "",
+    *,
+    settings: RoleSettings | None = None,
+    waits: Waits | None = None,
+    attempts: int | None = None,
 ) -> Caller:
-    """A caller for a role as ``persona.toml`` names it; ``run`` is the id under which calls are counted and capped.
+    """A caller for a role as ``persona.toml`` names it, or as ``settings`` do; ``run`` is the id under which calls are
+    counted and capped.
 
     Raises ModelError where the engine cannot be had, and ConsentError where its host may not receive words.
     """
-    settings: RoleSettings = getattr(workspace.settings.models, role)
-    if attempts is not None:
-        settings = settings.model_copy(update={"attempts": attempts})
+    chosen: RoleSettings = settings or getattr(workspace.settings.models, role)
+    settings = chosen if attempts is None else chosen.model_copy(update={"attempts": attempts})
     engine = load_text_engine(role, settings)
     privacy = workspace.settings.privacy
     check_host(engine.host, privacy, workspace.database)

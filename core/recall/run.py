@@ -32,16 +32,17 @@ def run(job: Job) -> dict[str, Any]:
     that could be had are kept.
     """
     started = time.monotonic()
-    exchanges = _exchanges(job.workspace, job.params.get("limit"))
+    exchanges = exchanges_to_recall(job.workspace, job.params.get("limit"))
     settings = with_engines(job.workspace.settings, job.params.get("engines") or {})
     recollector, identity = load_recollector(job.workspace, run=job.folder.name, settings=settings)
     _refuse_unembedded(job.workspace, recollector)
-    work = _Work(job, recollector, identity, exchanges)
+    work = RecallWork(job, recollector, identity, exchanges)
     asyncio.run(work.all())
     return work.result() | {"seconds": round(time.monotonic() - started, 2)}
 
 
-def _exchanges(workspace: Workspace, limit: int | None) -> list[tuple[ConversationRow, ExchangeRow]]:
+def exchanges_to_recall(workspace: Workspace, limit: int | None) -> list[tuple[ConversationRow, ExchangeRow]]:
+    """Every question that is trained or validated on, with its conversation. Raises UsageError when there is none."""
     splits = assign_splits(workspace)
     exchanges = [
         (conversation, exchange)
@@ -65,7 +66,7 @@ def _refuse_unembedded(workspace: Workspace, recollector: Recollector) -> None:
         raise UsageError(f"{missing} passages are not embedded with {spec.model}", "simulee embed")
 
 
-class _Work:
+class RecallWork:
     """One attempt at a recall run: several exchanges at once where a server answers, one after another where not."""
 
     def __init__(

@@ -1,0 +1,192 @@
+"""Recall of the whole sample with writer and judge on a server: what is stored, what is parked, what a rerun does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.calls.caller import open_caller
+from core.journey import RECALL
+from core.models.load_embedder import load_embedder
+from core.recall.load import with_engines
+from core.recall.model_judge import ModelJudge
+from core.recall.model_writer import ModelWriter
+from core.recall.recollect import Recollector
+from core.recall.run import PARKED_KIND, RecallWork, exchanges_to_recall
+from core.retrieval.search import Searcher
+from core.runs.control import run_to_end
+from core.runs.job import Job
+from core.runs.journal import EventLog
+from core.store.chunks import passages
+from core.store.memories import review_rows
+from core.store.parked import list_parked
+from core.workspace import Workspace
+from tests.asking import TINY
+from tests.fault_server import FaultServer, Mode
+from tests.recall.answering import answer
+
+LIMIT = 34
+"""Exchanges for a fault: with two passages and three asks for each, 204 asks."""
+
+
+def recall_here(workspace: Workspace, limit: int | None = None) -> dict[str, Any]:
+    """The work of a recall run in this process, with waits of milliseconds between attempts."""
+    folder = workspace.runs / "here"
+    folder.mkdir(exist_ok=True)
+    embedder = load_embedder()
+
+    async def work() -> dict[str, Any]:
+        writer, judge = (open_caller(workspace, role, waits=TINY) for role in ("writer", "judge"))
+        recollector = Recollector(
+            workspace.settings,
+            Searcher(workspace, lambda: embedder),
+            ModelWriter(writer, workspace.target, None),
+            ModelJudge(judge, workspace.target, None, second_opinion=True),
+            [writer, judge],
+        )
+        job = Job(workspace, folder, {}, EventLog(folder))
+        done = RecallWork(job, recollector, "here", exchanges_to_recall(workspace, limit))
+        await done.all()
+        return done.result()
+
+    return asyncio.run(work())
+
+
+def check_every_memory(workspace: Workspace) -> int:
+    """No memory without its quote in the passage, none of the future, none of its own conversation."""
+    rows = review_rows(workspace.database)
+    found = passages(workspace.database, [row.memory.chunk_id for row in rows])
+    days = dict(workspace.database.rows("SELECT id, first_day FROM exchange"))
+    for row in rows:
+        memory, passage = row.memory, found[row.memory.chunk_id]
+        assert passage.chunk.text[memory.quote_start : memory.quote_stop] == memory.quote
+        assert len(memory.quote.split()) >= 4
+        assert memory.text.strip()
+        assert passage.chunk.last_day < days[memory.exchange_id]
+        assert passage.conversation_id != row.conversation_id
+        assert passage.use == "train"
+    return len(rows)
+
+
+def test_the_whole_sample_is_recalled_and_every_memory_is_anchored_earlier_and_from_elsewhere(
+    asking: Callable[..., Workspace],
+) -> None:
+    with FaultServer(answer, logprobs_supported=False) as server:
+        workspace = asking(server.url)
+        done = run_to_end(workspace, *RECALL, {})
+        stored = check_every_memory(workspace)
+        assert done["exchanges"] == done["recalled"] > 70
+        assert stored + done["dropped"].get("nothing there", 0) == done["candidates"] == 2 * done["exchanges"]
+        assert done["kept"] + done["dropped"]["not useful by the question"] == stored
+        assert done["parked"] == {}
+        # An attempt may end on its way: it has left all the same, and is counted.
+        assert len(server.received) <= done["calls"] <= len(server.received) + 5
+        writers = {row.memory.writer for row in review_rows(workspace.database)}
+        assert writers <= {"model", "quote"}
+        asked = len(server.received)
+        again = run_to_end(workspace, *RECALL, {})
+        assert (again["recalled"], len(server.received)) == (0, asked)
+
+
+def test_the_question_is_judged_before_and_apart_from_the_answer(asking: Callable[..., Workspace]) -> None:
+    with FaultServer(answer, logprobs_supported=False) as server:
+        workspace = asking(server.url)
+        real = {exchange.answer for _, exchange in exchanges_to_recall(workspace, 3)}
+        recall_here(workspace, 3)
+        by_question = [each.prompt for each in server.received if "Does the memory help" in each.prompt]
+        by_answer = [each.prompt for each in server.received if "Does the answer draw" in each.prompt]
+        assert len(by_question) == len(by_answer) == 6
+        assert not any(answered[:200] in prompt for prompt in by_question for answered in real)
+        assert all(any(answered.strip() in prompt for answered in real) for prompt in by_answer)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "mode",
+    ["429 with wait", "429", "500", "hang", "drip", "truncated", "html", "empty object", "wrong types", "length",
+     "bad json", "wrong language", "echo", "injection", "redirect", "closed", "no finish", "empty content"],
+)  # fmt: skip
+def test_nothing_of_a_bad_answer_is_stored_and_a_rerun_finishes_what_is_parked(
+    mode: Mode, asking: Callable[..., Workspace]
+) -> None:
+    with FaultServer(answer, mode=mode, logprobs_supported=False) as server:
+        workspace = asking(server.url, timeout=0.3, attempts=2)
+        done = recall_here(workspace, LIMIT)
+        parked = list_parked(workspace.database, PARKED_KIND)
+        assert review_rows(workspace.database) == []
+        assert len(parked) == LIMIT
+        assert all(each.reason for each in parked)
+        assert sum(done["parked"].values()) == 2 * LIMIT
+        server.mode = "ok"
+        done = recall_here(workspace, LIMIT)
+        assert done["parked"] == {}
+        assert list_parked(workspace.database, PARKED_KIND) == []
+        assert check_every_memory(workspace) + done["dropped"].get("nothing there", 0) == 2 * LIMIT
+
+
+def test_what_failed_in_part_keeps_what_it_has_and_asks_only_for_the_rest(asking: Callable[..., Workspace]) -> None:
+    """The judge fails on every third memory at first."""
+
+    def mode_of(prompt: str, time: int) -> Mode:
+        return "bad json" if "Does the memory help" in prompt and len(prompt) % 3 == 0 and not well else "ok"
+
+    well: list[bool] = []
+    with FaultServer(answer, mode_of=mode_of, logprobs_supported=False) as server:
+        workspace = asking(server.url, attempts=1)
+        first = recall_here(workspace, 20)
+        stored = check_every_memory(workspace)
+        assert 0 < stored < 40
+        assert first["parked"]
+        asked = server.prompts.copy()
+        well.append(True)
+        second = recall_here(workspace, 20)
+        assert second["parked"] == {}
+        assert check_every_memory(workspace) == 40
+        repeated = [prompt for prompt, times in server.prompts.items() if times > 1]
+        assert repeated
+        assert all("Does the memory help" in prompt and len(prompt) % 3 == 0 for prompt in repeated)
+        assert sum((server.prompts - asked).values()) < sum(asked.values()) / 2
+
+
+def test_engines_of_one_run_leave_the_settings_alone(asking: Callable[..., Workspace]) -> None:
+    with FaultServer(answer) as server:
+        workspace = asking(server.url, "judge")
+        chosen = with_engines(workspace.settings, {"writer": "llama.cpp"})
+        assert (chosen.models.writer.engine, chosen.models.writer.model) == ("llama.cpp", "SmolLM2-135M-Instruct")
+        assert workspace.settings.models.writer.engine == "extractive"
+
+
+def test_the_command_tells_first_what_it_will_ask_and_then_what_came(
+    asking: Callable[..., Workspace], simulee: Callable[..., Any]
+) -> None:
+    with FaultServer(answer, logprobs_supported=False) as server:
+        workspace = asking(server.url)
+        expected = json.loads(simulee("recall", "-w", workspace.root, "--limit", 5, "--estimate", "--json").stdout)[
+            "estimate"
+        ]
+        assert [each["calls"] for each in expected] == [10, 20]
+        assert server.received == []
+        told = simulee("recall", "-w", workspace.root, "--limit", 5)
+        assert told.returncode == 0, told.stderr
+        assert "writer: up to 10 calls to m" in told.stderr
+        assert len(server.received) <= 30
+        used = sum(len(each.prompt) for each in server.received) / 4
+        assert 0.5 * used < sum(each["prompt_tokens"] for each in expected) < 2.5 * used
+        server.mode = "not authorized"
+        told = simulee("recall", "-w", workspace.root, "--limit", 8, "--json")
+        assert told.returncode == 3
+        assert json.loads(told.stdout)["parked"] == {"not authorized": 6}
+
+
+@pytest.mark.slow
+def test_the_extractive_writer_too_recalls_nothing_unfounded(asking: Callable[..., Workspace], tmp_path: Path) -> None:
+    with FaultServer(answer, logprobs_supported=False) as server:
+        workspace = asking(server.url, "judge")
+        done = run_to_end(workspace, *RECALL, {})
+        assert check_every_memory(workspace) == done["candidates"]
+        assert {row.memory.writer for row in review_rows(workspace.database)} == {"extractive"}
