@@ -21,8 +21,9 @@ class Preset:
     """Samples per optimizer step."""
 
 
-SMALL = Preset("small", 1e-3, 2.0, 1)
-"""Chosen on the validation interview of the sample with SmolLM2-135M: higher or longer overfits it."""
+SMALL = Preset("small", 1e-3, 1.5, 1)
+"""Chosen on the validation interview of the sample with SmolLM2-135M: a higher rate overfits it, and two epochs end
+within 0.01 of where 1.3 are (3.604 and 3.597 with memories, 3.597 twice without)."""
 RAFT = Preset("raft", 2e-4, 3.0, 8)
 """RAFT's published code, for models of billions of parameters."""
 PRESETS = {preset.name: preset for preset in (SMALL, RAFT)}

@@ -50,10 +50,10 @@ def _earlier_run(workspace: Workspace, base: str, rate: float, memory: int, step
 def test_without_an_earlier_run_time_and_memory_are_guesses_and_say_so(workspace: Workspace) -> None:
     found = estimate(workspace, sft_params(workspace, _dataset(workspace)))
     assert (found.samples, found.validation, found.preset) == (SAMPLES, 2, "small")
-    assert (found.steps, found.tokens) == (2 * SAMPLES, 2 * SAMPLES * TOKENS)
+    assert (found.steps, found.tokens) == (1.5 * SAMPLES, 1.5 * SAMPLES * TOKENS)
     assert found.tokens_per_second == GUESSED_RATE
     assert found.measured_by == ""
-    assert 8000 / GUESSED_RATE < found.seconds < 8000 / GUESSED_RATE + 60
+    assert 6000 / GUESSED_RATE < found.seconds < 6000 / GUESSED_RATE + 60
     assert "(a guess" in "\n".join(estimate_lines(found))
 
 
@@ -63,7 +63,7 @@ def test_an_earlier_run_of_the_base_gives_its_rate_and_peak(workspace: Workspace
     _earlier_run(workspace, "SmolLM2-135M-Instruct", 5.0, 1, steps=2)  # stopped before it could tell
     found = estimate(workspace, sft_params(workspace, _dataset(workspace)))
     assert (found.measured_by, found.tokens_per_second, found.memory_mb) == (name, 50.0, 1234)
-    assert found.seconds == pytest.approx(8000 / 50, abs=2)
+    assert found.seconds == pytest.approx(6000 / 50, abs=2)
     assert f"as {name} did" in "\n".join(estimate_lines(found))
 
 
@@ -112,7 +112,7 @@ def test_the_command_says_it_and_starts_nothing(workspace: Workspace, simulee: C
     told = simulee("train", "sft", "--estimate", "--json", cwd=workspace.root)
     assert told.returncode == 0, told.stderr
     values = json.loads(told.stdout)["estimate"]
-    assert (values["steps"], values["measured_by"]) == (2 * SAMPLES, "")
+    assert (values["steps"], values["measured_by"]) == (1.5 * SAMPLES, "")
     plain = simulee("train", "sft", "--estimate", cwd=workspace.root).stdout
     assert "time     about" in plain
     assert "(a guess" in plain

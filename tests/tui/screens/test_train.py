@@ -111,12 +111,12 @@ def test_what_a_run_will_take_is_told_before_it_starts(workspace: Workspace, sit
     _dataset(workspace)
 
     async def work(seat: Any) -> None:
-        await seat.until(lambda: "12,000" in _words(seat, "words"))
+        await seat.until(lambda: "8,800" in _words(seat, "words"))
         told = _words(seat, "words")
         for words in (
             "ds1 · 15 samples · 2 validate", "135M parameters", "small · learning rate 0.001",
-            "30, a checkpoint every 20",
-            "about 2 min at 150 tokens/s (a guess", "GB (a guess)", "s  starts it",
+            "22, a checkpoint every 20",
+            "about 71 s at 150 tokens/s (a guess", "GB (a guess)", "s  starts it",
         ):  # fmt: skip
             assert words in told
         assert all(len(line) == 80 for line in seat.painted)
