@@ -266,7 +266,14 @@ class Caller:
 
     def _key(self, ask: Ask) -> str:
         """The same words to the same model with the same parameters: the same answer will do."""
-        asked = asdict(ask) | {"schema": None if ask.schema is None else dict(ask.schema)}
+        asked = [
+            [(said.role, said.content) for said in ask.messages],
+            ask.max_tokens,
+            ask.schema,
+            ask.temperature,
+            ask.seed,
+            ask.choices,
+        ]
         data = json.dumps(["call", self._role, self._engine.identity, asked], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(data.encode()).hexdigest()[:32]
 
