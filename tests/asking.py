@@ -26,6 +26,9 @@ class Memory(BaseModel):
     memory: str
 
 
+SCHEMA = Memory.model_json_schema()
+
+
 def use_server(workspace: Workspace, server: FaultServer | str, role: str = "writer", **settings: Any) -> None:
     """Let a role ask a server, with these settings of its own."""
     url = server if isinstance(server, str) else server.url
@@ -44,7 +47,7 @@ def question(words: str, **fields: Any) -> Ask:
     """An ask whose good answer is a ``Memory`` that holds the words."""
     return Ask(
         (Said("system", "You retell."), Said("user", words)), fields.pop("max_tokens", 50),
-        fields.pop("schema", Memory.model_json_schema()), **fields,
+        fields.pop("schema", SCHEMA), **fields,
     )  # fmt: skip
 
 

@@ -134,6 +134,9 @@ class FaultServer:
                 async with self._free:
                     await asyncio.sleep(self.latency)
             return await self._answer(request, body, prompt, mode)
+        except ConnectionError:
+            # The client has gone, as it should in some modes.
+            return web.Response()
         finally:
             self._at_once -= 1
 

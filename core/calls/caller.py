@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from core.calls.breaker import Breaker
+from core.calls.breaker import Bounds, Breaker
 from core.calls.budget import Budget, Estimate, Usage
 from core.calls.consent import check_host, check_words, leaves_the_machine
 from core.calls.ledger import GroupCommit, Ledger, moment
@@ -32,11 +32,6 @@ from core.store.model_calls import ANSWERED, Ended, Leaving, Spent, spent_by
 from core.workspace import DATABASE_FILE, Workspace
 
 T = TypeVar("T")
-
-FAILURES_IN_A_ROW = 6
-"""With the growing pauses between them, a server that restarts has about 15 s."""
-UNANSWERED_IN_A_ROW = 25
-"""Items given up one after another without a valid answer between them: the model cannot do it at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +94,7 @@ class Caller:
         self._commits = GroupCommit(database.path)
         self._ledger = Ledger(self._commits)
         self._limiter = Limiter(engine.slots, self._waits.longest_pause, first_limit)
-        self._breaker = Breaker(FAILURES_IN_A_ROW, UNANSWERED_IN_A_ROW, self._waits.cooldown, self._pause)
+        self._breaker = Breaker(Bounds(), self._waits.cooldown, self._pause)
         self._budget = Budget(role, settings, spent_by(database, run, role) if run else Spent())
         self._flying: dict[str, asyncio.Future[Told | CallFailed | None]] = {}
         self._began = 0.0
@@ -183,8 +178,6 @@ class Caller:
         except CallFailed as failure:
             ended = failure
             self._given_up[failure.reason] += 1
-            if failure.reason not in FINAL and kind_of(failure) in ("invalid", "no room"):
-                self._breaker.gave_up(failure)
             raise
         finally:
             # None sends those that wait to ask for themselves: this one was cancelled.
@@ -193,17 +186,26 @@ class Caller:
 
     async def _tried(self, wish: _Wish[T]) -> tuple[Told, T]:
         patience = Patience(self._settings.attempts, self._waits)
+        last: CallFailed | None = None
 
         async def attempt() -> tuple[Told, T]:
             async with self._limiter.place() as place:
                 probe = await self._breaker.admit()
                 try:
                     return await self._sent(wish, patience.as_asked_now(wish.ask), place)
+                except CallFailed as failure:
+                    nonlocal last
+                    last = failure
+                    raise
                 finally:
                     if probe:
                         self._breaker.probed()
 
-        return await patience.retrying()(attempt)
+        try:
+            return await patience.retrying()(attempt)
+        except CallFailed as failure:
+            # Its own failure tells more than that by now nothing may leave.
+            raise (last or failure) if failure.reason in FINAL else failure from None
 
     async def _sent(self, wish: _Wish[T], ask: Ask, place: Place) -> tuple[Told, T]:
         """One attempt, written down before it leaves and after it has ended."""
@@ -219,7 +221,6 @@ class Caller:
             used = reserved
             told = await self._engine.ask(ask, self._settings.timeout)
             place.answered()
-            self._breaker.heard()
             used = self._budget.of_answer(ask, told)
             check_text(told.text)
             accepted = wish.accept(told)
@@ -254,15 +255,25 @@ class Caller:
         kind = kind_of(failure)
         if kind == "no room":
             place.refused(failure.retry_after)
+            self._breaker.refused(place.started, failure)
         elif kind == "server":
             self._breaker.failed(place.started, failure)
+        elif kind == "invalid":
+            self._breaker.not_valid(failure)
 
     def _pause(self, failures: int) -> None:
         self._limiter.pause(min(self._waits.most, self._waits.first * 2.0 ** (failures - 1)))
 
     def _key(self, ask: Ask) -> str:
         """The same words to the same model with the same parameters: the same answer will do."""
-        asked = asdict(ask) | {"schema": None if ask.schema is None else dict(ask.schema)}
+        asked = [
+            [(said.role, said.content) for said in ask.messages],
+            ask.max_tokens,
+            ask.schema,
+            ask.temperature,
+            ask.seed,
+            ask.choices,
+        ]
         data = json.dumps(["call", self._role, self._engine.identity, asked], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(data.encode()).hexdigest()[:32]
 

@@ -23,7 +23,6 @@ from core.models.endpoint_transport import BoundedTransport, TooLarge
 from core.models.generation import Ask, CallFailed, Told
 from core.models.hosts import host_of
 
-CONNECT_WITHIN = 10.0
 LIKELIEST = 20
 """Tokens whose log-probabilities are asked for: the most that OpenAI's interface grants."""
 NO_KEY = "none"
@@ -50,9 +49,9 @@ class EndpointEngine:
                 transport=BoundedTransport(base_url, slots),
                 follow_redirects=False,
                 trust_env=False,
-                timeout=httpx2.Timeout(None, connect=CONNECT_WITHIN),
             ),
-            timeout=httpx2.Timeout(None, connect=CONNECT_WITHIN),
+            # The whole call has one deadline, in ``ask``.
+            timeout=None,
         )
 
     @property

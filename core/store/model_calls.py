@@ -129,9 +129,7 @@ def recent_calls(db: Database, limit: int, sent_only: bool = False) -> list[Call
         " ORDER BY id DESC LIMIT ?",
         (limit,),
     )
-    return [
-        CallRow(*row[:10], tuple(json.loads(row[10])), row[11] or UNKNOWN, row[12], row[13], row[14]) for row in rows
-    ]
+    return [CallRow(*(*row[:10], tuple(json.loads(row[10])), row[11] or UNKNOWN, *row[12:])) for row in rows]
 
 
 def call_totals(db: Database) -> list[HostTotal]:
