@@ -22,6 +22,8 @@ T = TypeVar("T")
 MODEL = "SmolLM2-135M-Instruct"
 ATTEMPTS = 3
 SLOTS = 4
+THREADS = 1
+"""More wait for each other where other work shares the cores."""
 CHOICE_TOKENS = 40
 
 
@@ -73,7 +75,7 @@ class LocalAsker:
             if gguf is None:
                 sys.exit(f"{MODEL} is not installed as a package")
             self._tokenizer = load_tokenizer(MODEL)
-            self._server = LlamaServer.start(gguf, context=2048, slots=SLOTS, threads=int(__import__("os").environ.get("H2_THREADS","2")))
+            self._server = LlamaServer.start(gguf, context=2048, slots=SLOTS, threads=THREADS)
 
     def _complete(self, ask: Ask) -> dict[str, object]:
         messages = [{"role": said.role, "content": self._tokenizer.plain(said.content)} for said in ask.messages]

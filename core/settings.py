@@ -110,8 +110,9 @@ class RetrievalSettings(_Section):
     2023)."""
     question_likeness: Annotated[float, Field(ge=-1, le=1)] = 0.3
     """Least cosine of a question and its passage where no model judges."""
-    second_hop: bool = False
-    """Whether passages that share a rare name, tag, title or thread with the best ones are found too."""
+    second_hop: bool = True
+    """Whether passages that share a rare name, tag, title or thread with the best ones are found too (HippoRAG,
+    Gutiérrez et al. 2024, in its simplest form)."""
     mmr_lambda: Annotated[float, Field(gt=0, le=1)] = 1.0
     """What nearness to the query counts against likeness to what is found already (MMR, Carbonell and Goldstein 1998);
     1 counts nearness alone."""

@@ -22,8 +22,8 @@ from core.store.mentions import Sight, names_of, passages_beside, passages_namin
 
 MENTIONS = "mentions-1"
 """Named anew whenever the same passage would name other things: every passage is then read again."""
-MOST_PASSAGES = 24
-"""A name that more passages in sight have says too little of any two of them."""
+MOST_PASSAGES = 8
+"""A name that more passages in sight have says too little of any two of them: about as many as a document has."""
 BESIDE = 0.5
 """What standing next to each other counts, beside 1 for a name that only the two passages have."""
 LONGEST_NAME = 80

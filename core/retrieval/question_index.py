@@ -13,9 +13,6 @@ from core.store.vector_index import QUESTIONS, IndexRow, VectorIndex
 from core.workspace import Workspace
 
 BATCH = 64
-PER_PASSAGE = 2
-"""Questions looked at for each passage wanted: a good passage is often met by two of its own."""
-MAXIMUM_K = 4096
 
 
 def open_question_index(workspace: Workspace, embedder: Embedder) -> VectorIndex:
@@ -71,16 +68,17 @@ def passages_by_question(
     include_undated: bool,
     not_conversation: int,
 ) -> list[tuple[int, float]]:
-    """(chunk id, cosine of its nearest question) for at most ``most`` passages, nearest first, then by id.
+    """(chunk id, cosine of its nearest question) of the ``most`` nearest questions, nearest first, then by id.
 
-    Empty, at the cost of one lookup, where no question is embedded.
+    A passage that several of them lead to stands once: there may be fewer passages than ``most``, which spares a scan
+    whose cost grows with what it returns. Empty, at the cost of one lookup, where no question is embedded.
     """
     database, spec = workspace.database, embedder.spec
     if not store.has_question_vectors(database, spec.model, spec.revision):
         return []
     hits = open_question_index(workspace, embedder).search(
         vector,
-        min(most * PER_PASSAGE, MAXIMUM_K),
+        most,
         before=before,
         include_undated=include_undated,
         not_conversation=not_conversation,
@@ -90,4 +88,4 @@ def passages_by_question(
     for hit in hits:
         if hit.id in owners:
             best.setdefault(owners[hit.id], hit.score)
-    return sorted(best.items(), key=lambda item: (-item[1], item[0]))[:most]
+    return sorted(best.items(), key=lambda item: (-item[1], item[0]))

@@ -40,7 +40,7 @@ LEXICAL_WEIGHT = 0.7
 """What a rank of the lexical order counts, beside 1 in the vector order."""
 QUESTION_WEIGHT = 0.5
 """The same of the order of the questions."""
-HOP_WEIGHT = 0.3
+HOP_WEIGHT = 0.7
 """The same of the order of the second hop."""
 FIRST_HOP = 5
 """How many of the best passages lead on."""

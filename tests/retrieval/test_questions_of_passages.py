@@ -152,13 +152,13 @@ QUESTIONS_THAT_ARE_NONE = {
 }
 
 
-@pytest.mark.parametrize("name", ANSWERS_THAT_ARE_NONE)
-def test_an_answer_that_is_none_parks_the_passage_until_there_is_one(embedded: Embedded, name: str) -> None:
+def test_an_answer_that_is_none_parks_the_passage_until_there_is_one(embedded: Embedded) -> None:
     workspace = embedded({"2011-01-01 Lamp.md": LAMP})
-    with answering(lambda _message: {"text": ANSWERS_THAT_ARE_NONE[name], "finish": "stop"}) as server:
-        asked = ask_all(workspace, server.url)
-        assert asked.parked.total() == 1
-        assert stored(workspace) == []
+    with answering() as server:
+        for name, text in ANSWERS_THAT_ARE_NONE.items():
+            server.answer = lambda _message, text=text: {"text": text, "finish": "stop"}
+            assert ask_all(workspace, server.url).parked.total() == 1, name
+            assert stored(workspace) == [], name
         server.answer = plain_questions
         assert ask_all(workspace, server.url).answered == 1
     assert len(stored(workspace)) == 3
