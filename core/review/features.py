@@ -7,8 +7,10 @@ the passage is, of which kind, how close it is to what was said in that exchange
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +28,11 @@ FARTHEST = 5.0
 _LONG_WORD = re.compile(r"\w{4,}")
 """Shorter words say little of a subject."""
 BATCH = 8_192
+PAUSE = 0.001
+"""Seconds."""
 
 Matrix = NDArray[np.float32]
+Page = TypeVar("Page")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,8 @@ class FeatureTable:
 
 def read_features(db: Database, embedder: str) -> FeatureTable:
     """Describe every memory. ``embedder`` names the model whose stored vectors are used where there are several."""
-    rows = store.feature_rows(db)
-    raw = np.array(rows, dtype=np.float64).reshape(len(rows), len(store.FEATURES))
+    pages = [np.array(rows, dtype=np.float64) for rows in giving_way(store.feature_rows(db))]
+    raw = np.concatenate(pages) if pages else np.zeros((0, len(store.FEATURES)))
     memories, exchanges, chunks = (raw[:, column].astype(np.int64) for column in range(3))
     question, answer, score, rank, length, tokens, passage_day, asked_day, kind = raw[:, 3:].T
     dated = (passage_day >= 0) & (asked_day >= 0)
@@ -63,11 +68,11 @@ def read_features(db: Database, embedder: str) -> FeatureTable:
         "passage length": np.log1p(np.maximum(0.0, tokens)),
         "years between": years,
         "undated": ~dated,
-        "shared words": _shared_words(db, len(rows)),
+        "shared words": _shared_words(db, memories),
     }
     columns |= {f"from {name}": kind == place for place, name in enumerate(KINDS)}
     columns |= _by_vectors(db, embedder, chunks, exchanges)
-    return FeatureTable(memories, exchanges, *_standardized(columns, len(rows)))
+    return FeatureTable(memories, exchanges, *_standardized(columns, len(raw)))
 
 
 def _standardized(columns: dict[str, NDArray[Any]], count: int) -> tuple[tuple[str, ...], Matrix]:
@@ -83,21 +88,34 @@ def _standardized(columns: dict[str, NDArray[Any]], count: int) -> tuple[tuple[s
     return tuple(names), np.stack(kept, axis=1) if kept else np.zeros((count, 0), np.float32)
 
 
-def _shared_words(db: Database, count: int) -> NDArray[np.float64]:
-    """Of each memory, which share of its question's words it holds, also as the beginning or end of longer ones; not
-    known for a question without words."""
-    questions = {exchange: _words(text) for exchange, text in store.asked_questions(db).items()}
-    shares = np.full(count, np.nan)
-    for place, (exchange, text) in enumerate(store.memory_words(db)):
-        asked = questions.get(exchange)
-        if asked and place < count:
+def giving_way(pages: Iterable[Page]) -> Iterator[Page]:
+    """Pages of rows with a pause before each.
+
+    A thread that works through many rows lets others have the interpreter only every few milliseconds, and a key in
+    the workbench needs it a dozen times; in the pauses they have it at once.
+    """
+    for page in pages:
+        time.sleep(PAUSE)
+        yield page
+
+
+def _shared_words(db: Database, memories: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Of each memory, which share of its question's words it holds, also as parts of longer ones; not known for a
+    question without words."""
+    questions = store.asked_questions(db)
+    asked: dict[int, tuple[str, ...]] = {}
+    ids, shares = [], []
+    for page in giving_way(store.memory_words(db)):
+        for memory, exchange, text in page:
+            if exchange not in asked:
+                words = _LONG_WORD.findall(questions.get(exchange, "").casefold())
+                asked[exchange] = tuple(dict.fromkeys(words))
             told = text.casefold()
-            shares[place] = sum(word in told for word in asked) / len(asked)
-    return shares
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(_LONG_WORD.findall(text.casefold()))
+            held = sum([word in told for word in asked[exchange]])
+            ids.append(memory)
+            shares.append(held / len(asked[exchange]) if asked[exchange] else np.nan)
+    known = dict(zip(ids, shares, strict=True))
+    return np.array([known.get(memory, np.nan) for memory in memories.tolist()])
 
 
 def _by_vectors(
@@ -112,17 +130,18 @@ def _by_vectors(
     if kind is None:
         return {}
     model, revision, dimension = kind
-    ids, owners, vectors = [], [], []
-    for chunk_id, exchange_id, blob in store.vectors_in_use(db, model, revision):
-        vector = np.frombuffer(blob, np.float32)
-        if vector.shape == (dimension,):
-            ids.append(chunk_id)
-            owners.append(exchange_id)
-            # Half precision for the while: a hundred thousand vectors take 75 MB.
-            vectors.append(vector.astype(np.float16))
+    ids: list[int] = []
+    owners: list[int] = []
+    vectors: list[NDArray[np.float16]] = []
+    for page in giving_way(store.vectors_in_use(db, model, revision, dimension)):
+        ids += [row[0] for row in page]
+        owners += [row[1] for row in page]
+        values = np.frombuffer(b"".join([row[2] for row in page]), np.float32).reshape(len(page), dimension)
+        # Half precision for the while: a hundred thousand vectors take 75 MB.
+        vectors.append(values.astype(np.float16))
     if not ids:
         return {}
-    known, owned, stored = np.array(ids), np.array(owners), np.stack(vectors)
+    known, owned, stored = np.array(ids), np.array(owners), np.concatenate(vectors)
     of_passage = _places(known, chunks)
     columns = _topics(stored, of_passage)
     columns["likeness"] = _likeness(stored, of_passage, owned, exchanges)

@@ -94,6 +94,17 @@ def learned_row(
     )
 
 
+def reordered(row: LearnedRow, ids: list[int], groups: list[int]) -> tuple[list[int], list[int]]:
+    """Cards of a queue and their groups, the most uncertain first; second looks, which are negative, keep their place,
+    and so does what the model does not know."""
+    before = np.array(ids, dtype=np.int32)
+    memories, exchanges = np.array(row.memories), np.array(row.exchanges)
+    known, wanted = np.isin(before, memories), np.isin(memories, before)
+    after, after_groups = before.copy(), np.array(groups, dtype=np.int32)
+    after[known], after_groups[known] = memories[wanted], exchanges[wanted]
+    return after.tolist(), after_groups.tolist()
+
+
 def fit_labels(table: FeatureTable, labels: list[LabelRow]) -> Model:
     """Fit verdicts on the features of their memories."""
     places = np.searchsorted(table.memories, [label.memory_id for label in labels])

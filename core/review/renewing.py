@@ -30,6 +30,8 @@ class Tail:
     start: int
     ids: list[int]
     groups: list[int]
+    looks: frozenset[int]
+    """Row ids of the memories that are looked at again there, and were not before."""
 
 
 def learn_from(workspace: Workspace, person: str) -> None:
@@ -52,15 +54,16 @@ class Renewer:
         start = max(place + 1 + IN_SIGHT, walk.head)
         ids, groups = walk.ids[start:], walk.groups[start:]
         if learned is not None and order == "uncertainty":
-            ids, groups = _reordered(learned, ids, groups)
-        there = {-row for row in walk.ids if row < 0}
-        rows = [row for row in due(workspace.database, person) if row not in there]
+            from core.review.learning import reordered
+
+            ids, groups = reordered(learned, ids, groups)
+        rows = [row for row in due(workspace.database, person) if row not in walk.looks]
         looks = woven(person, ids, walk.states, rows, 0)
         if ids == walk.ids[start:] and not looks:
             return None
         renewed = Walk(walk.kind, ids, groups, walk.total)
         renewed.weave(looks)
-        return Tail(start, renewed.ids, renewed.groups)
+        return Tail(start, renewed.ids, renewed.groups, frozenset(renewed.looks))
 
     def learn(self, workspace: Workspace, person: str) -> LearnedRow | None:
         """Learn where there is something to learn from. Returns the model when it is another one than before."""
@@ -73,12 +76,3 @@ class Renewer:
 
             self._learner = Learner()
         return self._learner.learn(workspace, person)
-
-
-def _reordered(learned: LearnedRow, ids: list[int], groups: list[int]) -> tuple[list[int], list[int]]:
-    """The same cards by the newest model; second looks keep their place, and so does what the model does not know."""
-    group_of = dict(zip(ids, groups, strict=True))
-    known = iter([row for row in learned.memories if row in group_of])
-    there = set(learned.memories)
-    order = [next(known) if row in there else row for row in ids]
-    return order, [group_of[row] for row in order]

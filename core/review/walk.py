@@ -23,8 +23,6 @@ Order = Literal["exchange", "score", "uncertainty", "time"]
 ORDERS: tuple[Order, ...] = ("exchange", "score", "uncertainty", "time")
 ACCEPT_BITS = 0.0
 """Bits per question token from which the rule by default accepts; a judge is least sure near it."""
-CAMOUFLAGED = 1_000
-"""Cards from the head of a queue among which second looks are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +69,8 @@ class Walk:
     """Row ids of what was drawn for the person's blind sample."""
     head: int = 0
     """How many cards at the head keep their place whatever the order: the blind sample that waits."""
+    looks: set[int] = field(default_factory=set)
+    """Row ids of the memories that are looked at again."""
     counts: dict[str, int] = field(init=False)
     """How many of all cards of this kind are in each state."""
 
@@ -129,6 +129,7 @@ class Walk:
 
     def weave(self, looks: Sequence[tuple[int, int]]) -> None:
         """Put second looks in: (place, row id), by place, each before the card that is there now."""
+        self.looks |= {row for _, row in looks}
         for place, row in reversed(looks):
             self.ids.insert(place, -row)
             self.groups.insert(place, 0)
@@ -192,7 +193,6 @@ def load_cards(workspace: Workspace, kind: CardKind, ids: Sequence[int], walk: W
     database = workspace.database
     cards = store.load_cards(database, kind, [abs(row) for row in ids])
     found: dict[int, Card] = {}
-    camouflaged = any(row < 0 for row in walk.ids[: walk.head + CAMOUFLAGED])
     for row in ids:
         card = cards.get(abs(row))
         if card is None:
@@ -200,7 +200,7 @@ def load_cards(workspace: Workspace, kind: CardKind, ids: Sequence[int], walk: W
         if isinstance(card, MemoryCard):
             if row < 0:
                 card = replace(card, state="pending", text=card.original, reason="", veiled=True)
-            elif row in walk.blind or (camouflaged and row not in walk.states and is_camouflage(person, row)):
+            elif row in walk.blind or (walk.looks and row not in walk.states and is_camouflage(person, row)):
                 card = replace(card, veiled=True)
         found[row] = card
     return found

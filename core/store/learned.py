@@ -14,8 +14,8 @@ from core.store.blind_draws import SEEN_IN_BATCH
 from core.store.database import Database
 from core.store.review_queue import QueueIds
 
-PAGE = 2048
-"""Vectors read at a time."""
+PAGE = 512
+"""Rows read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,24 +102,19 @@ FEATURES = (
 )  # fmt: skip
 
 
-def feature_rows(db: Database) -> list[tuple[Any, ...]]:
-    """``FEATURES`` of every memory, by memory id; days are ordinals, -1 when unknown."""
-    return db.rows(
+def feature_rows(db: Database) -> Iterator[list[tuple[Any, ...]]]:
+    """``FEATURES`` of every memory, by memory id, page by page; days are ordinals, -1 when unknown."""
+    return _pages(
+        db,
         f"SELECT {', '.join(FEATURES)} FROM memory JOIN chunk ON chunk.id = memory.chunk_id"
         " JOIN exchange ON exchange.id = memory.exchange_id LEFT JOIN document ON document.id = chunk.document_id"
-        " ORDER BY memory.id"
+        " WHERE memory.id > ? ORDER BY memory.id LIMIT ?",
     )
 
 
-def memory_words(db: Database) -> Iterator[tuple[int, str]]:
-    """(exchange id, text) of every memory, by memory id."""
-    last = 0
-    while True:
-        rows = db.rows("SELECT id, exchange_id, text FROM memory WHERE id > ? ORDER BY id LIMIT ?", (last, PAGE))
-        if not rows:
-            return
-        yield from ((int(row[1]), str(row[2])) for row in rows)
-        last = rows[-1][0]
+def memory_words(db: Database) -> Iterator[list[tuple[int, int, str]]]:
+    """(memory id, exchange id, text) of every memory, by memory id, page by page."""
+    return _pages(db, "SELECT id, exchange_id, text FROM memory WHERE id > ? ORDER BY id LIMIT ?")
 
 
 def asked_questions(db: Database) -> dict[int, str]:
@@ -139,21 +134,25 @@ def vectors_kind(db: Database, prefer: str) -> tuple[str, str, int] | None:
     return (str(rows[0][0]), str(rows[0][1]), int(rows[0][2])) if rows else None
 
 
-def vectors_in_use(db: Database, model: str, revision: str) -> Iterator[tuple[int, int, bytes]]:
-    """(chunk id, exchange id or 0, vector) of every passage of a memory and of every asked exchange's own words."""
+def vectors_in_use(db: Database, model: str, revision: str, dimension: int) -> Iterator[list[tuple[int, int, bytes]]]:
+    """(chunk id, exchange id or 0, vector) of every passage of a memory and of every asked exchange's own words, by
+    chunk id, page by page. Vectors of another length than ``dimension`` floats are left out."""
+    return _pages(
+        db,
+        "SELECT chunk.id, coalesce(chunk.exchange_id, 0), blob FROM chunk JOIN vector ON vector.chunk_id = chunk.id"
+        " AND model = ?3 AND revision = ?4 WHERE chunk.id > ?1 AND length(blob) = ?5"
+        " AND (EXISTS (SELECT 1 FROM memory WHERE memory.chunk_id = chunk.id)"
+        " OR EXISTS (SELECT 1 FROM memory WHERE memory.exchange_id = chunk.exchange_id))"
+        " ORDER BY chunk.id LIMIT ?2",
+        (model, revision, 4 * dimension),
+    )
+
+
+def _pages(db: Database, sql: str, more: Sequence[object] = ()) -> Iterator[list[Any]]:
+    """Rows by their first column, an id, a page at a time: who reads them beside other work holds nobody up long."""
     last = 0
-    while True:
-        rows = db.rows(
-            "SELECT chunk_id, coalesce(chunk.exchange_id, 0), blob FROM vector JOIN chunk ON chunk.id = chunk_id"
-            " WHERE chunk_id > ? AND model = ? AND revision = ?"
-            " AND (EXISTS (SELECT 1 FROM memory WHERE memory.chunk_id = chunk.id)"
-            " OR EXISTS (SELECT 1 FROM memory WHERE memory.exchange_id = chunk.exchange_id))"
-            " ORDER BY chunk_id LIMIT ?",
-            (last, model, revision, PAGE),
-        )
-        if not rows:
-            return
-        yield from ((int(row[0]), int(row[1]), bytes(row[2])) for row in rows)
+    while rows := db.rows(sql, (last, PAGE, *more)):
+        yield rows
         last = rows[-1][0]
 
 
@@ -220,17 +219,29 @@ def foretell(db: Database, actor: str, decisions: Sequence[tuple[int, str]]) -> 
     A card that the model may have learned from, since the person had decided on it before, is passed over: that would
     be no foretelling.
     """
-    found = find_learned(db, actor)
+    model = learned_at(db, actor)
     for decision_id, uid in decisions:
         memory_id = db.value("SELECT id FROM memory WHERE uid = ?", (uid,))
         if memory_id is None:
             continue
         bits = db.value("SELECT max(value) FROM judgement WHERE memory_id = ? AND kind = 'question'", (memory_id,))
         chance = None
-        if found is not None and not _decided_before(db, actor, uid, found.last_decision):
-            place = _place(found.memories, memory_id)
-            chance = None if place is None else found.chances[place]
+        if model is not None and not _decided_before(db, actor, uid, model[0]):
+            chance = _chance(db, actor, int(memory_id))
         db.execute("INSERT INTO foretold (decision_id, chance, bits) VALUES (?, ?, ?)", (decision_id, chance, bits))
+
+
+def _chance(db: Database, actor: str, memory_id: int) -> float | None:
+    """What a person's model says of one memory, without unpacking what it says of all: every key waits for this."""
+    row = db.one("SELECT memories, chances FROM learned WHERE actor = ?", (actor,))
+    if row is None:
+        return None
+    memories, chances = row
+    wanted = array("i", [memory_id]).tobytes()
+    at = memories.find(wanted)
+    while at % len(wanted) and at >= 0:  # Across two ids.
+        at = memories.find(wanted, at + 1)
+    return None if at < 0 else array("f", chances[at : at + len(wanted)])[0]
 
 
 def foretold(db: Database, actor: str, last: int) -> list[ForetoldRow]:
@@ -265,10 +276,3 @@ def _decided_before(db: Database, actor: str, uid: str, decision_id: int) -> boo
             (uid, actor, decision_id),
         )
     )
-
-
-def _place(values: array[int], value: int) -> int | None:
-    try:
-        return values.index(value)
-    except ValueError:
-        return None

@@ -65,9 +65,8 @@ class Deciding(Drawing):
             self.bench.complain(error)
             return
         assert session.walk is not None
-        self.bench.do(self.look_at_figures, exclusive="figures")
         if session.renewal_is_due:
-            self.bench.do(self.renew())  # Not taken the place of: what was begun is of use.
+            self.bench.do(self.renew())
         self.query_one("#list", LineList).refresh()
         if count > 1:
             self.say(f"{count} cards: {verb}", "good")
@@ -197,7 +196,6 @@ class Deciding(Drawing):
         except UsageError as error:
             self.say(error.message)
             return
-        self.bench.do(self.look_at_figures, exclusive="figures")
         self._fill_list()
         self.say(f"{'took back' if act == 'undo' else 'brought back'} {count} decision{'s' if count != 1 else ''}")
         self.draw()

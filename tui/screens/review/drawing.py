@@ -116,14 +116,12 @@ class Drawing(Stage):
         self.query_one("#rule", Words).put((line, "$quiet"), layout=False)
 
     async def renew(self) -> None:
-        """Beside the deciding: learn from it, and order what is ahead anew."""
-        if await self.session.renew():
-            self._fill_list()
-
-    async def look_at_figures(self) -> None:
-        """Beside the deciding: how well the person is foretold."""
+        """Beside the deciding, every few decisions: learn from them, order what is ahead anew, and say how well the
+        person is foretold."""
         if await self.session.look_at_figures():
             self.draw_rule()
+        if await self.session.renew():
+            self._fill_list()
 
     def _draw_recent(self) -> None:
         done = [

@@ -227,12 +227,13 @@ class ReviewSession:
             return False
         self._since_renewed = 0
         order = self.order
-        copy = Walk(walk.kind, list(walk.ids), list(walk.groups), walk.total, dict(walk.states), walk.blind, walk.head)
+        copy = replace(walk, ids=list(walk.ids), groups=list(walk.groups), states=dict(walk.states))
         tail = await self._bench.think(self._renew_copy, order, copy, self.place)
         if tail is None or walk is not self.walk or len(walk.ids) != len(copy.ids) or self.place >= tail.start:
             return False  # One was faster: the next time it is in order.
         walk.ids[tail.start :] = tail.ids
         walk.groups[tail.start :] = tail.groups
+        walk.looks |= tail.looks
         await self.read_ahead()
         return True
 
