@@ -16,6 +16,7 @@ from core.runs import control
 from core.runs.control import run_to_end
 from core.runs.journal import Run
 from core.store.documents import list_documents
+from core.store.scorecards import put_scorecard
 from core.store.sessions import begin_session
 from core.workspace import Workspace
 from tests.review_rows import PER_EXCHANGE, fill
@@ -88,6 +89,18 @@ def test_one_is_told_as_one(workspace: Workspace, sit: Any) -> None:
         await seat.until(lambda: "1 memory · 1 waiting for you" in seat.shown)
         assert "review the 1 memory that waits for you" in seat.shown
         assert re.search(r"Twin +1 session\b", seat.shown)
+
+    sit(workspace.root, "overview", work)
+
+
+def test_the_last_scorecard_tells_the_twin_beside_the_ladder_with_its_unit(workspace: Workspace, sit: Any) -> None:
+    bits = {"b0": 6.054, "b2": 5.804, "b3": 5.389, "b4": 5.278, "b4-shuffled": 5.391, "b4-control": 5.712}
+    systems = {name: {"metrics": {"bits_per_token": {"value": value}}} for name, value in bits.items()}
+    with workspace.database.write():
+        put_scorecard(workspace.database, None, None, {"systems": systems}, "2024-05-02T10:00:00+00:00")
+
+    async def work(seat: Any) -> None:
+        await seat.until(lambda: "b4 5.28 bits/token (b0 6.05, b2 5.80, b3 5.39)" in "\n".join(seat.painted))
 
     sit(workspace.root, "overview", work)
 
