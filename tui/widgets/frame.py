@@ -138,7 +138,7 @@ class KeyLine(Words):
         bench = bench_of(self)
         room = _width(self) - 1
         parts: list[Part] = []
-        wanted = screen.shown_actions()
+        wanted = screen.ALONE.__contains__ if bench.is_nowhere else screen.shown_actions()
         leave = bench.keymap["app.leave"].shown_key
         listed = [(leave, "leave the input")] if screen.is_writing() else []
         for action in bench.keymap.of(self._where):

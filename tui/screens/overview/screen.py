@@ -37,6 +37,7 @@ class OverviewScreen(Stage):
 
     NAME = "overview"
     CSS_PATH = "overview.tcss"
+    ALONE = frozenset(WAYS_IN)
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,8 +64,9 @@ class OverviewScreen(Stage):
         self.keys_changed()
 
     def shown_actions(self) -> Callable[[str], bool] | None:
-        nowhere = self.bench.workspace is None
-        ways = WAYS_IN if nowhere else ("next_step", *WAYS_ON) if self._is_empty else ("next_step",)
+        if self.bench.workspace is None:
+            return None
+        ways = ("next_step", *WAYS_ON) if self._is_empty else ("next_step",)
         return lambda name: name in ways
 
     @property
