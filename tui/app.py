@@ -22,7 +22,7 @@ from textual.events import CursorPosition
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 
-from core.errors import SimuleeError, UsageError
+from core.errors import NoWorkspaceError, SimuleeError, UsageError
 from tui.keys import Keymap
 from tui.loop import ending
 from tui.loop.aside import WorksAside
@@ -241,7 +241,7 @@ class Workbench(WorksAside):
 
     async def _fill(self, stage: Stage) -> None:
         await self._opened.wait()
-        if self.trouble is not None:
+        if self.trouble is not None and not isinstance(self.trouble, NoWorkspaceError):
             stage.say(f"{self.trouble.message}; {self.trouble.hint}", "warning")
         if self.workspace is None or not stage.is_attached:
             stage.without_workspace()

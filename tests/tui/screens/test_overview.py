@@ -114,6 +114,26 @@ def test_without_a_workspace_there_are_three_ways_in(nowhere: Path, sit: Any) ->
     sit(None, "overview", work)
 
 
+@pytest.mark.parametrize(
+    ("file", "words"), [("persona.toml", "is not valid TOML"), ("persona.db", "is not a readable database")]
+)
+def test_a_workspace_that_cannot_be_opened_says_why_and_what_to_do_whole(
+    workspace: Workspace, sit: Any, file: str, words: str
+) -> None:
+    (workspace.root / file).write_text("name = ")
+
+    async def work(seat: Any) -> None:
+        assert seat.bench.trouble is not None
+        painted = " ".join(" ".join(seat.painted[2:-2]).split())
+        assert "There is no workspace here" not in painted
+        assert words in painted
+        assert seat.bench.trouble.hint in painted
+        assert ("f12 e opens it" in painted) == (file == "persona.toml")
+        assert "d try the sample" in painted
+
+    sit(workspace.root, "overview", work)
+
+
 def test_an_open_workspace_is_left_for_the_sample_only_when_that_is_said(
     workspace: Workspace, nowhere: Path, sit: Any
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 
+from core.errors import NoWorkspaceError, SettingsError
 from tui.moments import local
 from tui.screens.stage import Stage
 from tui.widgets.frame import run_words
@@ -57,6 +58,13 @@ class OverviewScreen(Stage):
             "open": "open a workspace that is there",
         }
         parts: list[Part] = [("There is no workspace here. Three ways in:\n\n", "bold")]
+        trouble = self.bench.trouble
+        if trouble is not None and not isinstance(trouble, NoWorkspaceError):
+            parts = [("✗ This workspace cannot be opened.\n\n", "bold $error"), trouble.message, "\n  ", trouble.hint]
+            if isinstance(trouble, SettingsError):
+                opens = (self.key("settings", "app"), self.key("edit", "settings"))
+                parts += ["\n  ", (" ".join(opens), "bold $accent"), " opens it in your editor"]
+            parts += [("\n\nOr another one:\n\n", "bold")]
         for name, words in ways.items():
             parts += [(f"  {keys[f'overview.{name}'].shown_key}  ", "bold $accent"), words, "\n"]
         shell = ("\n     simulee go FOLDER --target NAME", "bold")
