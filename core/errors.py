@@ -34,6 +34,10 @@ class WorkspaceError(SimuleeError):
     """No workspace here, not a workspace, or one that this version cannot open."""
 
 
+class NoWorkspaceError(WorkspaceError):
+    """Nothing that is a workspace was found, where none was named."""
+
+
 class StoreError(SimuleeError):
     """The database refused: newer schema, damaged file, full disk, unsafe file system."""
 

@@ -15,6 +15,10 @@ from core.store.scorecards import list_scorecards
 from core.twin.launch import SERVE_KIND
 from core.workspace import Workspace
 
+TWIN = "b4"
+LADDER = ("b0", "b2", "b3")
+"""The systems that the twin is told beside; the controls are for the evaluation's own screen."""
+
 
 @dataclass(frozen=True, slots=True)
 class StageRow:
@@ -108,11 +112,13 @@ def _trained_on(adapter: AdapterRow, datasets: Sequence[DatasetRow]) -> str:
 
 
 def _fidelity(scorecard: dict[str, object]) -> str:
+    """What the twin needs for the real answers, beside the base and the other rungs of the ladder."""
     systems = scorecard["systems"]
     assert isinstance(systems, dict)
-    return " · ".join(f"{name} {each['metrics']['bits_per_token']['value']:.2f}" for name, each in systems.items()) + (
-        " bits/token"
-    )
+    bits = {name: f"{each['metrics']['bits_per_token']['value']:.2f}" for name, each in systems.items()}
+    main = TWIN if TWIN in bits else list(bits)[-1]
+    beside = ", ".join(f"{name} {bits[name]}" for name in LADDER if name in bits and name != main)
+    return f"{main} {bits[main]} bits/token" + (f" ({beside})" if beside else "")
 
 
 def _next(

@@ -9,7 +9,7 @@ from pathlib import Path
 import tomlkit
 
 from core.atomic import write_atomically
-from core.errors import WorkspaceError
+from core.errors import NoWorkspaceError, WorkspaceError
 from core.settings import Settings, load_settings
 from core.store.database import Database
 
@@ -74,7 +74,7 @@ class Workspace:
         for folder in (start, *start.parents):
             if (folder / SETTINGS_FILE).is_file():
                 return cls.open(folder)
-        raise WorkspaceError(
+        raise NoWorkspaceError(
             f"no workspace here: neither {start} nor a parent holds {SETTINGS_FILE}",
             "cd into one, pass -w DIR, or make one: simulee new NAME",
         )

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from textual.app import App, SystemCommand
+from textual.dom import DOMNode
 from textual.events import CursorPosition
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 
-from core.errors import SimuleeError, UsageError
+from core.errors import NoWorkspaceError, SimuleeError, UsageError
 from tui.keys import Keymap
 from tui.loop import ending
 from tui.loop.aside import WorksAside
@@ -240,10 +241,11 @@ class Workbench(WorksAside):
 
     async def _fill(self, stage: Stage) -> None:
         await self._opened.wait()
-        if self.trouble is not None:
+        if self.trouble is not None and not isinstance(self.trouble, NoWorkspaceError):
             stage.say(f"{self.trouble.message}; {self.trouble.hint}", "warning")
         if self.workspace is None or not stage.is_attached:
             stage.without_workspace()
+            stage.keys_changed()
             return
         if not stage.ready:
             stage.ready = True
@@ -360,6 +362,18 @@ class Workbench(WorksAside):
                 action.id,
                 lambda target=target, name=action.name: self.do(self._run_named(target, name)),
             )
+
+    @property
+    def is_nowhere(self) -> bool:
+        """Whether it is known that no workspace can be opened."""
+        return self.workspace is None and self.trouble is not None
+
+    async def _dispatch_action(self, namespace: DOMNode, action_name: str, params: Any) -> bool:
+        """As Textual's, but what needs a workspace says so where none is open."""
+        if self.is_nowhere and isinstance(namespace, Stage) and namespace.needs_workspace(action_name):
+            namespace.say(f"this needs a workspace: {namespace.ways_in}", "warning")
+            return True
+        return await super()._dispatch_action(namespace, action_name, params)
 
     async def _run_named(self, target: Any, name: str) -> None:
         await self.run_action(name, target)

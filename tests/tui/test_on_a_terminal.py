@@ -251,13 +251,16 @@ def test_any_size_and_any_bytes(queue: Workspace, open_terminal: Callable[..., T
         terminal.type(piece)
         sent += len(piece)
         terminal.read(0.01)
-    for _ in range(6):
-        terminal.type("\x1b")
-        terminal.settle(0.3)
-    done, status = os.waitpid(terminal.pid, os.WNOHANG)
-    assert not done, f"it ended with {status}: {terminal.text}"
-    terminal.type("\x1bOQ")
-    terminal.wait_for("Corpus", 60)
+
+    def is_out_of_all_boxes() -> bool:
+        done, status = os.waitpid(terminal.pid, os.WNOHANG)
+        assert not done, f"it ended with {status}: {terminal.text}"
+        for keys in ("\x1b", "\x1bOQ"):  # Keys wait their turn: what was sent before may still open a box.
+            terminal.type(keys)
+            terminal.settle(0.3, 2)
+        return "Corpus" in terminal.text
+
+    terminal.wait_until(is_out_of_all_boxes, "overview", 300)
     log = queue.root / LOG_FILE
     assert not log.exists(), log.read_text("utf-8")
 

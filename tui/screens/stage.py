@@ -40,6 +40,8 @@ class Stage(Screen[None]):
     NAME: ClassVar[str] = ""
     TITLE_WORDS: ClassVar[str] = ""
     AUTO_FOCUS = ""
+    ALONE: ClassVar[frozenset[str]] = frozenset()
+    """The actions that need no workspace: the footer tells no others where none is open."""
 
     ready = False
     """Whether the screen knows its place and may be asked for it."""
@@ -127,6 +129,10 @@ class Stage(Screen[None]):
     def part_open(self) -> bool:
         """Whether one part fills the screen, a sample or a run: going back closes it first."""
         return False
+
+    def needs_workspace(self, name: str) -> bool:
+        """Whether an action of this screen has nothing to act on where no workspace is open."""
+        return name not in self.ALONE and any(each.where == self.NAME and each.name == name for each in ACTIONS)
 
     def is_writing(self) -> bool:
         """Whether single keys go into an input now."""

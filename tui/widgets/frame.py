@@ -54,7 +54,7 @@ class Banner(Words):
     def show_now(self) -> None:
         """Draw what the app knows now."""
         bench = bench_of(self)
-        width = max(0, self.size.width - 1)
+        width = max(0, _width(self) - 1)
         name = f" simulee · {bench.target}" if bench.target else " simulee"
         running = [run_words(each) for each in bench.pictures if each.state == "running" and each.kind != "serve"]
         right = "   ".join(running[:2]) + (f" +{len(running) - 2}" if len(running) > 2 else "")
@@ -78,7 +78,7 @@ class Tabs(Words):
 
     def show_now(self) -> None:
         """Draw what the app knows now; without room, the counts go first, then the spaces."""
-        counts = bench_of(self).tab_counts
+        counts, width = bench_of(self).tab_counts, _width(self)
         for with_counts, gap in ((True, "  "), (True, " "), (False, "  "), (False, " ")):
             labels = [
                 stage.capitalize() + (f" {counts[stage]}" if with_counts and counts.get(stage) else "")
@@ -86,11 +86,11 @@ class Tabs(Words):
             ]
             if self._current not in STAGES:
                 labels.append(self._current.capitalize())
-            if len(gap.join(labels)) + 2 <= self.size.width:
+            if len(gap.join(labels)) + 2 <= width:
                 break
         here = STAGES.index(self._current) if self._current in STAGES else len(STAGES)
         first = 0
-        while first < here and len(gap.join(labels[first : here + 1])) + 2 > self.size.width:
+        while first < here and len(gap.join(labels[first : here + 1])) + 2 > width:
             first += 1  # Without room for all, the one where one is stays in sight.
         parts: list[Part] = [" "]
         self._spans = []
@@ -136,9 +136,9 @@ class KeyLine(Words):
         """Draw them again."""
         screen = cast("Stage", self.screen)
         bench = bench_of(self)
-        room = self.size.width - 1
+        room = _width(self) - 1
         parts: list[Part] = []
-        wanted = screen.shown_actions()
+        wanted = screen.ALONE.__contains__ if bench.is_nowhere else screen.shown_actions()
         leave = bench.keymap["app.leave"].shown_key
         listed = [(leave, "leave the input")] if screen.is_writing() else []
         for action in bench.keymap.of(self._where):
@@ -159,6 +159,11 @@ class KeyLine(Words):
         for key, label in [*listed, *([rest] if rest[0] else [])]:
             parts += [" ", (key, "bold $accent"), " " + label, " "]
         self.put(*parts, layout=False)
+
+
+def _width(widget: Widget) -> int:
+    """The columns of a line of the frame; before its first layout, those of the terminal."""
+    return widget.size.width or widget.app.size.width
 
 
 def _cells(pair: tuple[str, str]) -> int:

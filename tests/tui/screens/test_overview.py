@@ -16,6 +16,7 @@ from core.runs import control
 from core.runs.control import run_to_end
 from core.runs.journal import Run
 from core.store.documents import list_documents
+from core.store.scorecards import put_scorecard
 from core.store.sessions import begin_session
 from core.workspace import Workspace
 from tests.review_rows import PER_EXCHANGE, fill
@@ -92,6 +93,18 @@ def test_one_is_told_as_one(workspace: Workspace, sit: Any) -> None:
     sit(workspace.root, "overview", work)
 
 
+def test_the_last_scorecard_tells_the_twin_beside_the_ladder_with_its_unit(workspace: Workspace, sit: Any) -> None:
+    bits = {"b0": 6.054, "b2": 5.804, "b3": 5.389, "b4": 5.278, "b4-shuffled": 5.391, "b4-control": 5.712}
+    systems = {name: {"metrics": {"bits_per_token": {"value": value}}} for name, value in bits.items()}
+    with workspace.database.write():
+        put_scorecard(workspace.database, None, None, {"systems": systems}, "2024-05-02T10:00:00+00:00")
+
+    async def work(seat: Any) -> None:
+        await seat.until(lambda: "b4 5.28 bits/token (b0 6.05, b2 5.80, b3 5.39)" in "\n".join(seat.painted))
+
+    sit(workspace.root, "overview", work)
+
+
 def test_without_a_workspace_there_are_three_ways_in(nowhere: Path, sit: Any) -> None:
     async def work(seat: Any) -> None:
         assert "Three ways in" in seat.shown
@@ -99,6 +112,26 @@ def test_without_a_workspace_there_are_three_ways_in(nowhere: Path, sit: Any) ->
         assert "next step" not in seat.painted[-1]
 
     sit(None, "overview", work)
+
+
+@pytest.mark.parametrize(
+    ("file", "words"), [("persona.toml", "is not valid TOML"), ("persona.db", "is not a readable database")]
+)
+def test_a_workspace_that_cannot_be_opened_says_why_and_what_to_do_whole(
+    workspace: Workspace, sit: Any, file: str, words: str
+) -> None:
+    (workspace.root / file).write_text("name = ")
+
+    async def work(seat: Any) -> None:
+        assert seat.bench.trouble is not None
+        painted = " ".join(" ".join(seat.painted[2:-2]).split())
+        assert "There is no workspace here" not in painted
+        assert words in painted
+        assert seat.bench.trouble.hint in painted
+        assert ("f12 e opens it" in painted) == (file == "persona.toml")
+        assert "d try the sample" in painted
+
+    sit(workspace.root, "overview", work)
 
 
 def test_an_open_workspace_is_left_for_the_sample_only_when_that_is_said(

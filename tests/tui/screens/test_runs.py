@@ -47,6 +47,23 @@ def test_the_newest_run_is_first_with_its_state_as_glyph_and_word(
     sit(workspace.root, "runs", work)
 
 
+def test_the_heads_stand_over_their_columns(
+    workspace: Workspace, history: Callable[..., Any], sit: Callable[..., None]
+) -> None:
+    history(workspace, "embed", [("progress", {"done": 9, "total": 12, "rate": 3.0, "what": "x"})], "done", DONE)
+
+    async def work(seat: Any) -> None:
+        heads = next(line for line in seat.painted if "progress" in line)
+        row = next(line for line in seat.painted if "embed-1" in line and "done" in line)
+        assert heads.index("run ") == row.index("embed-1")
+        assert heads.index("state") == row.index("done")
+        assert heads.index("progress") + len("progress") == row.index("9/12") + len("9/12")
+        assert heads.index("started") == row.index("9/12") + len("9/12") + 2
+        assert heads.index("what came of it") == row.index("12 chunks")
+
+    sit(workspace.root, "runs", work)
+
+
 def test_a_run_opened_shows_what_was_asked_its_error_its_hint_and_where_its_log_is(
     workspace: Workspace, history: Callable[..., Any], sit: Callable[..., None]
 ) -> None:

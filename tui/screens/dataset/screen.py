@@ -87,6 +87,7 @@ class DatasetScreen(Stage):
 
     def without_workspace(self) -> None:
         self.query_one("#figures", Words).put(f"There is no workspace here: {self.ways_in}")
+        self.query_one(LineList).display = False
 
     def place(self) -> dict[str, Any]:
         return {

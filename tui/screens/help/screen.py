@@ -21,6 +21,7 @@ class HelpScreen(Stage):
 
     NAME = "help"
     CSS_PATH = "help.tcss"
+    ALONE = frozenset({"next", "previous"})
 
     def __init__(self) -> None:
         super().__init__()

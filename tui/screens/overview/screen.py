@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 
+from core.errors import NoWorkspaceError, SettingsError
 from tui.moments import local
 from tui.screens.stage import Stage
 from tui.widgets.frame import run_words
@@ -37,6 +38,7 @@ class OverviewScreen(Stage):
 
     NAME = "overview"
     CSS_PATH = "overview.tcss"
+    ALONE = frozenset(WAYS_IN)
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,6 +58,13 @@ class OverviewScreen(Stage):
             "open": "open a workspace that is there",
         }
         parts: list[Part] = [("There is no workspace here. Three ways in:\n\n", "bold")]
+        trouble = self.bench.trouble
+        if trouble is not None and not isinstance(trouble, NoWorkspaceError):
+            parts = [("✗ This workspace cannot be opened.\n\n", "bold $error"), trouble.message, "\n  ", trouble.hint]
+            if isinstance(trouble, SettingsError):
+                opens = (self.key("settings", "app"), self.key("edit", "settings"))
+                parts += ["\n  ", (" ".join(opens), "bold $accent"), " opens it in your editor"]
+            parts += [("\n\nOr another one:\n\n", "bold")]
         for name, words in ways.items():
             parts += [(f"  {keys[f'overview.{name}'].shown_key}  ", "bold $accent"), words, "\n"]
         shell = ("\n     simulee go FOLDER --target NAME", "bold")
@@ -63,8 +72,9 @@ class OverviewScreen(Stage):
         self.keys_changed()
 
     def shown_actions(self) -> Callable[[str], bool] | None:
-        nowhere = self.bench.workspace is None
-        ways = WAYS_IN if nowhere else ("next_step", *WAYS_ON) if self._is_empty else ("next_step",)
+        if self.bench.workspace is None:
+            return None
+        ways = ("next_step", *WAYS_ON) if self._is_empty else ("next_step",)
         return lambda name: name in ways
 
     @property

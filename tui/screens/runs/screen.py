@@ -125,7 +125,7 @@ class RunsScreen(Stage):
     def _draw(self) -> None:
         pictures = self.bench.pictures
         self.query_one("#heads", Words).put(
-            f"   {'run':<12} {'state':<10} {'progress':>10}  {'started':<17}{'took':<8}"
+            f"   {'run':<12} {'state':<9} {'progress':>9}  {'started':<12} {'took':<9} what came of it"
         )
         places = {picture.id: place for place, picture in enumerate(pictures)}
         listed = self.query_one("#list", LineList)

@@ -31,6 +31,7 @@ class SettingsScreen(Stage):
 
     NAME = "settings"
     CSS_PATH = "settings.tcss"
+    ALONE = frozenset({"edit", "theme", "motion", "mouse", "doctor"})
 
     def __init__(self) -> None:
         super().__init__()
