@@ -29,7 +29,7 @@ from bench._local_asker import local_asker
 from core.journey import Journey, sample_requests
 from core.models.embedder import Embedder
 from core.models.roles import embedder_of
-from core.recall.run import training_words
+from core.recall.load import training_words
 from core.retrieval.question_index import embed_questions
 from core.retrieval.questions import ask_about_passages
 from core.retrieval.search import Mode, Query, Searcher

@@ -204,6 +204,12 @@ class Settings(_Section):
     speakers: dict[str, SpeakerSettings] = Field(default_factory=dict)
 
     @property
+    def judges_by_likelihood(self) -> bool:
+        """Whether the judge compares likelihoods, rather than being asked."""
+        method = self.recall.judgement
+        return method == "likelihood" or (method == "auto" and self.models.judge.engine == "transformers")
+
+    @property
     def target_names(self) -> tuple[str, ...]:
         return tuple(name for name in (self.name, *self.aliases) if name)
 

@@ -31,7 +31,7 @@ from core.models.causal_lm import BASE, CausalLM
 from core.models.embedder import Embedder
 from core.models.roles import embedder_of
 from core.prompts.render import Renderer
-from core.recall.load import judges_by_likelihood, load_recollector
+from core.recall.load import load_recollector
 from core.runs.job import Job
 from core.scoring.likelihood import Likelihood
 from core.store.call_cache import cached, remember
@@ -57,7 +57,7 @@ def run(job: Job) -> dict[str, Any]:
     base = weights.memories.base if weights.memories else workspace.settings.models.persona.model
     model = CausalLM(base)
     renderer = renderer_of(workspace, base)
-    shared = judges_by_likelihood(workspace.settings) and workspace.settings.models.judge.model == base
+    shared = workspace.settings.judges_by_likelihood and workspace.settings.models.judge.model == base
     recollector, _ = load_recollector(workspace, model if shared else None, run=job.folder.name)
     try:
         interviews = load_interviews(job, renderer, recollector, job.params.get("limit"))

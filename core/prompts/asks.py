@@ -6,7 +6,6 @@ What is the same for every ask stands in the system block, so that a server's pr
 from __future__ import annotations
 
 import hashlib
-from importlib import resources
 from pathlib import Path
 
 import jinja2
@@ -14,6 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from core.errors import SettingsError
 from core.models.generation import Said
+from core.prompts.render import template_source
 
 BLOCKS = ("system", "user")
 
@@ -24,11 +24,14 @@ class AskPrompt:
     def __init__(self, name: str, overrides: Path | None = None) -> None:
         """``name`` without its suffix; ``overrides`` is the workspace's folder of prompts. Raises SettingsError."""
         file = f"{name}.j2"
-        source = _source(file, overrides)
+        source = template_source(file, overrides)
+        self.fixed_characters = len(source)
+        """Length of the file: about what it adds to each ask."""
         self.version = hashlib.sha256(source.encode()).hexdigest()[:12]
         """Hash of the file: part of every key of what was asked with it."""
         self._file = file
         environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
+        environment.filters["fenced"] = _fenced
         try:
             self._template = environment.from_string(source)
         except jinja2.TemplateSyntaxError as error:
@@ -49,7 +52,6 @@ class AskPrompt:
         return tuple(said)
 
 
-def _source(file: str, overrides: Path | None) -> str:
-    if overrides is not None and (overrides / file).is_file():
-        return (overrides / file).read_text("utf-8")
-    return resources.files("core.prompts").joinpath("templates", file).read_text("utf-8")
+def _fenced(text: str) -> str:
+    """Outside text between marks that it cannot close."""
+    return f"<<<\n{text.replace('<<<', '< < <').replace('>>>', '> > >').strip()}\n>>>"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.corpus.holdout import expected_splits
-from core.prompts.asking import AskingPrompt
-from core.recall.load import judges_by_likelihood
+from core.prompts.asks import AskPrompt
 from core.recall.model_writer import MOST_TOKENS
 from core.settings import RoleSettings, Settings
 from core.store.chunks import mean_chunk_characters
@@ -54,11 +53,11 @@ def estimate_recall(workspace: Workspace, settings: Settings, limit: int | None 
     if settings.models.writer.engine != "extractive":
         prompt = _fixed(workspace, "retell") + question + mean_chunk_characters(database)
         found.append(_role("writer", settings.models.writer, candidates, prompt, min(MEAN_RETELLING, MOST_TOKENS)))
-    if not judges_by_likelihood(settings):
-        prompt = _fixed(workspace, "judge-question") + question + MEAN_MEMORY
+    if not settings.judges_by_likelihood:
+        prompt = _fixed(workspace, "judge_question") + question + MEAN_MEMORY
         calls = candidates
         if settings.recall.second_opinion:
-            second = _fixed(workspace, "judge-answer") + question + answer + MEAN_MEMORY
+            second = _fixed(workspace, "judge_answer") + question + answer + MEAN_MEMORY
             prompt, calls = (prompt + second) / 2, 2 * candidates
         found.append(_role("judge", settings.models.judge, calls, prompt, 1))
     return found
@@ -66,7 +65,7 @@ def estimate_recall(workspace: Workspace, settings: Settings, limit: int | None 
 
 def _fixed(workspace: Workspace, name: str) -> float:
     """Characters of a prompt's own words."""
-    return AskingPrompt(name, workspace.root / "prompts").fixed_characters
+    return AskPrompt(name, workspace.root / "prompts").fixed_characters
 
 
 def _role(role: str, settings: RoleSettings, calls: int, characters: float, answer: int) -> RoleEstimate:

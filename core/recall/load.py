@@ -54,12 +54,6 @@ def load_recollector(
     return Recollector(settings, searcher, writer, judge, callers), identity
 
 
-def judges_by_likelihood(settings: Settings) -> bool:
-    """Whether the judge compares likelihoods, rather than being asked."""
-    method = settings.recall.judgement
-    return method == "likelihood" or (method == "auto" and settings.models.judge.engine == "transformers")
-
-
 def _writer(workspace: Workspace, settings: Settings, searcher: Searcher, run: str, callers: list[Caller]) -> Writer:
     if settings.models.writer.engine == "extractive":
         return ExtractiveWriter(searcher.embedder, settings.recall.sentences)
@@ -72,7 +66,7 @@ def _writer(workspace: Workspace, settings: Settings, searcher: Searcher, run: s
 
 
 def _judge(workspace: Workspace, settings: Settings, model: CausalLM | None, run: str, callers: list[Caller]) -> Judge:
-    if judges_by_likelihood(settings):
+    if settings.judges_by_likelihood:
         from core.models.causal_lm import CausalLM
         from core.recall.judge import LikelihoodJudge
 

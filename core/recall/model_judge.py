@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.calls.caller import Caller
 from core.models.generation import Ask, CallFailed, Told
-from core.prompts.asking import AskingPrompt
+from core.prompts.asks import AskPrompt
 from core.recall.asked import Asked
 from core.recall.judge import Verdict
 
@@ -25,8 +25,8 @@ class ModelJudge:
     def __init__(self, caller: Caller, target: str, prompts: Path | None, second_opinion: bool) -> None:
         self._caller = caller
         self._target = target
-        self._question = AskingPrompt("judge-question", prompts)
-        self._answer = AskingPrompt("judge-answer", prompts)
+        self._question = AskPrompt("judge_question", prompts)
+        self._answer = AskPrompt("judge_answer", prompts)
         self._second_opinion = second_opinion
         parts = [self._question.version, *([self._answer.version] if second_opinion else [])]
         self.identity = ":".join(["model", caller.identity, *parts])

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from core.calls.caller import Caller
 from core.calls.structured import read_json
 from core.models.generation import Ask, CallFailed, Told
-from core.prompts.asking import AskingPrompt
+from core.prompts.asks import AskPrompt
 from core.recall.anchor import anchor
 from core.recall.asked import Asked
 from core.recall.grounding import ungrounded
@@ -37,7 +37,7 @@ class ModelWriter:
     def __init__(self, caller: Caller, target: str, prompts: Path | None) -> None:
         self._caller = caller
         self._target = target
-        self._prompt = AskingPrompt("retell", prompts)
+        self._prompt = AskPrompt("retell", prompts)
         self.identity = f"model:{caller.identity}:{self._prompt.version}"
 
     async def retell(self, asked: Asked, passages: Sequence[Passage]) -> list[Retold | CallFailed | None]:

@@ -91,11 +91,21 @@ async def open_askers(job: Job) -> AsyncIterator[tuple[Asker, Asker | None]]:
     models = job.workspace.settings.models
     for role in ("writer", "judge"):
         check_role(role, getattr(models, role))
-    raise UsageError(
-        f"the {models.writer.engine} writer quotes, and asks no questions",
-        "name a text model as the writer: [models.writer] in persona.toml",
-    )
-    yield  # A context manager by its signature.
+    if models.writer.engine == "extractive":
+        raise UsageError(
+            "the extractive writer quotes, and asks no questions",
+            "name a text model as the writer: [models.writer] in persona.toml",
+        )
+    # Imported here: neither is needed where nothing is asked of a model.
+    from core.calls.caller import open_caller
+
+    settings, run = job.workspace.settings, job.folder.name
+    async with open_caller(job.workspace, "writer", run=run) as writer:
+        if settings.judges_by_likelihood:
+            yield writer, None
+        else:
+            async with open_caller(job.workspace, "judge", run=run) as judge:
+                yield writer, judge
 
 
 async def ask_about_passages(

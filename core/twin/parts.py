@@ -12,7 +12,7 @@ from core.dataset.build import renderer_of
 from core.errors import UsageError
 from core.models.roles import check_role
 from core.prompts.render import Renderer
-from core.recall.load import judges_by_likelihood, load_recollector
+from core.recall.load import load_recollector
 from core.recall.recollect import Recollector
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
 from core.store.texts import recall_only_texts
@@ -72,7 +72,7 @@ class Parts:
     @property
     def recollector(self) -> Recollector:
         if self._recollector is None:
-            compares = judges_by_likelihood(self.workspace.settings)
+            compares = self.workspace.settings.judges_by_likelihood
             judge = self._model(self.workspace.settings.models.judge.model, "the judge") if compares else None
             self._tell("the embedder")
             self._recollector = load_recollector(self.workspace, judge)[0]
