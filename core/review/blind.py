@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from math import ceil
 
 from core.errors import UsageError
-from core.review.decisions import Decision, decide_by_rule
+from core.review.decisions import decide_by_rule
+from core.review.queue import by_score
 from core.review.shares import Share
 from core.store import blind_draws as store
 from core.store.blind_draws import DrawnRow
@@ -126,16 +127,9 @@ def decide_by_measured_rule(workspace: Workspace, actor: str, threshold: float) 
     if measured.precision.count < FEWEST_REACHING:
         raise _unmeasured(measured, drawn, scores, threshold, waiting, by)
 
-    def choose() -> list[Decision]:
-        return [
-            Decision(row.memory.uid, "accept")
-            if scores.get(row.memory.id, -1e9) >= threshold
-            else Decision(row.memory.uid, "reject", reason="below threshold")
-            for row in pending_memories(database)
-            if row.state == "pending"
-        ]
-
-    decisions = decide_by_rule(database, rule, choose)
+    decisions = decide_by_rule(
+        database, rule, lambda: by_score(database, lambda row: scores.get(row.memory.id), threshold)
+    )
     accepted = sum(decision.verb == "accept" for decision in decisions)
     return RuleReport(rule, by, threshold, accepted, len(decisions) - accepted, measured)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.errors import UsageError
 from core.review.decisions import Decision, decide_by_rule
+from core.review.instructions import speaks_to_a_model
 from core.store.blind_draws import drawn
 from core.store.database import Database
 from core.store.decisions import last_decision_id
@@ -68,15 +70,27 @@ def decide_by_threshold(db: Database, threshold: float) -> tuple[int, int]:
     and rejected.
     """
 
-    def choose() -> list[Decision]:
-        return [
-            Decision(row.memory.uid, "accept")
-            if row.question_bits is not None and row.question_bits >= threshold
-            else Decision(row.memory.uid, "reject", reason="below threshold")
-            for row in pending_memories(db)
-            if row.state == "pending"
-        ]
-
-    decisions = decide_by_rule(db, f"question-likelihood>={threshold:g}", choose)
+    decisions = decide_by_rule(
+        db,
+        f"question-likelihood>={threshold:g}",
+        lambda: by_score(db, lambda row: row.question_bits, threshold),
+    )
     accepted = sum(decision.verb == "accept" for decision in decisions)
     return accepted, len(decisions) - accepted
+
+
+def by_score(db: Database, score_of: Callable[[ReviewRow], float | None], threshold: float) -> list[Decision]:
+    """What a rule decides on the memories that wait: accept from a score on, else reject.
+
+    One that would be accepted and speaks to a model is left to a person: its words may have made its score.
+    """
+    decisions = []
+    for row in pending_memories(db):
+        if row.state != "pending":
+            continue
+        score = score_of(row)
+        if score is None or score < threshold:
+            decisions.append(Decision(row.memory.uid, "reject", reason="below threshold"))
+        elif not speaks_to_a_model(row.memory.text):
+            decisions.append(Decision(row.memory.uid, "accept"))
+    return decisions
