@@ -195,9 +195,9 @@ def stats_after(workspace: Workspace, calls: int) -> Stats:
 def test_a_server_of_many_slots_is_filled_after_a_few_round_trips(workspace: Workspace) -> None:
     with FaultServer(latency=0.2, slots=32) as server:
         use_server(workspace, server)
-        # 4 + 8 + 16 calls open the last place; the fourth round trip has them all.
-        assert stats_after(workspace, 4 + 8 + 16 + 32).limit == 32
-        assert server.most_at_once == 32
+        # 4 + 8 + 16 calls open the last place; the round trips after that have them all.
+        assert stats_after(workspace, 4 + 8 + 16 + 3 * 32).limit == 32
+        assert 16 < server.most_at_once <= 32
 
 
 def test_never_more_at_once_than_the_settings_say(workspace: Workspace) -> None:

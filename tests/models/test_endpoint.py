@@ -12,7 +12,7 @@ import pytest
 
 from core.errors import ModelError
 from core.models.endpoint import EndpointEngine, key_from
-from core.models.endpoint_answers import chances_of, read_answer, retry_after
+from core.models.endpoint_answers import chances_of, failure_of_status, read_answer, retry_after
 from core.models.generation import Ask, CallFailed, Said, Told
 from core.models.roles import load_text_engine
 from core.settings import RoleSettings
@@ -245,3 +245,34 @@ def test_another_finish_is_not_an_end(said: str) -> None:
 def test_a_role_that_names_no_engine_is_told(role: str, settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ModelError, match=words):
         load_text_engine(role, RoleSettings(**settings))
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "reason", "refused"),
+    [
+        (400, {"message": "Unsupported parameter: 'max_tokens' is not supported with this model. Use"
+               " 'max_completion_tokens' instead.", "param": "max_tokens"}, "parameter refused", "max_tokens"),
+        (400, {"message": "'temperature' does not support 0 with this model", "param": "temperature"},
+         "parameter refused", "temperature"),
+        (422, {"message": "body.seed: extra inputs are not permitted"}, "parameter refused", "seed"),
+        (400, {"message": "This model's maximum context length is 4096; max_tokens is 50"}, "prompt too long", ""),
+        (400, {"message": "the messages are off"}, "refused", ""),
+        (400, {"message": "response_format is invalid", "param": "response_format"}, "refused", ""),
+        (404, {"message": "no such model"}, "not found", ""),
+        (413, {"message": "too large"}, "prompt too long", ""),
+    ],
+)  # fmt: skip
+def test_a_refusal_tells_whether_to_leave_something_out(
+    status: int, error: dict[str, str], reason: str, refused: str
+) -> None:
+    sent = {"messages": [], "max_tokens": 50, "temperature": 0, "seed": 0}
+    failed, parameter = failure_of_status(status, {}, json.dumps({"error": error}).encode(), sent, "server")
+    assert (failed.reason, parameter) == (reason, refused)
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\xfe\x00", b"[" * 100_000, b"null", b'"no"', b'{"error": "plain words"}'])
+def test_a_refusal_in_any_form_is_told_in_one_line(body: bytes) -> None:
+    failed, _ = failure_of_status(500, {}, body, {}, "server")
+    assert failed.reason == "server error"
+    assert "\n" not in failed.message
+    assert len(failed.message) < 300
