@@ -37,8 +37,6 @@ def embed_questions(
     """
     database, spec = workspace.database, embedder.spec
     missing = store.questions_without_vector(database, spec.model, spec.revision)
-    if not missing and not store.has_question_vectors(database, spec.model, spec.revision):
-        return 0
     index = open_question_index(workspace, embedder)
     for start in range(0, len(missing), BATCH):
         stop_point()

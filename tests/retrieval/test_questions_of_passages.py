@@ -232,8 +232,11 @@ def test_deleting_a_passage_leaves_no_question_vector_or_name(embedded: Embedded
         database.value("SELECT count(*) FROM question_vector WHERE question_id NOT IN (SELECT id FROM question)") == 0
     )
     assert database.value("SELECT count(*) FROM question") == 3
-    run_to_end(workspace, *EMBED, {})
-    assert check_index(workspace, embedder) == []
+    for title in ("Lamp", "Tea"):
+        database.execute("DELETE FROM document WHERE title = ?", (title,))
+        run_to_end(workspace, *EMBED, {})
+        assert check_index(workspace, embedder) == []
+    assert question_counts(database) == (0, 0)
 
 
 def test_the_index_of_questions_is_checked_and_made_again(embedded: Embedded, embedder: Embedder) -> None:
