@@ -155,6 +155,8 @@ def _unmeasured(
     by: str,
 ) -> UsageError:
     """Say how many verdicts are missing, and how to come by them."""
+    if not waiting:
+        return UsageError("no memory waits for a decision", "simulee recall writes more")
     have = measured.precision.count
     message = (
         f"the precision at {threshold:g} (by the {by}) is not known: {have} blind"

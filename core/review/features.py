@@ -21,6 +21,7 @@ from core.store.database import Database
 KINDS = ("writing", "journal", "profile", "exchange")
 TOPICS = 8
 """Directions of the passages' vectors along which they differ most."""
+TOPIC = "topic "
 TOPIC_SAMPLE = 2_000
 """Passages that the directions are taken from."""
 FARTHEST = 5.0
@@ -37,7 +38,8 @@ Page = TypeVar("Page")
 
 @dataclass(frozen=True, slots=True)
 class FeatureTable:
-    """All memories, by memory id. Each column has mean 0 and variance 1; what is not known is 0, the mean."""
+    """All memories, by memory id. Each column has mean 0, and variance 1 or a topic's share of it; what is not known is
+    0, the mean."""
 
     memories: NDArray[np.int64]
     """Shape (n,)."""
@@ -83,6 +85,9 @@ def _standardized(columns: dict[str, NDArray[Any]], count: int) -> tuple[tuple[s
         spread = float(values[known].std()) if known.any() else 0.0
         if spread > 1e-9:
             scaled = (values - values[known].mean()) / spread
+            # What is penalized is a weight: the topics together get about the room of one other figure, or with a few
+            # dozen verdicts they would drown the rest.
+            scaled = scaled / np.sqrt(TOPICS) if name.startswith(TOPIC) else scaled
             names.append(name)
             kept.append(np.where(known, np.clip(scaled, -FARTHEST, FARTHEST), 0.0).astype(np.float32))
     return tuple(names), np.stack(kept, axis=1) if kept else np.zeros((count, 0), np.float32)
@@ -170,7 +175,7 @@ def _topics(stored: NDArray[np.float16], of_passage: NDArray[np.int64]) -> dict[
     for start in range(0, len(stored), BATCH):
         coordinates[start : start + BATCH] = (stored[start : start + BATCH].astype(np.float32) - mean) @ basis
     of_memory = np.where((of_passage >= 0)[:, None], coordinates[of_passage], np.nan)
-    return {f"topic {number + 1}": of_memory[:, number] for number in range(TOPICS)}
+    return {f"{TOPIC}{number + 1}": of_memory[:, number] for number in range(TOPICS)}
 
 
 def _likeness(

@@ -105,6 +105,11 @@ def test_a_rule_is_refused_until_the_sample_states_its_precision(queue: Workspac
     assert report.accepted + report.rejected == COUNT - 100
     last = list_decisions(queue.database)[-1]
     assert (last.actor_kind, last.actor) == ("rule", "question-likelihood>=0.2")
+    with pytest.raises(UsageError, match="no memory waits"):
+        decide_by_measured_rule(queue, "Nell", 3.0)
+
+
+def test_where_too_few_reach_the_threshold_one_is_sent_to_the_queue(queue: Workspace) -> None:
     with pytest.raises(UsageError, match="not known") as refused:
         decide_by_measured_rule(queue, "Nell", 3.0)
     assert "decide on them yourself" in refused.value.hint
