@@ -160,7 +160,7 @@ def test_without_a_workspace_it_says_where_to_go(tmp_path: Path, sit: Any, monke
     async def work(seat: Any) -> None:
         assert "needs a workspace" in seat.shown
         await seat.press("ctrl+s")
-        assert "no workspace" in seat.said
+        assert "this needs a workspace" in seat.said
 
     sit(None, "journal", work)
 
