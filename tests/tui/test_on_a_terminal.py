@@ -28,7 +28,7 @@ from tui.loop.defects import LOG_FILE
 
 CLOSES = int(os.environ.get("SIMULEE_CLOSES", "40"))
 """How many lines are lost in the test; 200 make the full proof."""
-CARDS_A_LINE = 8
+CARDS_A_LINE = 10
 """More than one line can decide on."""
 LEFT = b"\x1b[?1049l"
 """Ends the alternate screen: the terminal is given back."""
@@ -54,24 +54,30 @@ def open_terminal() -> Iterator[Callable[..., Terminal]]:
         terminal.close()
 
 
-def decide(terminal: Terminal, key: str, seconds: float = 20) -> bool:
-    """Press a key and wait until the next card is painted. False when the process has gone meanwhile."""
-    asked = terminal.queries
+def decided(terminal: Terminal) -> int:
+    """How many cards the header says are decided."""
+    found = re.search(r"([\d,]+)/[\d,]+", terminal.text)
+    return int(found[1].replace(",", "")) if found else -1
+
+
+def is_decided_on(terminal: Terminal, key: str) -> bool:
+    """Press a key once the card is confirmed, and wait until one more is counted and the next card is asked after."""
+    with contextlib.suppress(AssertionError):
+        terminal.wait_until(lambda: terminal.queries, "question whether a card was painted", 20)
+    terminal.settle(0.1)
+    wanted, asked = decided(terminal) + 1, terminal.queries
     terminal.type(key)
-    deadline = time.monotonic() + seconds
-    while terminal.queries == asked:
-        if time.monotonic() > deadline:
-            return False
-        terminal.read(0.02)
-    terminal.settle(0.05)
-    return True
+    with contextlib.suppress(AssertionError):
+        terminal.wait_until(lambda: decided(terminal) == wanted and terminal.queries > asked, "decision", 20)
+    return decided(terminal) == wanted
 
 
 def test_a_whole_session_of_review(queue: Workspace, open_terminal: Callable[..., Terminal]) -> None:
     terminal = open_terminal(queue.root, "--screen", "review", EDITOR="sed -i s/^/Edited:/")
     terminal.wait_for("1 of 600")
     for key in "aax3":
-        assert decide(terminal, key)
+        assert is_decided_on(terminal, key)
+        terminal.settle()  # The next card is confirmed, however late that comes.
     terminal.type("E")
     terminal.wait_until(lambda: len(list_decisions(queue.database)) == 5, "fifth decision")
     terminal.settle()
@@ -125,21 +131,6 @@ def test_words_typed_ahead_of_a_box_are_words(queue: Workspace, open_terminal: C
     assert list_decisions(queue.database) == []
 
 
-def decided(terminal: Terminal) -> int:
-    """How many cards the header says are decided."""
-    found = re.search(r"([\d,]+)/[\d,]+", terminal.text)
-    return int(found[1].replace(",", "")) if found else -1
-
-
-def is_decided_on(terminal: Terminal, key: str) -> bool:
-    """Press a key, and wait until the header counts one more."""
-    wanted = decided(terminal) + 1
-    terminal.type(key)
-    with contextlib.suppress(AssertionError):
-        terminal.wait_until(lambda: decided(terminal) == wanted, "decision", 20)
-    return decided(terminal) == wanted
-
-
 @pytest.fixture
 def run_of_a_workbench_that_is_gone(workspace: Workspace, open_terminal: Callable[..., Terminal]) -> Iterator[Run]:
     """Somebody asked the twin something and hung up; the run that serves it goes on."""
@@ -175,7 +166,6 @@ def test_no_decision_is_lost_or_made_twice_when_the_line_goes_and_a_run_lives_on
                 terminal.read(0.01)
         else:
             terminal.wait_until(lambda line=terminal: decided(line) >= 0 and " of " in line.text, "card", 60)
-            terminal.settle(0.1)
             for _ in range(chance.randrange(1, 4)):
                 if not is_decided_on(terminal, chance.choice("ax")):
                     break
