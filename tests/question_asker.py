@@ -32,7 +32,7 @@ Answer = Callable[[str], dict[str, Any]]
 
 def passage_in(message: str) -> str:
     """The passage that a prompt shows."""
-    return message.split('"""')[1].strip()
+    return message.split("<<<")[1].split(">>>")[0].strip()
 
 
 def plain_questions(message: str) -> dict[str, Any]:

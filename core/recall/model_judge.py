@@ -17,6 +17,8 @@ CHOICES = ("yes", "no")
 SAID = 1.0
 """Bits of a yes or no whose probability the server does not tell."""
 MOST_BITS = 10.0
+LEAST_CERTAIN = 0.05
+"""Probability of yes and no together under which their ratio says nothing: the model began to say something else."""
 
 
 class ModelJudge:
@@ -61,7 +63,7 @@ def evidence(told: Told) -> float:
     """Bits for yes: the log-odds where probabilities are told, else one bit. Raises CallFailed for another word."""
     if told.chances:
         yes, no = (max(told.chances.get(choice, 0.0), 0.0) for choice in CHOICES)
-        if yes + no > 0:
+        if yes + no >= LEAST_CERTAIN:
             odds = math.log2(max(yes, 1e-9) / max(no, 1e-9))
             return round(max(-MOST_BITS, min(MOST_BITS, odds)), 4)
     word = told.text.strip().strip(".!\"'*`").casefold()

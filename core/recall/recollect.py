@@ -125,6 +125,10 @@ class Recollector:
         """Those that the judge finds useful by the question alone: what reaches the twin's prompt."""
         return [each for each in recollections if each.verdict.question >= self._settings.recall.threshold]
 
+    def fingerprint(self) -> str:
+        """All that decides what is found: the passages, their dates and uses, and how they are searched."""
+        return self._searcher.fingerprint()
+
     @property
     def width(self) -> int:
         """How many questions at once keep the models' servers busy; 1 where no model is asked."""

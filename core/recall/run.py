@@ -15,7 +15,7 @@ from core.recall.asked import Asked
 from core.recall.load import as_of, load_recollector, training_words, with_engines
 from core.recall.recollect import Recalled, Recollection, Recollector
 from core.runs.job import Job
-from core.store.chunks import chunks_without_vector, corpus_fingerprint
+from core.store.chunks import chunks_without_vector
 from core.store.conversations import ConversationRow, ExchangeRow, exchanges_of, trainable_conversations
 from core.store.identity import content_uid
 from core.store.memories import MemoryRow, put_memories, recall_keys, set_recall_key
@@ -81,9 +81,7 @@ class RecallWork:
         self._recollector = recollector
         self._identity = identity
         self._exchanges = exchanges
-        self._key = content_uid(
-            identity, corpus_fingerprint(self._database), job.workspace.settings.retrieval.model_dump(mode="json")
-        )
+        self._key = content_uid(identity, recollector.fingerprint())
         self._accept = training_words(job.workspace)
         self._broken = False
         """Something stops the run: nothing more is begun."""
