@@ -95,6 +95,10 @@ def follow(workspace: Workspace, run_id: str, from_start: bool = True) -> Iterat
 
 def _spawn(workspace: Workspace, run: Run) -> None:
     """Start the worker in a session of its own and wait until it holds its lock."""
+    before = _children.pop(run.folder, None)
+    if before is not None:
+        # It has let go of its lock, or nobody would resume its run: this only collects what is left of it.
+        before.wait()
     log = os.open(run.folder / "output.log", os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
     _, seen = read_events(run.folder)
     try:
