@@ -12,10 +12,13 @@ from core.corpus.sentences import Sentence, sentences_of
 from core.models.embedder import Embedder
 from core.models.generation import CallFailed
 from core.recall.asked import Asked
+from core.review.instructions import speaks_to_a_model
 from core.store.chunks import Passage
 
 MOST_WORDS = 70
 """A quote stops growing at this length."""
+RECIPE = 2
+"""Raised when the same passage would be quoted otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class ExtractiveWriter:
     def __init__(self, embedder: Embedder, sentences: int) -> None:
         self._embedder = embedder
         self._sentences = sentences
-        self.identity = f"extractive:{sentences}:{embedder.spec.revision}"
+        self.identity = f"extractive:{RECIPE}:{sentences}:{embedder.spec.revision}"
 
     async def retell(self, asked: Asked, passages: Sequence[Passage]) -> list[Retold | CallFailed | None]:
         """The best sentences of each passage; there are always some."""
@@ -63,10 +66,18 @@ class ExtractiveWriter:
         retold = []
         offset = 0
         for passage, found in zip(passages, cut, strict=True):
-            scores = similarity[offset : offset + len(found)].tolist()
+            scores = _unordered(found, similarity[offset : offset + len(found)].tolist())
             offset += len(found)
             retold.append(_quote(passage, found, scores, self._sentences))
         return retold
+
+
+def _unordered(found: list[Sentence], scores: list[float]) -> list[float]:
+    """The scores, with nothing for sentences that give orders to a model: they are quoted only where all do."""
+    ordering = [speaks_to_a_model(sentence.text) for sentence in found]
+    if all(ordering):
+        return scores
+    return [-1.0 if orders else score for orders, score in zip(ordering, scores, strict=True)]
 
 
 def _quote(passage: str, found: list[Sentence], scores: list[float], most: int) -> Retold:
