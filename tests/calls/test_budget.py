@@ -54,7 +54,7 @@ def test_money_and_tokens_stay_under_their_caps(workspace: Workspace) -> None:
             use_server(workspace, server, price=price, **{name: cap})
             answered, said = ask_until_stopped(workspace, 400 if run == "a" else 800, run)
             assert f"[models.writer] {name}" in said
-            assert answered > 20
+            assert answered > 5  # A cap reserves the most that each call under way could use.
             spent = spent_by(workspace.database, run, "writer")
             assert (spent.cost if run == "a" else spent.tokens) <= cap
 
