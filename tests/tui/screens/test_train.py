@@ -175,7 +175,7 @@ def test_a_run_is_watched_with_curves_figures_and_samples(trained: Workspace, si
         assert _words(seat, "title").endswith("✓ done")
         for words in ("eval 3.25", "step 30/30", "84 tok/s", "2.1 GB", "ckpt 30"):
             assert words in _words(seat, "figures")
-        assert _chart(seat).count("•") == 4  # Three evaluations and the legend.
+        assert _chart(seat).count("•") == 3  # two evaluations, and the legend  # Three evaluations and the legend.
         assert "What did the storm take, 1?   step 20" in _words(seat, "spoken")
         assert "real  The east wall." in _words(seat, "spoken")
         assert "storm take, 2" not in _words(seat, "spoken")
@@ -350,12 +350,12 @@ def test_s_trains_and_its_adapter_becomes_the_twin_s(
     async def work(seat: Any) -> None:
         await seat.until(lambda: "starts it" in _words(seat, "words"))
         await seat.press("s")
-        await seat.until(lambda: "sft-1: 6 steps" in seat.said, 90)
+        await seat.until(lambda: "sft-1: 4 steps" in seat.said, 90)
         await seat.until(lambda: "✓ done" in _words(seat, "title"), 600)
         await seat.until(lambda: "the twin's" in _words(seat, "title"))
-        assert "What of 2013?   step 6" in _words(seat, "spoken")
+        assert "What of 2013?   step 4" in _words(seat, "spoken")
         assert "real  Rain in 2013." in _words(seat, "spoken")
-        assert _chart(seat).count("•") == 4
+        assert _chart(seat).count("•") == 3  # two evaluations, and the legend
 
     sit(workspace.root, "train", work)
     assert getattr(active_adapter(workspace.database), "name", "") == "sft-1"
