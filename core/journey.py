@@ -34,7 +34,7 @@ QUESTIONS = (QUESTIONS_KIND, QUESTIONS_ENTRY)
 RECALL = ("recall", "core.recall.run:run")
 
 QUICK_STEPS = 20
-QUICK_RECALLED = 40
+QUICK_RECALLED = 30
 """Questions that the quick demo recalls memories for, the earliest."""
 QUICK_QUESTIONS = 4
 """Held-out questions of each interview that the quick demo scores."""
