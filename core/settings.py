@@ -227,7 +227,9 @@ def role_settings(role: str, values: Mapping[str, object]) -> RoleSettings:
     try:
         return RoleSettings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(f"{role}: {_first_problem(error)}", f"see [models.{role}] in persona.toml") from None
+        # A problem of the role as a whole is at no key of it, and begins with the colon that would follow one.
+        problem = _first_problem(error).removeprefix(": ")
+        raise SettingsError(f"{role}: {problem}", f"see [models.{role}] in persona.toml") from None
 
 
 def load_settings(path: Path) -> Settings:

@@ -203,3 +203,12 @@ def test_the_extractive_writer_too_recalls_nothing_unfounded(asking: Callable[..
         done = run_to_end(workspace, *RECALL, {})
         assert check_every_memory(workspace) == done["candidates"]
         assert {row.memory.writer for row in review_rows(workspace.database)} == {"extractive"}
+
+
+def test_an_engine_that_lacks_its_settings_is_one_clear_line(workspace: Workspace, simulee: Callable[..., Any]) -> None:
+    told = simulee("recall", "-w", workspace.root, "--writer", "endpoint")
+    assert told.returncode == 2
+    assert told.stderr.splitlines() == [
+        "simulee: writer: the engine endpoint needs base_url and model",
+        "  see [models.writer] in persona.toml",
+    ]
