@@ -17,7 +17,7 @@ from core.store.chunks import Passage
 
 MOST_WORDS = 70
 """A quote stops growing at this length."""
-RECIPE = 2
+RECIPE = 3
 """Raised when the same passage would be quoted otherwise."""
 
 
@@ -66,35 +66,45 @@ class ExtractiveWriter:
         retold = []
         offset = 0
         for passage, found in zip(passages, cut, strict=True):
-            scores = _unordered(found, similarity[offset : offset + len(found)].tolist())
+            scores = similarity[offset : offset + len(found)].tolist()
             offset += len(found)
-            retold.append(_quote(passage, found, scores, self._sentences))
+            retold.append(_quote(passage, *_without_orders(found, scores), self._sentences))
         return retold
 
 
-def _unordered(found: list[Sentence], scores: list[float]) -> list[float]:
-    """The scores, with nothing for sentences that give orders to a model: they are quoted only where all do."""
-    ordering = [speaks_to_a_model(sentence.text) for sentence in found]
-    if all(ordering):
-        return scores
-    return [-1.0 if orders else score for orders, score in zip(ordering, scores, strict=True)]
+def _without_orders(found: list[Sentence], scores: list[float]) -> tuple[list[Sentence], list[float]]:
+    """The sentences that do not give orders to a model, with their scores; all of them where all do."""
+    kept = [index for index, sentence in enumerate(found) if not speaks_to_a_model(sentence.text)]
+    if not kept:
+        return found, scores
+    return [found[index] for index in kept], [scores[index] for index in kept]
 
 
-def _quote(passage: str, found: list[Sentence], scores: list[float], most: int) -> Retold:
-    if not found:
+def _quote(passage: str, told: list[Sentence], scores: list[float], most: int) -> Retold:
+    """The best run of sentences. The quote spans it in the passage; an order in between is not in the memory's words."""
+    if not told:
         return Retold(passage, passage, 0, len(passage))
-    first = last = max(range(len(found)), key=lambda index: (scores[index], -index))
+    first = last = max(range(len(told)), key=lambda index: (scores[index], -index))
     while last - first + 1 < most:
         before = scores[first - 1] if first > 0 else -1.0
-        after = scores[last + 1] if last + 1 < len(found) else -1.0
+        after = scores[last + 1] if last + 1 < len(told) else -1.0
         if before < 0 and after < 0:
             break
         grown = (first - 1, last) if before > after else (first, last + 1)
-        if grown[0] < 0 or grown[1] >= len(found):
+        if grown[0] < 0 or grown[1] >= len(told):
             break
-        if len(passage[found[grown[0]].start : found[grown[1]].stop].split()) > MOST_WORDS:
+        if len(_words(passage, told[grown[0] : grown[1] + 1])) > MOST_WORDS:
             break
         first, last = grown
-    start, stop = found[first].start, found[last].stop
-    quote = passage[start:stop]
-    return Retold(" ".join(quote.split()), quote, start, stop)
+    start, stop = told[first].start, told[last].stop
+    return Retold(" ".join(_words(passage, told[first : last + 1])), passage[start:stop], start, stop)
+
+
+def _words(passage: str, sentences: list[Sentence]) -> list[str]:
+    text = ""
+    stop = sentences[0].start
+    for sentence in sentences:
+        between = passage[stop : sentence.start]
+        text += (" " if between.strip() else between) + sentence.text
+        stop = sentence.stop
+    return text.split()

@@ -16,7 +16,7 @@ _ADDRESSED = re.compile(
     | \b(?:system\s+prompt|system\s+message|language\s+model|as\s+an?\s+ai\b)
     | \byou\s+are\s+(?:now\s+)?an?\s+(?:ai|assistant|judge|model)\b
     | \b(?:new|updated|following|these)\s+instructions?\b
-    | <\|[^|\n]{1,40}\|> | \[/?INST\] | </?(?:system|assistant|user|instructions?)>
+    | <\|[^|\n]{1,40}\|> | \[/?INST\] | </?(?:system|assistant|user|instructions?|passage|memory|question)>
     """,
     re.IGNORECASE | re.VERBOSE,
 )

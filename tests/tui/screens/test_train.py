@@ -175,7 +175,7 @@ def test_a_run_is_watched_with_curves_figures_and_samples(trained: Workspace, si
         assert _words(seat, "title").endswith("✓ done")
         for words in ("eval 3.25", "step 30/30", "84 tok/s", "2.1 GB", "ckpt 30"):
             assert words in _words(seat, "figures")
-        assert _chart(seat).count("•") == 3  # two evaluations, and the legend  # Three evaluations and the legend.
+        assert _chart(seat).count("•") == 4  # Three evaluations and the legend.
         assert "What did the storm take, 1?   step 20" in _words(seat, "spoken")
         assert "real  The east wall." in _words(seat, "spoken")
         assert "storm take, 2" not in _words(seat, "spoken")
