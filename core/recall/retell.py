@@ -81,7 +81,7 @@ def _without_orders(found: list[Sentence], scores: list[float]) -> tuple[list[Se
 
 
 def _quote(passage: str, told: list[Sentence], scores: list[float], most: int) -> Retold:
-    """The best run of sentences. The quote spans it in the passage; an order in between is not in the memory's words."""
+    """The best run of sentences. The quote spans it in the passage; the memory leaves out an order in between."""
     if not told:
         return Retold(passage, passage, 0, len(passage))
     first = last = max(range(len(told)), key=lambda index: (scores[index], -index))
