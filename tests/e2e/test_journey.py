@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from core.review.queue import decide_by_threshold
+from core.store.memories import review_rows
 from core.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -112,3 +113,36 @@ def test_a_profile_alone_gives_search_and_chat_and_says_what_is_missing(
     twin = tmp_path / "Ada Marlow"
     assert told("search", "where was she born", cwd=twin)["results"]
     assert told("chat", "--once", "Where were you born?", "--seed", "1", cwd=twin)["memories"]
+
+
+def test_the_same_with_an_embedded_model_as_writer_and_judge(
+    told: Callable[..., dict[str, Any]], slice_of_sample: Path, tmp_path: Path
+) -> None:
+    told("new", "Ada Marlow", "--dir", "twin", cwd=tmp_path)
+    twin = tmp_path / "twin"
+    with (twin / "persona.toml").open("a") as settings:
+        settings.write("\n[dataset]\nmax_tokens = 512\n")
+        for role in ("writer", "judge"):
+            settings.write(f'[models.{role}]\nengine = "llama.cpp"\nmodel = "SmolLM2-135M-Instruct"\n')
+    told("import", slice_of_sample, cwd=twin)
+    told("embed", cwd=twin)
+
+    recalled = told("recall", cwd=twin)
+    assert recalled["recalled"] == 6
+    assert recalled["parked"] == {}
+    assert recalled["calls"] >= recalled["candidates"]
+    rows = review_rows(Workspace.open(twin).database)
+    assert rows
+    assert {row.memory.writer for row in rows} <= {"model", "quote"}
+    assert told("ledger", cwd=twin)["sends"] == [], "nothing left the machine"
+    assert {each["role"] for each in told("ledger", "--all", cwd=twin)["totals"]} == {"writer", "judge"}
+    again = told("recall", cwd=twin)
+    assert (again["recalled"], again["calls"]) == (0, 0)
+
+    decide_by_threshold(Workspace.open(twin).database, -1.0)
+    assert told("dataset", "build", cwd=twin)["splits"]["train"] == 6
+    trained = told("train", "sft", "--max-steps", "2", cwd=twin)
+    scorecard = told("evaluate", "--systems", "b4", "--limit", "1", cwd=twin)["scorecard"]
+    assert scorecard["systems"]["b4"]["metrics"]["bits_per_token"]["value"] > 0
+    assert told("chat", "--once", "Where do the charts come from?", "--seed", "1", cwd=twin)["answer"]
+    assert trained["steps"] == 2

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from core.journey import QUICK_QUESTIONS, QUICK_RECALLED, QUICK_STEPS
 from core.journey import demo as journey_demo
 from core.sample import TARGET
 from tui.face import Face, command
@@ -17,9 +18,10 @@ from tui.scorecard import WIDTH, scorecard_lines
 app = typer.Typer(rich_markup_mode=None)
 
 QUICK = (
-    "Quick: memories for 40 questions, 20 training steps, three systems, and four",
-    "questions of each held-out interview. Without --quick it does all of it, and adds",
-    "the systems that show what recall and training bring.",
+    f"Quick: memories for {QUICK_RECALLED} questions, {QUICK_STEPS} training steps, three systems, and"
+    f" {QUICK_QUESTIONS} questions",
+    "of each held-out interview. Without --quick it does all of it, and adds the systems",
+    "that show what recall and training bring.",
 )
 NAMES = {"b0": "the base model", "b2": "with memories", "b4": "the trained twin"}
 

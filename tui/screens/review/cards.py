@@ -109,12 +109,29 @@ def _passage(card: MemoryCard, width: int, room: int) -> list[Content]:
     )
     around = AROUND
     while True:
-        lead = before if len(before) <= around else "…" + before[-around:]
-        tail = after if len(after) <= around else after[:around] + "…"
+        lead, tail = _last_words(before, around), _first_words(after, around)
         lines = indented(width, "", lead.lstrip(), ("▐" + quote + "▌", "bold $secondary"), tail.rstrip())
         if len(lines) <= room or around == 0:
             return lines
         around = max(0, around - 40)
+
+
+def _first_words(text: str, most: int) -> str:
+    """At most so many characters, cut at a space where there is one, so that no word and no emoji is cut in two."""
+    if len(text) <= most:
+        return text
+    kept = text[: most + 1]
+    space = max((place for place, character in enumerate(kept) if character.isspace()), default=most)
+    return kept[:space].rstrip() + "…"
+
+
+def _last_words(text: str, most: int) -> str:
+    """The same from the end."""
+    if len(text) <= most:
+        return text
+    kept = text[len(text) - most - 1 :]
+    space = next((place for place, character in enumerate(kept) if character.isspace()), 0)
+    return "…" + kept[space + 1 :]
 
 
 def _pair(card: PairCard, width: int) -> list[Content]:
