@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 
 from core.retrieval.function_words import FUNCTION_WORDS
 from core.store.database import Database
-from core.store.mentions import Sight, names_of, passages_beside, passages_naming, passages_with_words
+from core.store.mentions import names_of, passages_beside, passages_naming, passages_with_words
+from core.store.sight import Sight
 
 MENTIONS = "mentions-1"
 """Named anew whenever the same passage would name other things: every passage is then read again."""

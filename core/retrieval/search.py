@@ -26,8 +26,8 @@ from core.retrieval.question_index import open_question_index, passages_by_quest
 from core.settings import RetrievalSettings
 from core.store.chunks import Passage, corpus_fingerprint, index_metadata, lexical_search, passages, vectors_of
 from core.store.identity import content_uid
-from core.store.mentions import Sight
 from core.store.questions import has_question_vectors, question_metadata, questions_fingerprint
+from core.store.sight import Sight
 from core.workspace import Workspace
 
 Mode = Literal["hybrid", "vector", "lexical"]

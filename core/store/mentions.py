@@ -3,28 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from core.store.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """Which passages a search may see."""
-
-    before: int | None = None
-    """The as-of day (an ordinal), None for no limit."""
-    include_undated: bool = True
-    not_conversation: int = 0
-
-    def shows(self, last_day: int, conversation_id: int) -> bool:
-        """Whether a passage of this last day (-1: undated), from this conversation (0: none), is seen."""
-        return (
-            (self.before is None or last_day < self.before)
-            and (self.include_undated or last_day >= 0)
-            and (not self.not_conversation or conversation_id != self.not_conversation)
-        )
-
+from core.store.sight import Sight
 
 _SEEN = "{day} < ? AND {day} >= ?"
 _NO_DAY_IS_LATER = 2**31

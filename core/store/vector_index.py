@@ -21,11 +21,12 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
+from core.dates import UNDATED_DAY
 from core.errors import StoreError
+from core.store.scan_radius import radius
+from core.store.sight import Sight
 from core.store.sign_code import CODE, MAXIMUM_DIMENSION, code_bits, sign_codes
 
-UNDATED = -1
-"""The last day of a passage without a date."""
 MAXIMUM_K = 4096
 """What vec0 returns at most."""
 VEC0_CHUNK = 1024
@@ -178,31 +179,9 @@ class VectorIndex:
         if not 1 <= k <= MAXIMUM_K:
             raise StoreError(f"a search returns 1 to {MAXIMUM_K} passages, not {k}", "ask for fewer")
         wanted = self._checked("the query", query)
-        conditions = ["code MATCH vec_bit(?)", "k = ?"]
+        sight = Sight(before, include_undated, not_conversation)
         with self._damage_told():
-            candidates = self._candidates(k)
-        values: list[object] = [sign_codes(wanted[None])[0].tobytes(), candidates]
-        if before is not None:
-            conditions.append("last_day < ?")
-            values.append(before)
-        if not include_undated:
-            conditions.append("last_day > ?")
-            values.append(UNDATED)
-        if not_conversation:
-            conditions.append("conversation != ?")
-            values.append(not_conversation)
-        # A vec0 row whose vector is gone (its chunk was deleted) falls out of the join.
-        key = self._key
-        with self._damage_told():
-            found = list(
-                self._connection.execute(
-                    f"SELECT stored.{key}, blob FROM"
-                    f" (SELECT {key} FROM {self._table} WHERE {' AND '.join(conditions)}) AS near"
-                    f" CROSS JOIN {self._shelf.vectors} AS stored"
-                    f" ON stored.{key} = near.{key} AND model = ? AND revision = ?",
-                    (*values, *self._owner),
-                )
-            )
+            found = self._near(sign_codes(wanted[None])[0], self._candidates(k), sight)
         if not found:
             return []
         ids = np.array([row[0] for row in found])
@@ -265,6 +244,41 @@ class VectorIndex:
         chunks = self._connection.execute(f"SELECT max(chunk_id) FROM {self._table}_chunks").get or 1
         growth = max(1.0, chunks * VEC0_CHUNK / 10_000) ** CANDIDATE_GROWTH
         return min(MAXIMUM_K, int((CANDIDATES + CANDIDATES_PER_HIT * max(0, k - 10)) * growth))
+
+    def _near(self, code: NDArray[np.uint8], count: int, sight: Sight) -> list[tuple[int, bytes]]:
+        """(id, vector) of the rows whose codes are nearest, at most ``count``."""
+        within = radius(self._connection, self._table, code, count, sight)
+        if within is not None:
+            found = self._scanned(code, count, sight, within)
+            if len(found) >= count:
+                return found
+        return self._scanned(code, count, sight, None)
+
+    def _scanned(
+        self, code: NDArray[np.uint8], count: int, sight: Sight, within: int | None
+    ) -> list[tuple[int, bytes]]:
+        conditions = ["code MATCH vec_bit(?)", "k = ?"]
+        values: list[object] = [code.tobytes(), count]
+        for condition, value in (
+            ("last_day < ?", sight.before),
+            ("last_day > ?", None if sight.include_undated else UNDATED_DAY),
+            ("conversation != ?", sight.not_conversation or None),
+            ("distance <= ?", within),
+        ):
+            if value is not None:
+                conditions.append(condition)
+                values.append(value)
+        # A vec0 row whose vector is gone (its chunk was deleted) falls out of the join.
+        key = self._key
+        return list(
+            self._connection.execute(
+                f"SELECT stored.{key}, blob FROM"
+                f" (SELECT {key} FROM {self._table} WHERE {' AND '.join(conditions)}) AS near"
+                f" CROSS JOIN {self._shelf.vectors} AS stored"
+                f" ON stored.{key} = near.{key} AND model = ? AND revision = ?",
+                (*values, *self._owner),
+            )
+        )
 
     def _add_batch(self, rows: list[IndexRow]) -> None:
         for row in rows:

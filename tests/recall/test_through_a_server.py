@@ -212,3 +212,15 @@ def test_an_engine_that_lacks_its_settings_is_one_clear_line(workspace: Workspac
         "simulee: writer: the engine endpoint needs base_url and model",
         "  see [models.writer] in persona.toml",
     ]
+
+
+def test_an_engine_that_no_writer_runs_on_is_refused_before_a_run_begins(
+    workspace: Workspace, simulee: Callable[..., Any]
+) -> None:
+    told = simulee("recall", "-w", workspace.root, "--writer", "sentence-transformers")
+    assert told.returncode == 2
+    assert told.stderr.splitlines() == [
+        "simulee: the writer cannot run on the engine 'sentence-transformers' in this version",
+        "  simulee recall --writer extractive",
+    ]
+    assert list(workspace.runs.glob("*")) == []

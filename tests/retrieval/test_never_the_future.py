@@ -18,7 +18,7 @@ from core.retrieval.graph import second_hop
 from core.retrieval.search import Query, Searcher
 from core.runs.control import run_to_end
 from core.settings import RetrievalSettings
-from core.store.mentions import Sight
+from core.store.sight import Sight
 from core.workspace import Workspace
 from tests.question_asker import answering, ask_all
 

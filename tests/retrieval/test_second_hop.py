@@ -9,7 +9,8 @@ import pytest
 
 from core.retrieval.graph import MOST_PASSAGES, Around, known_names, names_in, second_hop
 from core.retrieval.search import Query, Searcher
-from core.store.mentions import Sight, names_of
+from core.store.mentions import names_of
+from core.store.sight import Sight
 from core.workspace import Workspace
 
 Embedded = Callable[..., Workspace]

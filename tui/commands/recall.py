@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from core.errors import ModelError, UsageError
 from core.journey import RECALL
+from core.models.roles import ENGINES, check_role
 from core.recall.coverage import coverage as coverage_of
 from core.recall.estimate import RoleEstimate, estimate_recall
 from core.recall.load import with_engines
@@ -40,7 +42,13 @@ def recall(
         face.result(asdict(report) | {"share": round(report.share, 4)}, coverage_lines(report))
         return
     engines = {role: engine for role, engine in (("writer", writer), ("judge", judge)) if engine}
-    expected = estimate_recall(workspace, with_engines(workspace.settings, engines), limit)
+    settings = with_engines(workspace.settings, engines)
+    for role in engines:
+        try:
+            check_role(role, getattr(settings.models, role))
+        except ModelError as error:
+            raise UsageError(str(error), f"simulee recall --{role} {ENGINES[role][0]}") from None
+    expected = estimate_recall(workspace, settings, limit)
     if estimate:
         face.result({"estimate": [asdict(each) for each in expected]}, _told(expected))
         return
