@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from bench._sample import embedded
 from core.corpus import importing
 from core.corpus.importing import Request
-from core.journey import RECALL, Journey, sample_requests
+from core.journey import RECALL
 from core.runs.control import run_to_end
-from core.sample import TARGET, sample_folder
+from core.sample import TARGET
 from core.store.conversations import exchanges_of, trainable_conversations
 from core.workspace import SETTINGS_FILE, Workspace
 from tests.fault_server import FaultServer
@@ -56,9 +57,8 @@ def serve(told: Connection) -> None:
 
 def prepared(root: Path, url: str, candidates: int) -> Workspace:
     """The sample, embedded, with enough questions for so many candidates and nothing recalled."""
-    workspace = Workspace.create(root, TARGET)
-    journey = Journey(workspace, lambda _stage, _event: None)
-    journey.import_files(workspace, "import", sample_requests(sample_folder())["train"], use="train")
+    journey = embedded(root)
+    workspace = journey.workspace
     asked = [
         each.question
         for conversation in trainable_conversations(workspace.database)

@@ -86,6 +86,10 @@ class BatchEngine:
     def slots(self) -> int:
         return MOST_ASKS
 
+    @property
+    def holds_schemas(self) -> bool:
+        return False
+
     async def ask(self, ask: Ask, within: float) -> Told:
         """The answer, once the batch that the ask is in is done; the server's day holds for it, not ``within``."""
         await self._read_rows()

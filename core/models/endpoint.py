@@ -67,6 +67,11 @@ class EndpointEngine:
         return self._slots
 
     @property
+    def holds_schemas(self) -> bool:
+        # Most servers take one; compiling each anew may cost them seconds, and some refuse what others take.
+        return False
+
+    @property
     def refused_parameters(self) -> frozenset[str]:
         """Parameters that this server has refused so far; they are left out since."""
         return frozenset(self._refused)

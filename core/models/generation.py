@@ -85,6 +85,10 @@ class TextEngine(Protocol):
     def slots(self) -> int:
         """How many asks it may be given at once, at the most."""
 
+    @property
+    def holds_schemas(self) -> bool:
+        """Whether it writes by the schema from the first word on, and takes another one for each ask at no cost."""
+
     async def ask(self, ask: Ask, within: float) -> Told:
         """Answer within so many seconds. Raises CallFailed."""
 

@@ -57,6 +57,10 @@ class TransformersEngine:
         return self._slots
 
     @property
+    def holds_schemas(self) -> bool:
+        return False
+
+    @property
     def refused_parameters(self) -> frozenset[str]:
         """It answers freely: a schema is not enforced."""
         return frozenset({"response_format"})

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from core.calls.caller import Caller
 from core.calls.structured import read_json
+from core.corpus.sentences import sentences_of
 from core.models.generation import Ask, CallFailed, Told
 from core.prompts.asks import AskPrompt
-from core.recall.anchor import anchor
+from core.recall.anchor import FEWEST_WORDS, anchor
 from core.recall.asked import Asked
 from core.recall.grounding import ungrounded
-from core.recall.retell import Retold
+from core.recall.retell import MOST_WORDS, Retold
 from core.store.chunks import Passage
 
 MOST_TOKENS = 320
 """Of an answer: a quote and a retelling of two sentences each, as JSON."""
+MOST_LETTERS = 300
+"""Of a memory, where the engine writes by the schema."""
 
 
 class Retelling(BaseModel):
@@ -29,6 +33,25 @@ class Retelling(BaseModel):
 
     quote: str
     memory: str
+
+
+SCHEMA: Mapping[str, Any] = Retelling.model_json_schema()
+
+
+def narrow_schema(passage: str) -> Mapping[str, Any]:
+    """The schema of a retelling of this passage: its quote is one or two of the passage's sentences, or empty.
+
+    A small model cannot be relied on to copy, or to end: a memory is cut off well before the answer would be.
+    """
+    sentences = sentences_of(passage)
+    pairs = [(sentences[place], sentences[min(place + more, len(sentences) - 1)])
+             for more in (0, 1) for place in range(len(sentences))]  # fmt: skip
+    quotes = dict.fromkeys(passage[first.start : last.stop] for first, last in pairs)
+    whole = [quote for quote in quotes if FEWEST_WORDS <= len(quote.split()) <= MOST_WORDS]
+    if not whole:
+        return SCHEMA
+    fields = {"quote": {"enum": [*whole, ""]}, "memory": {"type": "string", "maxLength": MOST_LETTERS}}
+    return {**SCHEMA, "properties": fields}
 
 
 class ModelWriter:
@@ -55,7 +78,7 @@ class ModelWriter:
                 told=passage.question,
             ),
             MOST_TOKENS,
-            schema=Retelling.model_json_schema(),
+            schema=narrow_schema(passage.chunk.text) if self._caller.engine.holds_schemas else SCHEMA,
         )
         about = [uid for uid in (passage.owner_uid, asked.uid) if uid]
         try:

@@ -68,8 +68,8 @@ class Recollector:
         """``callers`` are those through which writer and judge ask models; the recollector closes them."""
         self._settings = settings
         self._searcher = searcher
-        self._writer = writer
-        self._judge = judge
+        self.writer = writer
+        self.judge = judge
         self._callers = callers
         self._quoting: ExtractiveWriter | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -105,14 +105,14 @@ class Recollector:
         best = found[: self._settings.recall.candidates]
         if not best:
             return Recalled(())
-        retold = await self._writer.retell(asked, [hit.passage for hit in best])
+        retold = await self.writer.retell(asked, [hit.passage for hit in best])
         told = [
             (hit, each) for hit, each in zip(best, retold, strict=True) if isinstance(each, Retold)
         ]  # fmt: skip
         parked = [each for each in retold if isinstance(each, CallFailed)]
         dropped = Counter({"nothing there": sum(each is None for each in retold)})
         unrelated = self._unrelated(asked.question, found[len(best) :]) if told else ""
-        verdicts = await self._judge.judge(asked, [each.text for _, each in told], unrelated) if told else []
+        verdicts = await self.judge.judge(asked, [each.text for _, each in told], unrelated) if told else []
         memories = []
         for (hit, each), verdict in zip(told, verdicts, strict=True):
             if isinstance(verdict, CallFailed):
@@ -160,7 +160,7 @@ class Recollector:
         It is chosen by the question's hash, the same one every time, and quoted, not retold: nobody will read it.
         """
         far = rest[len(rest) // 2 :]
-        if not far or not self._judge.compares:
+        if not far or not self.judge.compares:
             return ""
         digest = sha256(question.encode("utf-8", "replace")).digest()
         chosen = far[int.from_bytes(digest[:4]) % len(far)]

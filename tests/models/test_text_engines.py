@@ -69,6 +69,22 @@ def test_llamacpp_starts_again_after_its_server_died() -> None:
     with_engine("llama.cpp", work)
 
 
+def test_engines_of_one_model_share_a_server_until_the_last_one_closes() -> None:
+    async def work(engine: TextEngine) -> None:
+        other = load_text_engine("judge", RoleSettings(engine="llama.cpp", model=SMOLLM2, concurrency=2))
+        both = await asyncio.gather(*(each.ask(ask("Name a color."), 120) for each in (engine, other)))
+        server = engine._server  # type: ignore[attr-defined]
+        assert both[0].text == both[1].text
+        assert other._server is server  # type: ignore[attr-defined]
+        await other.close()
+        assert server.is_alive()
+        assert (await engine.ask(ask("Name a color."), 120)).text == both[0].text
+        await engine.close()
+        assert not server.is_alive()
+
+    with_engine("llama.cpp", work)
+
+
 def test_llamacpp_says_that_an_answer_was_cut() -> None:
     async def work(engine: TextEngine) -> None:
         with pytest.raises(CallFailed) as failed:

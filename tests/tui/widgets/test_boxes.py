@@ -10,6 +10,7 @@ from textual.containers import Vertical
 
 from tui.app import Options, Workbench
 from tui.widgets.boxes import ChoiceBox, ShowBox
+from tui.widgets.palette import Palette
 
 
 def test_two_keys_that_both_close_a_box_close_nothing_under_it(tmp_path: Path) -> None:
@@ -28,6 +29,25 @@ def test_two_keys_that_both_close_a_box_close_nothing_under_it(tmp_path: Path) -
             await pilot.pause()
             assert bench.screen is below
             assert answers == [1]
+        bench.close_lanes()
+
+    asyncio.run(run())
+
+
+def test_a_choice_of_the_palette_that_comes_after_a_screen_was_brought_closes_nothing_there(tmp_path: Path) -> None:
+    async def run() -> None:
+        bench = Workbench(Options(folder=tmp_path))
+        async with bench.run_test() as pilot:
+            while bench.trouble is None:
+                await pilot.pause(0.02)
+            await pilot.press("colon")
+            palette = bench.screen
+            assert isinstance(palette, Palette)
+            bench.go_to("runs")
+            palette._action_escape()
+            await pilot.pause()
+            assert bench.screen is bench.stage_now()
+            assert bench.stage_now().NAME == "runs"
         bench.close_lanes()
 
     asyncio.run(run())

@@ -1,0 +1,16 @@
+"""The command palette, closed once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.await_complete import AwaitComplete
+from textual.command import CommandPalette
+
+
+class Palette(CommandPalette):
+    """As Textual's; a choice that was still on its way when another screen came to the front closes nothing there."""
+
+    def dismiss(self, result: Any = None) -> AwaitComplete:
+        """As ``Box.dismiss``."""
+        return super().dismiss(result) if self.is_current else AwaitComplete()
