@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from core.store.sight import Sight
 
-GENEROUS = 4
+GENEROUS = 3
 """Rows expected within the radius, for each that is wanted."""
 SAMPLED = 24
 """Rows of the sample expected within it: the fewer, the more often a scan is made twice."""
 FEWEST_CHUNKS = 2
-WORTH = 4
-"""A radius that would let through more than one in so many rows of the sample spares nothing."""
+WORTH = 1.25
+"""A radius that would let through more than one in so many rows that are shown spares nothing."""
 
 
 def radius(connection: apsw.Connection, table: str, code: NDArray[np.uint8], wanted: int, sight: Sight) -> int | None:

@@ -1,9 +1,9 @@
 """Nearest by cosine: a scan of sign codes in a vec0 table, then exact scores from the stored vectors.
 
 The same for passages and for the questions about them; ``Shelf`` says which. The vectors lie in an ordinary table; the
-vec0 table holds only what a scan needs, and can be rebuilt at any time. The cost of a vec0 scan grows faster with ``k``
-than with the length of a code, so a long code and few candidates beat a short code and many. Filters are integer
-columns of the vec0 table, applied inside the scan, so that a narrow filter costs no recall.
+vec0 table holds only what a scan needs, and can be rebuilt at any time. The cost of a vec0 scan grows with ``k`` times
+the rows that it may return; ``scan_radius`` keeps these few. Filters are integer columns of the vec0 table, applied
+inside the scan, so that a narrow filter costs no recall.
 
 Every change is made under a savepoint, because vec0 keeps half a row of a failed insert; and as DELETE, then INSERT,
 because it knows no REPLACE. The caller owns the transaction.
@@ -31,7 +31,7 @@ MAXIMUM_K = 4096
 """What vec0 returns at most."""
 VEC0_CHUNK = 1024
 """Rows in one of vec0's chunks."""
-CANDIDATES = 80
+CANDIDATES = 95
 CANDIDATES_PER_HIT = 5
 CANDIDATE_GROWTH = 0.28
 """For ten hits among 10,000 rows; more for each further hit, and by this power of the number of rows. Measured with
