@@ -64,6 +64,20 @@ def first_paint(command: list[str]) -> float:
     return took
 
 
+def jitter() -> None:
+    """The machine alone: one loop of the interpreter, again and again, as long as a key takes."""
+    times = []
+    for _ in range(KEYS):
+        time.sleep(0.03)
+        began = time.perf_counter()
+        sum(place * place for place in range(200_000))
+        times.append(time.perf_counter() - began)
+    print(
+        f"| for comparison: one loop without any screen | p50 {percentile(times, 0.5) * 1e3:.1f} ms,"
+        f" p95 {percentile(times, 0.95) * 1e3:.1f} ms | |"
+    )
+
+
 def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
@@ -159,6 +173,7 @@ def main() -> None:
         print("| what | time | bytes |\n| --- | --- | --- |")
         own, plain = statistics.median(ours) * 1e3, statistics.median(bare) * 1e3
         print(f"| first paint | {own:.0f} ms, bare Textual {plain:.0f} ms: {own / plain:.2f}x | |")
+        jitter()
         review(root)
         notes = Path(name) / "notes"
         notes.mkdir()

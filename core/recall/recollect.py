@@ -72,6 +72,7 @@ class Recollector:
         self.judge = judge
         self._callers = callers
         self._quoting: ExtractiveWriter | None = None
+        self._embedding = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -91,17 +92,19 @@ class Recollector:
     async def recall(self, asked: Asked, accept: Callable[[Passage], bool]) -> Recalled:
         """The same, with what was dropped and what is to be asked again."""
         limits = self._settings.retrieval
-        found = self._searcher.search(
-            Query(
-                asked.question,
-                k=UNRELATED_POOL,
-                before=asked.before,
-                mode=limits.mode,
-                include_undated=limits.include_undated,
-                not_conversation=asked.conversation_id,
-            ),
-            accept,
+        query = Query(
+            asked.question,
+            k=UNRELATED_POOL,
+            before=asked.before,
+            mode=limits.mode,
+            include_undated=limits.include_undated,
+            not_conversation=asked.conversation_id,
         )
+        if self._callers:
+            # The calls under way are answered meanwhile. One at a time: the embedder takes a core for itself.
+            async with self._embedding:
+                await asyncio.to_thread(self._searcher.prepare, query)
+        found = self._searcher.search(query, accept)
         best = found[: self._settings.recall.candidates]
         if not best:
             return Recalled(())

@@ -46,6 +46,8 @@ FIRST_HOP = 5
 """How many of the best passages lead on."""
 POOL = 4
 """Candidates per wanted passage that each order brings."""
+VECTORS_KEPT = 256
+"""Vectors of queries, the last ones."""
 LARGEST_K = 4096
 """sqlite-vec refuses more."""
 
@@ -83,7 +85,7 @@ class Searcher:
         self._workspace = workspace
         self._load = load_embedder
         self._given = how
-        self._asked: tuple[str, NDArray[np.float32]] | None = None
+        self._asked: dict[str, NDArray[np.float32]] = {}
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -172,11 +174,20 @@ class Searcher:
             not_conversation=query.not_conversation,
         )
 
+    def prepare(self, query: Query) -> None:
+        """Embed what will be searched for. Of all that a search does, this alone may happen on another thread."""
+        if query.mode != "lexical" and query.text.strip():
+            self._query_vector(query.text)
+
     def _query_vector(self, text: str) -> NDArray[np.float32]:
-        """The last query's vector is kept: every order of one search reads it."""
-        if self._asked is None or self._asked[0] != text:
-            self._asked = (text, self.embedder.embed([text])[0])
-        return self._asked[1]
+        """The last vectors are kept: every order of one search reads the same one."""
+        vector = self._asked.get(text)
+        if vector is None:
+            vector = self.embedder.embed([text])[0]
+            if len(self._asked) >= VECTORS_KEPT:
+                self._asked.clear()
+            self._asked[text] = vector
+        return vector
 
     def _by_words(self, query: Query, pool: int) -> Scored:
         words = dict.fromkeys(re.findall(r"\w+", query.text.casefold()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -140,7 +141,8 @@ def remove_chunks_of_conversation(db: Database, conversation_uid: str) -> None:
 
 def existing(db: Database, ids: Sequence[int]) -> set[int]:
     """Those of the ids that are there."""
-    return {chunk_id for chunk_id in ids if db.value("SELECT 1 FROM chunk WHERE id = ?", (chunk_id,))}
+    rows = db.rows("SELECT id FROM chunk WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))
+    return {int(row[0]) for row in rows}
 
 
 def chunk_ids_of(db: Database, owner: str, owner_id: int) -> list[int]:
@@ -196,12 +198,9 @@ def index_metadata(db: Database) -> list[tuple[int, int, int]]:
 
 def passages(db: Database, ids: Sequence[int]) -> dict[int, Passage]:
     """The passages with these chunk ids; ids that are gone are left out."""
-    found: dict[int, Passage] = {}
-    for chunk_id in ids:
-        row = db.one(f"{PASSAGE} WHERE chunk.id = ?", (chunk_id,))
-        if row:
-            found[chunk_id] = passage_of(row)
-    return found
+    rows = db.rows(f"{PASSAGE} WHERE chunk.id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))
+    found = {int(row[0]): row for row in rows}
+    return {chunk_id: passage_of(found[chunk_id]) for chunk_id in ids if chunk_id in found}
 
 
 def passage_of(row: Row) -> Passage:
@@ -211,14 +210,12 @@ def passage_of(row: Row) -> Passage:
 
 def vectors_of(db: Database, ids: Sequence[int], model: str, revision: str) -> dict[int, bytes]:
     """Chunk id → its stored vector as little-endian float32, for those that have one of this model."""
-    found: dict[int, bytes] = {}
-    for chunk_id in ids:
-        blob = db.value(
-            "SELECT blob FROM vector WHERE chunk_id = ? AND model = ? AND revision = ?", (chunk_id, model, revision)
-        )
-        if blob is not None:
-            found[chunk_id] = bytes(blob)
-    return found
+    rows = db.rows(
+        "SELECT chunk_id, blob FROM vector WHERE chunk_id IN (SELECT value FROM json_each(?))"
+        " AND model = ? AND revision = ?",
+        (json.dumps(list(ids)), model, revision),
+    )
+    return {int(row[0]): bytes(row[1]) for row in rows}
 
 
 def lexical_search(
