@@ -22,18 +22,22 @@ demo: setup
 demo-quick: setup
 	$(BIN)/simulee demo --dir demo-quick --quick
 
+# A worker for each core, with one thread each: the threads of two models on two cores wait for one another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile \
+	--no-loadscope-reorder
+
 test: setup
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: setup
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 check: setup
 	$(BIN)/ruff format --check core tui tests bench
 	$(BIN)/ruff check core tui tests bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 format: setup
 	$(BIN)/ruff format core tui tests bench

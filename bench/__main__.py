@@ -16,7 +16,7 @@ def main(*names: str) -> None:
         sys.exit(f"no bench is called {unknown[0]}; there are: {', '.join(NAMES)}")
     for name in names or NAMES:
         bench = importlib.import_module(f"bench.{name}")
-        print(f"## {name}: {bench.__doc__.splitlines()[0]}")
+        print(f"## {name}: {(bench.__doc__ or name).splitlines()[0]}")
         began = time.monotonic()
         bench.main()
         print(f"({time.monotonic() - began:.0f} s)\n", flush=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from core.models.chat_tokenizer import ChatTokenizer, load_tokenizer
 from core.models.generation import Ask, CallFailed, Told
@@ -34,7 +34,7 @@ class LocalAsker:
         self.identity = f"llama.cpp:{MODEL}"
         self.calls = self.reused = 0
         self._file = file
-        self._known: dict[str, dict[str, object]] = {}
+        self._known: dict[str, dict[str, Any]] = {}
         if file.is_file():
             for line in file.read_text("utf-8").splitlines():
                 self._known |= json.loads(line)
@@ -49,8 +49,8 @@ class LocalAsker:
             key = hashlib.sha256(json.dumps([self.identity, asdict(varied)]).encode()).hexdigest()
             told = self._known.get(key)
             if told is None:
-                self._start()
                 async with self._slots:
+                    self._start()
                     told = await asyncio.to_thread(self._complete, varied)
                 self._known[key] = told
                 self.calls += 1
@@ -69,27 +69,29 @@ class LocalAsker:
         if self._server is not None:
             self._server.stop()
 
-    def _start(self) -> None:
-        if self._server is None:
+    def _start(self) -> tuple[LlamaServer, ChatTokenizer]:
+        if self._server is None or self._tokenizer is None:
             gguf = smollm2_gguf()
             if gguf is None:
                 sys.exit(f"{MODEL} is not installed as a package")
             self._tokenizer = load_tokenizer(MODEL)
             self._server = LlamaServer.start(gguf, context=2048, slots=SLOTS, threads=THREADS)
+        return self._server, self._tokenizer
 
-    def _complete(self, ask: Ask) -> dict[str, object]:
-        messages = [{"role": said.role, "content": self._tokenizer.plain(said.content)} for said in ask.messages]
+    def _complete(self, ask: Ask) -> dict[str, Any]:
+        server, tokenizer = self._start()
+        messages = [{"role": said.role, "content": tokenizer.plain(said.content)} for said in ask.messages]
         sampling = Sampling(
             max_tokens=ask.max_tokens, temperature=ask.temperature, seed=ask.seed, schema=ask.schema,
             logprobs=CHOICE_TOKENS if ask.choices else 0,
         )  # fmt: skip
-        done = self._server.completion(self._tokenizer.render(messages, True), sampling)
+        done = server.completion(tokenizer.render(messages, True), sampling)
         chances = None
         if ask.choices and done.logprobs:
             likeliest = dict(done.logprobs[0].likeliest)
             chances = {
                 choice: sum(
-                    math.exp(likeliest.get(self._tokenizer.encode(form)[0], -math.inf))
+                    math.exp(likeliest.get(tokenizer.encode(form)[0], -math.inf))
                     for form in (choice, choice.capitalize())
                 )
                 for choice in ask.choices

@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from core.beginning import make_sample, next_step
 from core.corpus.holdout import assign_splits
@@ -124,7 +125,7 @@ def _recall(workspace: Workspace) -> None:
             wanted = {word for word in _words(exchange.question) if len(word) > 4}
             match = " OR ".join(f'"{word}"' for word in sorted(wanted))
             found = lexical_search(database, match, 2, exchange.first_day, False, conversation.id) if match else []
-            memories = []
+            memories: list[Any] = []
             for rank, (chunk_id, score) in enumerate(found, start=1):
                 passage = passages(database, [chunk_id])[chunk_id].chunk
                 sentences = sentences_of(passage.text)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.retrieval import Question, holds, questions
+from bench.retrieval import Question, holds, quoted
 from core.corpus.holdout import assign_splits
 from core.dataset.build import renderer_of
 from core.dataset.packing import pack
@@ -137,7 +137,7 @@ def _best(some: Sequence[Recollection], count: int, least: float = 0.0) -> tuple
 
 
 def _supported(workspace: Workspace, ladder: Ladder) -> Shown:
-    asked: dict[tuple[int, str], Question] = {(each.conversation, each.text): each for each in questions(workspace)}
+    asked: dict[tuple[int, str], Question] = {(each.conversation, each.text): each for each in quoted(workspace)}
     found: Shown = {}
     for row in trainable_conversations(workspace.database):
         for each in exchanges_of(workspace.database, row.id):
@@ -145,7 +145,7 @@ def _supported(workspace: Workspace, ladder: Ladder) -> Shown:
             found[each.uid] = tuple(
                 one
                 for one in ladder.candidates.get(each.uid, ())
-                if question is not None and any(holds(one.found.passage, span) for span in question.spans)
+                if question is not None and any(holds(one.found.passage, span) for span in question.wanted)
             )
     return found
 

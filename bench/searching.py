@@ -15,8 +15,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,7 @@ from bench.retrieval import ASKED, CAP, HOP, MMR, OFF
 from bench.vectors import QUERIES, mixed, real_sentences
 from core.models.embedder import Embedder
 from core.models.load_embedder import load_embedder
-from core.retrieval.search import Query, Searcher
+from core.retrieval.search import Mode, Query, Searcher
 from core.settings import RetrievalSettings
 from core.store.database import Database
 from core.store.mentions import put_mentions
@@ -41,7 +43,7 @@ AS_OF = FIRST_DAY + 4000
 BATCH = 20_000
 K = 5
 ASKED_OFTEN = 25
-ADDED = (
+ADDED: tuple[tuple[str, Mode, dict[str, Any]], ...] = (
     ("vector", "vector", {}), ("lexical", "lexical", {}), ("hybrid", "hybrid", {}),
     ("hybrid + questions", "hybrid", ASKED), ("hybrid + second hop", "hybrid", HOP), ("hybrid + MMR", "hybrid", MMR),
     ("hybrid + cap", "hybrid", CAP), ("all of them", "hybrid", ASKED | HOP | MMR | CAP),
@@ -130,11 +132,15 @@ def measure(count: int, sentences: list[str], real: np.ndarray, embedder: Embedd
     works: dict[str, Work] = {"(embedding a query)": lambda text: embedder.embed([text])}
     for name, mode, added in ADDED:
         searcher = Searcher(workspace, lambda: embedder, RetrievalSettings(**OFF | added))
-        works[name] = lambda text, s=searcher, m=mode: s.search(Query(text, K, AS_OF, m))
+        works[name] = partial(_search, searcher, mode)
     print(f"{'search':22}{'p50 ms':>9}{'p95 ms':>9}{'processor ms':>14}")
     for name, (middle, late, own) in timed(queries, works).items():
         print(f"{name:22}{middle:9.1f}{late:9.1f}{own:14.1f}")
     print()
+
+
+def _search(searcher: Searcher, mode: Mode, text: str) -> object:
+    return searcher.search(Query(text, K, AS_OF, mode))
 
 
 def main(*counts: int) -> None:

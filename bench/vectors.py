@@ -50,7 +50,8 @@ def mixed(real: np.ndarray, count: int) -> np.ndarray:
     vectors = np.einsum("nk,nkd->nd", weights, real[random.integers(0, len(real), (count, 3))])
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors += random.normal(0, NOISE / np.sqrt(DIMENSION), vectors.shape)
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    found: np.ndarray = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return found
 
 
 def connect(file: Path, page_size: int) -> apsw.Connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 from core.workspace import Workspace
 from tests.review_rows import fill
 from tui.app import Options, Workbench
+from tui.keys import ACTIONS, GO_KEYS
 from tui.place import FILE
+from tui.widgets.palette import Palette
 
 Sit = Callable[..., None]
 
@@ -119,3 +122,49 @@ def test_who_went_somewhere_before_the_workspace_was_open_is_not_taken_away(
 
     assert asyncio.run(run("")) == "runs"
     assert asyncio.run(run("import")) == "import"
+
+
+def test_every_screen_comes_by_its_own_key_and_by_two(queue: Workspace, sit: Sit) -> None:
+    async def work(seat: Any) -> None:
+        for action in ACTIONS:
+            if action.where == "app" and action.name in GO_KEYS.values():
+                await seat.press(action.keys)
+                there = seat.bench.stage_now()
+                assert action.name == there.NAME
+                words = "esc leave the input" if action.name == "journal" else action.label  # An empty page.
+                await seat.until(lambda words=words: words.casefold() in "\n".join(seat.painted).casefold())
+        for key, name in GO_KEYS.items():
+            await seat.press("escape", "g", key)
+            there = seat.bench.stage_now()
+            assert name == there.NAME
+
+    sit(queue.root, "overview", work)
+
+
+def test_the_palette_does_what_is_chosen_in_it(queue: Workspace, sit: Sit) -> None:
+    async def work(seat: Any) -> None:
+        await seat.press("colon")
+        await seat.until(lambda: isinstance(seat.bench.screen, Palette))
+        await seat.press(*"Runs")
+        await seat.until(lambda: any("Runs" in line and "F11" in line.upper() for line in seat.painted))
+        await seat.press("enter", "enter")
+        await seat.until(lambda: seat.bench.stage_now().NAME == "runs")
+        await seat.until(lambda: seat.bench.screen is seat.bench.stage_now())
+
+    sit(queue.root, "review", work)
+
+
+def test_the_way_out_leaves_with_zero_and_remembers_the_screen(queue: Workspace) -> None:
+    async def run() -> Workbench:
+        bench = Workbench(Options(folder=queue.root))
+        async with bench.run_test() as pilot:
+            while not bench.stage_now().ready:
+                await pilot.pause(0.02)
+            await pilot.press("f11")
+            await pilot.press("ctrl+q")
+            await pilot.pause()
+        bench.close_lanes()
+        return bench
+
+    assert asyncio.run(run()).return_code == 0
+    assert json.loads((queue.root / FILE).read_text("utf-8"))["app"]["screen"] == "runs"
