@@ -72,7 +72,7 @@ class Ladder:
             exchanges = [each for each in exchanges_of(workspace.database, row.id) if each.question]
             for each in exchanges:
                 asked = Asked(each.question, each.asker, as_of(each), row.id)
-                self.candidates[each.uid] = tuple(recollector.recollect(asked, accept))
+                self.candidates[each.uid] = recollector.recollect(asked, accept).memories
             scene = conversation_scene(workspace.settings, workspace.target, row, exchanges)
             judged = [_turn(each, _first(self.candidates[each.uid])) for each in exchanges]
             stretches, _ = pack(self.renderer, scene, judged, workspace.settings.dataset.max_tokens)

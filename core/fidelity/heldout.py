@@ -42,7 +42,8 @@ class Interview:
 def load_interviews(job: Job, renderer: Renderer, recollector: Recollector, limit: int | None) -> list[Interview]:
     """Every held-out conversation, with recall by question alone. Raises UsageError when nothing is held out.
 
-    ``limit`` keeps the first exchanges of each interview.
+    ``limit`` keeps the first exchanges of each interview. Raises CallFailed where a model gives no memory: what it has
+    given is cached, so that measuring again goes on there.
     """
     workspace = job.workspace
     splits = assign_splits(workspace)
@@ -62,7 +63,10 @@ def load_interviews(job: Job, renderer: Renderer, recollector: Recollector, limi
         for exchange in exchanges:
             job.stop_point()
             asked = Asked(exchange.question, exchange.asker, as_of(exchange), row.id)
-            useful = recollector.useful(recollector.recollect(asked, accept))
+            found = recollector.recollect(asked, accept)
+            if found.parked:
+                raise found.parked[0]  # A twin without some of its memories is not the one to be measured.
+            useful = recollector.useful(found.memories)
             recalled[exchange.uid] = tuple(each.remembered() for each in useful)
             job.progress(len(recalled), total, "recalling for held-out questions")
     wrong = shuffle_memories(recalled)

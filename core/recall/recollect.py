@@ -79,18 +79,18 @@ class Recollector:
     def embedder(self) -> Embedder:
         return self._searcher.embedder
 
-    def recollect(self, asked: Asked, accept: Callable[[Passage], bool]) -> list[Recollection]:
+    def recollect(self, asked: Asked, accept: Callable[[Passage], bool]) -> Recalled:
         """The best candidates, in the retriever's order, each judged. Passages that ``accept`` refuses stay unseen.
 
-        What a model fails to tell is left out. For a caller without an event loop.
+        For a caller without an event loop.
         """
         if self._loop is None:
             # One loop for life: the connections of a model's client belong to the loop they were made in.
             self._loop = asyncio.new_event_loop()
-        return list(self._loop.run_until_complete(self.recall(asked, accept)).memories)
+        return self._loop.run_until_complete(self.recall(asked, accept))
 
     async def recall(self, asked: Asked, accept: Callable[[Passage], bool]) -> Recalled:
-        """The same, with what was dropped and what is to be asked again."""
+        """The same, for a caller in an event loop."""
         limits = self._settings.retrieval
         query = Query(
             asked.question,

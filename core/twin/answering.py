@@ -136,6 +136,7 @@ def finished(answer: Answer) -> Finished:
             )
             for each in answer.recollections
         ],
+        missed=list(answer.missed),
     )
 
 

@@ -54,6 +54,8 @@ class Answer:
     finish: Finish
     tokens: tuple[int, int]
     """Of the prompt, and of the answer."""
+    missed: tuple[str, ...] = ()
+    """Why a model gave no memory where it was asked for one, once for each."""
 
 
 class Conversation:
@@ -104,7 +106,7 @@ class Conversation:
         return self._answer(last.text, last.speaker, self._past(last.id))
 
     def _answer(self, question: str, speaker: str, past: PastTurns) -> Generator[str | Answer, None, None]:
-        recollections = self._recall(question, speaker)
+        recollections, missed = self._recall(question, speaker)
         turn = PromptTurn(question, speaker, tuple(each.remembered() for each in recollections))
         prompt = self._renderer.prompt(self._fitting([*self._told, *past.turns, turn]))
         tokens = self._renderer.tokenizer.encode(prompt)
@@ -145,7 +147,7 @@ class Conversation:
                 message_id = self._store(text, prompt, recollections, receipts, ended, voice.engine)
         assert self.session_id is not None
         counted = (len(tokens), self._renderer.tokenizer.count(text))
-        yield Answer(text, prompt, tuple(recollections), receipts, message_id, self.session_id, finish, counted)
+        yield Answer(text, prompt, tuple(recollections), receipts, message_id, self.session_id, finish, counted, missed)
 
     def _go_on(self, session_id: int) -> None:
         known = session_adapter(self._workspace.database, session_id)
@@ -168,12 +170,14 @@ class Conversation:
             return PastTurns()
         return past_turns(self._workspace, self.session_id, before)
 
-    def _recall(self, question: str, speaker: str) -> list[Recollection]:
+    def _recall(self, question: str, speaker: str) -> tuple[list[Recollection], tuple[str, ...]]:
+        """The memories that the prompt shows, and why some that were asked of a model are not among them."""
         if not self._options.memories:
-            return []
+            return [], ()
         recollector = self._parts.recollector
         asked = Asked(question, speaker, self._before)
-        return recollector.useful(recollector.recollect(asked, recallable_words(self._workspace)))
+        recalled = recollector.recollect(asked, recallable_words(self._workspace))
+        return recollector.useful(recalled.memories), tuple(str(each) for each in recalled.parked)
 
     def _receipts(self, text: str, recollections: list[Recollection]) -> tuple[Receipt, ...]:
         # Where nothing was recalled no sentence has support, and no embedder is needed to say so.

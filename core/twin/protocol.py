@@ -108,3 +108,5 @@ class Finished(Begun):
     message_id: int
     receipts: list[SentReceipt] = []
     memories: list[SentMemory] = []
+    missed: list[str] = []
+    """Why a model gave no memory where it was asked for one."""

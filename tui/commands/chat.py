@@ -13,6 +13,7 @@ from core.errors import UsageError
 from core.twin.chat import Answer, ChatOptions, Twin
 from core.twin.speech import Manner
 from tui.face import Face, command
+from tui.missed import missed_lines
 from tui.safe_text import safe, safe_line
 
 app = typer.Typer(rich_markup_mode=None)
@@ -75,6 +76,8 @@ def _loop(face: Face, twin: Twin) -> None:
 def _answer(face: Face, twin: Twin, question: str, streamed: bool) -> Answer:
     for piece in twin.answer(question):
         if isinstance(piece, Answer):
+            for line in missed_lines(piece.missed):
+                face.note(line)
             if streamed:
                 sys.stdout.write("\n")
                 for line in _receipts(piece):
@@ -99,6 +102,7 @@ def _receipts(answer: Answer) -> list[str]:
 def _values(answer: Answer) -> dict[str, Any]:
     return {
         "answer": answer.text,
+        "missed": list(answer.missed),
         "receipts": [
             {
                 "sentence": receipt.sentence,

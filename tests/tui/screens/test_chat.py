@@ -224,6 +224,16 @@ def test_a_failing_server_is_told_and_the_talk_goes_on(twin: Workspace, sit: Any
     sit(twin.root, "chat", work)
 
 
+def test_an_answer_that_went_without_memories_says_so(twin: Workspace, sit: Any) -> None:
+    async def work(seat: Any) -> None:
+        await ask(seat, "a forgetful question")
+        assert "without 2 memories: the server" in seat.said
+        assert "\x1b" not in "".join(seat.painted)
+        assert len(answers(twin)) == 1
+
+    sit(twin.root, "chat", work)
+
+
 def test_commands(twin: Workspace, sit: Any) -> None:
     async def work(seat: Any) -> None:
         await ask(seat, "/as-of 2019")

@@ -11,6 +11,7 @@ from textual.containers import Horizontal
 
 from core.errors import SimuleeError
 from core.twin.launch import SERVE_KIND
+from tui.missed import missed_lines
 from tui.screens.chat import judging
 from tui.screens.chat.boxes import SessionsBox, receipt_box
 from tui.screens.chat.commands import listing, read
@@ -265,6 +266,8 @@ class ChatScreen(Stage):
             return None
         if live.error is not None and not (again or live.begun or self.field.value):
             self.field.put(text)  # The twin never took the question: it is not lost.
+        if live.missed:
+            self.say("; ".join(missed_lines(live.missed)), "warning")
         self.draw(to_end=True)
         if self.sitting.session != before:
             self.bench.refresh_stage()

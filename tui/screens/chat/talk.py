@@ -30,6 +30,8 @@ class Live:
     """Known once the answer is."""
     stopped: bool = False
     error: SimuleeError | None = None
+    missed: tuple[str, ...] = ()
+    """Why a model gave no memory where it was asked for one."""
     over: bool = False
 
 
@@ -90,6 +92,7 @@ class Talk:
                     live.state = waking_words(event.done, event.total, event.what)
                 elif isinstance(event, Finished):
                     live.session, live.message_id = event.session_id, event.message_id
+                    live.missed = tuple(event.missed)
                 elif isinstance(event, Begun):
                     live.session, live.begun = event.session_id, True
                     live.state = "recalling"

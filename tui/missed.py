@@ -1,0 +1,16 @@
+"""What an answer had to do without, in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from tui.safe_text import safe_line
+
+
+def missed_lines(reasons: Sequence[str]) -> list[str]:
+    """A line for each reason why a model gave no memory."""
+    return [
+        f"without {count} {'memory' if count == 1 else 'memories'}: {safe_line(reason)}"
+        for reason, count in Counter(reasons).items()
+    ]
