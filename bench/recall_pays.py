@@ -37,7 +37,7 @@ from core.workspace import Workspace
 CANDIDATES = 5
 """Passages retrieved for a question (RAFT)."""
 JUDGED = 2
-"""Of which the first are retold and judged by default."""
+"""Of which the demo, which must end soon on a CPU, has the first retold and judged."""
 Shown = dict[str, tuple[Recollection, ...]]
 """Exchange uid → what its prompt remembers."""
 
@@ -169,6 +169,8 @@ def report(workspace: Workspace) -> None:
         ("all 5 retrieved", "memories", dict(ladder.candidates)),
         ("the 2 retrieved best", "memories", ladder.chosen(lambda _, some: some[:JUDGED])),
         ("judged by question, of 2", "memories", judged),
+        ("judged by question, of 3", "memories", ladder.chosen(lambda _, some: _first(some, 3))),
+        ("judged by question, of 5", "memories", ladder.chosen(lambda _, some: _first(some, 5))),
         ("judged > 0.1 bits, of 2", "memories", ladder.chosen(lambda _, some: _first(some, least=0.1))),
         ("judged best 1 of 2", "memories", ladder.chosen(lambda _, some: _best(some[:JUDGED], 1))),
         ("judged best 1 of 5", "memories", ladder.chosen(lambda _, some: _best(some, 1))),

@@ -36,6 +36,8 @@ RECALL = ("recall", "core.recall.run:run")
 QUICK_STEPS = 20
 QUICK_RECALLED = 30
 """Questions that the quick demo recalls memories for, the earliest."""
+SHORT_RECALL: dict[str, object] = {"candidates": 2}
+"""The demo's [recall]: with all five candidates it would take a CPU of two cores more than its 25 minutes."""
 QUICK_QUESTIONS = 4
 """Held-out questions of each interview that the quick demo scores."""
 
@@ -180,7 +182,7 @@ def demo(root: Path, quick: bool, watch: Watch) -> dict[str, Any]:
     and scores fewer questions.
     """
     requests = sample_requests(sample_folder())
-    workspace = _open_or_create(root, TARGET)
+    workspace = _open_or_create(root, TARGET, {"recall": SHORT_RECALL})
     journey = Journey(workspace, watch)
     journey.import_files(workspace, "import", requests["train"], use="train")
     journey.import_files(workspace, "import private", requests["recall"], use="recall", include_private=True)
@@ -213,7 +215,7 @@ def demo(root: Path, quick: bool, watch: Watch) -> dict[str, Any]:
 
 def _train_control(journey: Journey, root: Path, requests: list[Request]) -> Workspace:
     """The control person's own workspace and adapter: the same steps, nothing held out."""
-    control = _open_or_create(root, CONTROL, {"dataset": {"heldout": 0.0}})
+    control = _open_or_create(root, CONTROL, {"dataset": {"heldout": 0.0}, "recall": SHORT_RECALL})
     journey.import_files(control, "control: import", requests, use="train")
     journey.embed(control, "control: embed")
     journey.recall(control, "control: recall")

@@ -125,8 +125,9 @@ class RetrievalSettings(_Section):
 class RecallSettings(_Section):
     """How candidate memories are made and judged."""
 
-    candidates: Annotated[int, Field(ge=1, le=20)] = 2
-    """Best candidates of an exchange that are retold and judged."""
+    candidates: Annotated[int, Field(ge=1, le=20)] = 5
+    """Best candidates of an exchange that are retold and judged (RAFT: 5). Fewer cost less and help less
+    (bench/README.md, recall_pays)."""
     sentences: Annotated[int, Field(ge=1, le=6)] = 2
     """Sentences that the extractive writer quotes (RAFT: 1 to 2)."""
     answer_tokens: Annotated[int, Field(ge=16)] = 96

@@ -56,7 +56,7 @@ def test_a_folder_of_words_becomes_a_measured_talking_twin(
     told("new", "Ada Marlow", "--dir", "twin", cwd=tmp_path)
     twin = tmp_path / "twin"
     with (twin / "persona.toml").open("a") as settings:
-        settings.write("\n[dataset]\nmax_tokens = 512\n")
+        settings.write("\n[dataset]\nmax_tokens = 512\n[recall]\ncandidates = 3\n")
 
     imported = told("import", slice_of_sample, cwd=twin)
     assert sum(source["documents"] for source in imported["sources"]) == 5
@@ -121,7 +121,7 @@ def test_the_same_with_an_embedded_model_as_writer_and_judge(
     told("new", "Ada Marlow", "--dir", "twin", cwd=tmp_path)
     twin = tmp_path / "twin"
     with (twin / "persona.toml").open("a") as settings:
-        settings.write("\n[dataset]\nmax_tokens = 512\n")
+        settings.write("\n[dataset]\nmax_tokens = 512\n[recall]\ncandidates = 2\n")
         for role in ("writer", "judge"):
             settings.write(f'[models.{role}]\nengine = "llama.cpp"\nmodel = "SmolLM2-135M-Instruct"\n')
     told("import", slice_of_sample, cwd=twin)

@@ -14,6 +14,7 @@ from core.settings import Settings
 from core.workspace import SETTINGS_FILE, Workspace
 
 Asking = Callable[..., Workspace]
+CANDIDATES = 2
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +36,7 @@ def asking(embedded_sample: Path, tmp_path: Path) -> Asking:
     def do(url: str, *roles: str, **fields: object) -> Workspace:
         root = tmp_path / "ada"
         shutil.copytree(embedded_sample, root)
-        lines = [f'name = "{TARGET}"']
+        lines = [f'name = "{TARGET}"', "[recall]", f"candidates = {CANDIDATES}"]
         for role in roles or ("writer", "judge"):
             lines += [f"[models.{role}]", 'engine = "endpoint"', 'model = "m"', f'base_url = "{url}"']
             lines += [f"{key} = {value}" for key, value in fields.items()]

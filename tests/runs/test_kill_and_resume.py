@@ -64,7 +64,7 @@ def words(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(words: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     root = tmp_path_factory.mktemp("undisturbed")
-    Workspace.create(root / "ws", "Ada Marlow")
+    Workspace.create(root / "ws", "Ada Marlow", sections={"recall": {"candidates": 2}})
     before: dict[str, Path] = {}
     content: dict[str, str] = {}
     seconds: dict[str, float] = {}
