@@ -9,7 +9,6 @@ not, by a cosine of 0.9995.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +22,7 @@ from tokenizers import Tokenizer
 from core.errors import ModelError
 from core.models import packaged
 from core.models.bert_files import GraphFiles, open_session, tensor_header
+from core.models.cores import usable_cores
 from core.models.embedder import EmbedderSpec, normalized, readable
 
 LONG = 64
@@ -98,7 +98,7 @@ class BertEmbedder:
 
         # Longest first, so that no thread is left with a long text at the end.
         order = sorted(range(len(ids)), key=lambda place: -len(ids[place]))
-        workers = min(len(order), _cores())
+        workers = min(len(order), usable_cores())
         if workers == 1:
             for place in order:
                 fill(place)
@@ -143,8 +143,3 @@ def _max_tokens(folder: Path, positions: int) -> int:
     file = folder / "sentence_bert_config.json"
     given = json.loads(file.read_text("utf-8")).get("max_seq_length") if file.is_file() else None
     return min(int(given or positions), positions)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

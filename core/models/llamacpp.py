@@ -25,6 +25,7 @@ from typing import IO, Any, NoReturn, Self
 from urllib.parse import urlsplit
 
 from core.errors import ModelError
+from core.models.cores import usable_cores
 from core.models.llamacpp_completion import (
     Completion,
     Sampling,
@@ -94,7 +95,7 @@ class LlamaServer:
             adapters=tuple((str(adapter.path.absolute()), adapter.scale) for adapter in adapters),
             context=context,
             slots=slots,
-            threads=threads or _usable_cores(),
+            threads=threads or usable_cores(),
             key=key,
             parent=os.getpid(),
         )
@@ -270,9 +271,3 @@ class LlamaServer:
         tail = os.pread(self._log.fileno(), STDERR_BYTES, max(0, size - STDERR_BYTES))
         lines = tail.decode("utf-8", "replace").strip().splitlines()[-STDERR_LINES:]
         return "".join(f"\n  {line}" for line in lines)
-
-
-def _usable_cores() -> int:
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

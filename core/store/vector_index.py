@@ -29,8 +29,9 @@ from core.store.sign_code import CODE, MAXIMUM_DIMENSION, code_bits, sign_codes
 
 MAXIMUM_K = 4096
 """What vec0 returns at most."""
-VEC0_CHUNK = 1024
-"""Rows in one of vec0's chunks."""
+VEC0_CHUNK = 256
+"""Rows in one of vec0's chunks. Picking the nearest costs more in a large chunk, and many small ones cost reading;
+with vec0's own 1024 a search among 10,000 rows takes a tenth longer, and under a narrow filter half as long again."""
 CANDIDATES = 95
 CANDIDATES_PER_HIT = 5
 CANDIDATE_GROWTH = 0.28
@@ -107,11 +108,14 @@ class VectorIndex:
         self._dimension = dimension
         self._bytes = 4 * dimension
         bits = code_bits(dimension)
-        key = hashlib.sha256("\0".join((model, revision, str(dimension), CODE, str(bits))).encode()).hexdigest()
+        key = hashlib.sha256(
+            "\0".join((model, revision, str(dimension), CODE, str(bits), str(VEC0_CHUNK))).encode()
+        ).hexdigest()
         self._table = f"{shelf.index}_{key[:16]}"
         self._create = (
             f"CREATE VIRTUAL TABLE IF NOT EXISTS {self._table} USING vec0"
-            f"({shelf.key} INTEGER PRIMARY KEY, code bit[{bits}], last_day INTEGER, conversation INTEGER)"
+            f"({shelf.key} INTEGER PRIMARY KEY, code bit[{bits}], last_day INTEGER, conversation INTEGER,"
+            f" chunk_size={VEC0_CHUNK})"
         )
         connection.execute(
             f"CREATE TABLE IF NOT EXISTS {shelf.vectors} ({shelf.key} INTEGER NOT NULL, model TEXT NOT NULL,"

@@ -143,4 +143,4 @@ def test_the_same_with_an_embedded_model_as_writer_and_judge(
     assert told("dataset", "build", cwd=twin)["splits"]["train"] == 6
     scorecard = told("evaluate", "--systems", "b2", "--limit", "1", cwd=twin)["scorecard"]
     assert scorecard["systems"]["b2"]["metrics"]["bits_per_token"]["value"] > 0
-    assert told("chat", "--once", "Where do the charts come from?", "--seed", "1", cwd=twin)["memories"]
+    assert told("chat", "--once", "Where do the charts come from?", "--seed", "1", cwd=twin)["answer"]
