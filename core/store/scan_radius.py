@@ -15,7 +15,7 @@ from core.store.sight import Sight
 
 GENEROUS = 3
 """Rows expected within the radius, for each that is wanted."""
-SAMPLED = 24
+SAMPLED = 16
 """Rows of the sample expected within it: the fewer, the more often a scan is made twice."""
 FEWEST_CHUNKS = 2
 WORTH = 1.25
