@@ -14,9 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench._sample import embedded
 from core.recall.load import load_recollector, with_engines
 from core.workspace import Workspace
+from tests.embedded_sample import embedded_sample
 from tests.recall.passages_with_orders import Outcome, outcome
 
 PASSAGES = 100
@@ -36,7 +36,7 @@ def main(passages: str = str(PASSAGES)) -> None:
     heads = ("writer", "judge", "changed", "raised", "lowered", "flips", "failed", "seconds")
     print("{:12} {:14} {:>8} {:>7} {:>8} {:>6} {:>7} {:>8}".format(*heads))
     with tempfile.TemporaryDirectory() as folder:
-        workspace = embedded(Path(folder) / "ada").workspace
+        workspace = embedded_sample(Path(folder) / "ada").workspace
         for writer, judge in PATHS:
             began = time.monotonic()
             found = asyncio.run(compared(workspace, int(passages), writer, judge))

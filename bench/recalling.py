@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from bench._sample import embedded
 from core.corpus import importing
 from core.corpus.importing import Request
 from core.journey import RECALL
@@ -27,6 +26,7 @@ from core.runs.control import run_to_end
 from core.sample import TARGET
 from core.store.conversations import exchanges_of, trainable_conversations
 from core.workspace import SETTINGS_FILE, Workspace
+from tests.embedded_sample import embedded_sample
 from tests.fault_server import FaultServer
 from tests.recall.answering import answer
 
@@ -57,7 +57,7 @@ def serve(told: Connection) -> None:
 
 def prepared(root: Path, url: str, candidates: int) -> Workspace:
     """The sample, embedded, with enough questions for so many candidates and nothing recalled."""
-    journey = embedded(root)
+    journey = embedded_sample(root)
     workspace = journey.workspace
     asked = [
         each.question

@@ -26,14 +26,13 @@ from statistics import fmean, quantiles
 from typing import Any
 
 from bench._local_asker import local_asker
-from core.journey import Journey, sample_requests
 from core.models.embedder import Embedder
 from core.models.roles import embedder_of
 from core.recall.load import training_words
 from core.retrieval.question_index import embed_questions
 from core.retrieval.questions import ask_about_passages
 from core.retrieval.search import Mode, Query, Searcher
-from core.sample import TARGET, sample_folder
+from core.sample import sample_folder
 from core.settings import RetrievalSettings
 from core.store.chunks import Passage, passages
 from core.store.conversations import exchanges_of, get_exchange, list_conversations
@@ -42,6 +41,7 @@ from core.store.memories import accepted_memories
 from core.store.questions import question_counts
 from core.store.sources import list_sources
 from core.workspace import Workspace
+from tests.embedded_sample import embedded_sample
 
 CUTS = (1, 5, 10)
 DEPTH = max(CUTS)
@@ -76,17 +76,6 @@ class Question:
     part: str
     wanted: tuple[Span | str, ...]
     """Quotes by their place in a document, or passages by their uid."""
-
-
-def build_workspace(root: Path) -> Workspace:
-    """The whole sample, imported and embedded as the demo does it."""
-    workspace = Workspace.create(root, TARGET)
-    journey = Journey(workspace, lambda _stage, _event: None)
-    requests = sample_requests(sample_folder())
-    journey.import_files(workspace, "import", requests["train"], use="train")
-    journey.import_files(workspace, "import private", requests["recall"], use="recall", include_private=True)
-    journey.embed(workspace)
-    return workspace
 
 
 def quoted(workspace: Workspace) -> list[Question]:
@@ -192,7 +181,7 @@ def main(folder: str = "") -> None:
         report(Workspace.open(Path(folder)))
         return
     with tempfile.TemporaryDirectory() as temporary:
-        report(build_workspace(Path(temporary) / "sample"))
+        report(embedded_sample(Path(temporary) / "sample", private=True).workspace)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from core.corpus import importing
 from core.errors import UsageError, WorkspaceError
 from core.journey import EMBED, RECALL, sample_requests
 from core.runs.journal import Run, list_runs
-from core.sample import TARGET, sample_folder
+from core.sample import SETTINGS, TARGET, sample_folder
 from core.workspace import DATABASE_FILE, SETTINGS_FILE, Workspace, folder_for
 
 SAMPLE_NAME = "simulee-sample"
@@ -47,7 +47,7 @@ def make_sample(beside: Path) -> Workspace:
     for number in range(1, MOST_NAMES):
         root = beside.absolute() / (SAMPLE_NAME if number == 1 else f"{SAMPLE_NAME}-{number}")
         if not root.exists():
-            return Workspace.create(root, TARGET)
+            return Workspace.create(root, TARGET, sections=SETTINGS)
         if is_workspace(root) and Workspace.open(root).target == TARGET:
             return Workspace.open(root)
     raise WorkspaceError(f"{beside} is full of samples", "remove some, or go to another folder")

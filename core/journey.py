@@ -6,7 +6,7 @@ Each stage does only what is missing, so a journey that was interrupted is taken
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from core.review.queue import decide_by_threshold
 from core.review.queue import stats as review_stats
 from core.runs.control import run_to_end
 from core.runs.journal import Event, list_runs
-from core.sample import CONTROL, QUESTION, TARGET, sample_folder
+from core.sample import CONTROL, QUESTION, SETTINGS, TARGET, sample_folder
 from core.store.adapters import list_adapters
 from core.store.conversations import trainable_conversations
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
@@ -36,8 +36,6 @@ RECALL = ("recall", "core.recall.run:run")
 QUICK_STEPS = 20
 QUICK_RECALLED = 30
 """Questions that the quick demo recalls memories for, the earliest."""
-SHORT_RECALL: dict[str, object] = {"candidates": 2}
-"""The demo's [recall]: with all five candidates it would take a CPU of two cores more than its 25 minutes."""
 QUICK_QUESTIONS = 4
 """Held-out questions of each interview that the quick demo scores."""
 
@@ -182,7 +180,7 @@ def demo(root: Path, quick: bool, watch: Watch) -> dict[str, Any]:
     and scores fewer questions.
     """
     requests = sample_requests(sample_folder())
-    workspace = _open_or_create(root, TARGET, {"recall": SHORT_RECALL})
+    workspace = _open_or_create(root, TARGET, SETTINGS)
     journey = Journey(workspace, watch)
     journey.import_files(workspace, "import", requests["train"], use="train")
     journey.import_files(workspace, "import private", requests["recall"], use="recall", include_private=True)
@@ -215,7 +213,7 @@ def demo(root: Path, quick: bool, watch: Watch) -> dict[str, Any]:
 
 def _train_control(journey: Journey, root: Path, requests: list[Request]) -> Workspace:
     """The control person's own workspace and adapter: the same steps, nothing held out."""
-    control = _open_or_create(root, CONTROL, {"dataset": {"heldout": 0.0}, "recall": SHORT_RECALL})
+    control = _open_or_create(root, CONTROL, {"dataset": {"heldout": 0.0}, **SETTINGS})
     journey.import_files(control, "control: import", requests, use="train")
     journey.embed(control, "control: embed")
     journey.recall(control, "control: recall")
@@ -291,7 +289,7 @@ def go(workspace: Workspace, sources: list[Path], until: str | None, auto: bool,
     return result
 
 
-def _open_or_create(root: Path, name: str, sections: dict[str, dict[str, object]] | None = None) -> Workspace:
+def _open_or_create(root: Path, name: str, sections: Mapping[str, Mapping[str, object]]) -> Workspace:
     if (root / "persona.toml").is_file():
         workspace = Workspace.open(root)
         if workspace.target != name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from core.errors import WorkspaceError
@@ -11,6 +12,8 @@ TARGET = "Ada Marlow"
 CONTROL = "Rex Halloran"
 QUESTION = "Do you still keep the old paper charts, now that everyone steers by a screen?"
 """What the demo asks the base model, the base with memories, and the trained twin."""
+SETTINGS: Mapping[str, Mapping[str, object]] = {"recall": {"candidates": 2}}
+"""Of a sample's workspace: with all five candidates the demo would take two cores more than its 25 minutes."""
 
 
 def sample_folder() -> Path:

@@ -295,11 +295,15 @@ class Workbench(WorksAside):
 
         await self.push_screen(KeysBox(self, self.stage_now().NAME))
 
-    async def action_palette(self) -> None:
+    def action_palette(self) -> None:
+        self.action_command_palette()
+
+    def action_command_palette(self) -> None:
+        """Textual's own ctrl+p comes here too."""
         from tui.widgets.palette import Palette
 
         if not Palette.is_open(cast(Any, self)):
-            await self.push_screen(Palette(id="--command-palette"))
+            self.push_screen(Palette(id="--command-palette"))
 
     async def action_back(self) -> None:
         """Out of the part that is open, else to the screen before."""

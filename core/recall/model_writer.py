@@ -18,6 +18,7 @@ from core.recall.anchor import FEWEST_WORDS, anchor
 from core.recall.asked import Asked
 from core.recall.grounding import ungrounded
 from core.recall.retell import MOST_WORDS, Retold
+from core.review.instructions import speaks_to_a_model
 from core.store.chunks import Passage
 
 MOST_TOKENS = 320
@@ -41,13 +42,16 @@ SCHEMA: Mapping[str, Any] = Retelling.model_json_schema()
 def narrow_schema(passage: str) -> Mapping[str, Any]:
     """The schema of a retelling of this passage: its quote is one or two of the passage's sentences, or empty.
 
-    A small model cannot be relied on to copy, or to end: a memory is cut off well before the answer would be.
+    A small model cannot be relied on to copy, or to end: a memory is cut off well before the answer would be. Sentences
+    that give orders to a model are no quotes, here as for the extractive writer.
     """
     sentences = sentences_of(passage)
     pairs = [(sentences[place], sentences[min(place + more, len(sentences) - 1)])
              for more in (0, 1) for place in range(len(sentences))]  # fmt: skip
     quotes = dict.fromkeys(passage[first.start : last.stop] for first, last in pairs)
-    whole = [quote for quote in quotes if FEWEST_WORDS <= len(quote.split()) <= MOST_WORDS]
+    whole = [
+        quote for quote in quotes if FEWEST_WORDS <= len(quote.split()) <= MOST_WORDS and not speaks_to_a_model(quote)
+    ]
     if not whole:
         return SCHEMA
     fields = {"quote": {"enum": [*whole, ""]}, "memory": {"type": "string", "maxLength": MOST_LETTERS}}
@@ -61,7 +65,8 @@ class ModelWriter:
         self._caller = caller
         self._target = target
         self._prompt = AskPrompt("retell", prompts)
-        self.identity = f"model:{caller.identity}:{self._prompt.version}"
+        held = ":narrow" if caller.engine.holds_schemas else ""
+        self.identity = f"model:{caller.identity}:{self._prompt.version}{held}"
 
     async def retell(self, asked: Asked, passages: Sequence[Passage]) -> list[Retold | CallFailed | None]:
         return list(await asyncio.gather(*(self._retell(asked, passage) for passage in passages)))

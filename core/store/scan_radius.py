@@ -7,6 +7,8 @@ a scan that finds too few within it is to be made again without it, so it decide
 
 from __future__ import annotations
 
+from math import ceil
+
 import apsw
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +33,7 @@ def radius(connection: apsw.Connection, table: str, code: NDArray[np.uint8], wan
     chunks = [int(row[0]) for row in connection.execute(f"SELECT chunk_id FROM {table}_chunks ORDER BY chunk_id")]
     if len(chunks) < 2 * FEWEST_CHUNKS:
         return None
-    rows_in_all = len(chunks) * _chunk_size(connection, table)
-    share = min(1.0, SAMPLED / (GENEROUS * wanted))
-    count = max(FEWEST_CHUNKS, -(-int(rows_in_all * share) // (rows_in_all // len(chunks))))
+    count = max(FEWEST_CHUNKS, ceil(len(chunks) * SAMPLED / (GENEROUS * wanted)))
     if 2 * count > len(chunks):
         return None
     spread = [chunks[place * len(chunks) // count] for place in range(count)]
@@ -41,14 +41,10 @@ def radius(connection: apsw.Connection, table: str, code: NDArray[np.uint8], wan
     if any(each is None for each in distances):
         return None
     near = np.concatenate([each for each in distances if each is not None])
-    rank = -(-GENEROUS * wanted * count // len(chunks))
+    rank = ceil(GENEROUS * wanted * count / len(chunks))
     if rank * WORTH > len(near):
         return None
     return int(np.partition(near, rank)[rank])
-
-
-def _chunk_size(connection: apsw.Connection, table: str) -> int:
-    return int(connection.execute(f"SELECT max(size) FROM {table}_chunks").get)
 
 
 def _distances(

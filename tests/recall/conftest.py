@@ -8,24 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from core.journey import Journey, sample_requests
 from core.sample import TARGET
 from core.settings import Settings
 from core.workspace import SETTINGS_FILE, Workspace
+from tests.embedded_sample import embedded_sample as make_embedded_sample
 
 Asking = Callable[..., Workspace]
 CANDIDATES = 2
 
 
 @pytest.fixture(scope="session")
-def embedded_sample(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def embedded_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with all of the sample that may be trained on."""
     root = tmp_path_factory.mktemp("embedded") / "ada"
-    workspace = Workspace.create(root, TARGET)
-    journey = Journey(workspace, lambda _stage, _event: None)
-    journey.import_files(workspace, "import", sample_requests(sample)["train"], use="train")
-    journey.embed(workspace)
-    workspace.database.close()
+    make_embedded_sample(root).workspace.database.close()
     return root
 
 

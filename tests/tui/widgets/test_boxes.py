@@ -34,13 +34,16 @@ def test_two_keys_that_both_close_a_box_close_nothing_under_it(tmp_path: Path) -
     asyncio.run(run())
 
 
-def test_a_choice_of_the_palette_that_comes_after_a_screen_was_brought_closes_nothing_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["colon", "ctrl+p"])
+def test_a_choice_of_the_palette_that_comes_after_a_screen_was_brought_closes_nothing_there(
+    tmp_path: Path, key: str
+) -> None:
     async def run() -> None:
         bench = Workbench(Options(folder=tmp_path))
         async with bench.run_test() as pilot:
             while bench.trouble is None:
                 await pilot.pause(0.02)
-            await pilot.press("colon")
+            await pilot.press(key)
             palette = bench.screen
             assert isinstance(palette, Palette)
             bench.go_to("runs")
