@@ -6,15 +6,15 @@ Nothing heavy is imported in this process: what needs torch is a run of its own.
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import os
 import signal
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, cast
 
 from textual.app import App, SystemCommand
 from textual.dom import DOMNode
@@ -44,8 +44,7 @@ Answer = TypeVar("Answer")
 SCREENS = (*STAGES, "runs", "settings", "help")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """How the workbench was asked to open."""
 
     folder: Path | None = None
@@ -64,7 +63,6 @@ class Workbench(WorksAside):
     COMMAND_PALETTE_BINDING = "ctrl+p"
     AUTO_FOCUS = ""
     BINDINGS = bindings_of("app")  # type: ignore[assignment]
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual's own name and shape
 
     def __init__(self, options: Options | None = None, keymap: Keymap | None = None) -> None:
         self.options = options or Options()
@@ -109,7 +107,13 @@ class Workbench(WorksAside):
             self.set_interval(1.0, self._look_for_terminal)
         if not self.is_headless and self._driver is not None:
             self.proof = PaintProof(self._ask_terminal, trusted=False)
-        self.call_after_refresh(self.do, self._open)
+        self.call_after_refresh(self._painted_first)
+
+    def _painted_first(self) -> None:
+        if not gc.isenabled():  # The command leaves it off until now.
+            gc.freeze()
+            gc.enable()
+        self.do(self._open)
 
     def _ask_terminal(self, question: str) -> None:
         if self._driver is not None:

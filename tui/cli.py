@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ def main() -> None:
         from tui.command_line import run
 
         sys.exit(run(arguments))
+    gc.disable()  # Until the first paint: what is imported until then is kept, and looking through it costs a tenth.
     from core.errors import SimuleeError
 
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
 from collections.abc import Callable
@@ -168,3 +169,20 @@ def test_the_way_out_leaves_with_zero_and_remembers_the_screen(queue: Workspace)
 
     assert asyncio.run(run()).return_code == 0
     assert json.loads((queue.root / FILE).read_text("utf-8"))["app"]["screen"] == "runs"
+
+
+def test_the_collector_of_garbage_rests_until_the_first_paint_and_not_longer(queue: Workspace) -> None:
+    async def run() -> None:
+        bench = Workbench(Options(folder=queue.root))
+        async with bench.run_test() as pilot:
+            while not bench.stage_now().ready:
+                await pilot.pause(0.02)
+        bench.close_lanes()
+
+    gc.disable()
+    try:
+        asyncio.run(run())
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
+        gc.enable()
