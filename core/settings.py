@@ -168,6 +168,31 @@ class TrainingSettings(_Section):
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     checkpoint_steps: Annotated[int, Field(ge=1)] = 20
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    method: Literal["auto", "lora", "qlora", "full"] = "auto"
+    """``auto``: LoRA where it fits the device, else QLoRA (Dettmers et al. 2023). ``full`` trains every weight."""
+    packing: bool | None = None
+    """Whether samples share a row, kept apart by their positions; None: where a step reads more than one sample."""
+    micro_batch: Annotated[int | None, Field(ge=1)] = None
+    """Rows in memory at once; None: as many as fit."""
+    gradient_checkpointing: bool | None = None
+    """Whether activations are computed again instead of kept: slower by a third; None: where they would not fit."""
+    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
+    liger: bool | None = None
+    """Whether Liger's fused kernels are used; None: on a GPU where they are installed."""
+    compile: bool = False
+    """Whether torch compiles the model: minutes at the start, for long runs."""
+    optimizer: str = ""
+    """A name that transformers knows; empty: fused AdamW, or for QLoRA on a GPU the paged one of 8 bits."""
+    evaluations: Annotated[int, Field(ge=1)] = 2
+    """Of a whole run, the last one at its end; each reads all of the validation split and answers some of it."""
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Evaluations without a better loss after which a run stops; what was best is kept. 0: it runs to its end."""
+    general_share: Annotated[float, Field(ge=0, le=0.9)] = 0.0
+    """Share of a run's rows that are general text, against forgetting what the base knew."""
+    general_text: str = ""
+    """A file of plain text, paragraphs apart by empty lines, in place of the one that comes along."""
+    measure_forgetting: bool = True
+    """Whether bits per token on general text are measured before and after."""
 
 
 class PrivacySettings(_Section):

@@ -31,11 +31,26 @@ class Continuation:
     ended: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How a base is loaded, where it is not for reading alone."""
+
+    dtype: torch.dtype | None = None
+    """None: bfloat16 where a GPU has it, else float32."""
+    attention: str = "sdpa"
+    four_bit: bool = False
+    """Weights as 4-bit NormalFloat, doubly quantized (QLoRA, Dettmers et al. 2023); needs bitsandbytes."""
+    place: bool = True
+    """Whether the weights go to the device at once."""
+
+
 class CausalLM:
     """A base model, its tokenizer, and the adapters loaded on it; one of them, or none, is active."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, how: Loading | None = None) -> None:
         import transformers
+
+        how = how or Loading()
 
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
@@ -46,11 +61,21 @@ class CausalLM:
         self.revision = revision(self.folder)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         # bf16 is many times slower than fp32 on a CPU without native support.
-        dtype = torch.bfloat16 if self.device == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+        half = self.device == "cuda" and torch.cuda.is_bf16_supported()
+        dtype = how.dtype or (torch.bfloat16 if half else torch.float32)
+        options: dict[str, Any] = {"dtype": dtype, "attn_implementation": how.attention, "trust_remote_code": False}
+        if how.four_bit:
+            options["quantization_config"] = transformers.BitsAndBytesConfig(
+                load_in_4bit=True,
+                bnb_4bit_quant_type="nf4",
+                bnb_4bit_use_double_quant=True,
+                bnb_4bit_compute_dtype=dtype,
+            )
+            options["device_map"] = {"": torch.cuda.current_device() if self.device == "cuda" else "cpu"}
         try:
-            self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(
-                self.folder, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False
-            ).to(self.device)
+            self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(self.folder, **options)
+            if how.place and not how.four_bit:
+                self.model.to(self.device)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(
                 f"{name} cannot be loaded: {str(error).splitlines()[0]}", "see `simulee models list`"

@@ -6,14 +6,20 @@ import signal
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from core.errors import Interrupted
-from core.runs.journal import EventLog
 from core.workspace import Workspace
 
 PROGRESS_INTERVAL = 0.25
 """Seconds between two progress events, so that a fast loop does not fill the log."""
+
+
+class Tells(Protocol):
+    """Where a run's events go."""
+
+    def append(self, kind: str, payload: dict[str, Any]) -> None:
+        """Write one down."""
 
 
 class Job:
@@ -22,7 +28,15 @@ class Job:
     Work calls ``progress`` often and ``stop_point`` wherever stopping loses nothing.
     """
 
-    def __init__(self, workspace: Workspace, folder: Path, params: dict[str, Any], log: EventLog) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        folder: Path,
+        params: dict[str, Any],
+        log: Tells,
+        stop_file: Path | None = None,
+    ) -> None:
+        """``stop_file`` asks for a stop too, by being there: for work in processes that no signal should reach."""
         self.workspace = workspace
         self.folder = folder
         self.params = params
@@ -30,7 +44,12 @@ class Job:
         self._last_progress = 0.0
         self._started = time.monotonic()
         self._first_done: int | None = None
-        self.stop_requested = False
+        self._asked_to_stop = False
+        self._stop_file = stop_file
+
+    @property
+    def stop_requested(self) -> bool:
+        return self._asked_to_stop or (self._stop_file is not None and self._stop_file.exists())
 
     def listen(self) -> None:
         """Let SIGTERM and SIGINT ask for a stop at the next safe point; a lost terminal changes nothing."""
@@ -39,7 +58,7 @@ class Job:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self.stop_requested = True
+        self._asked_to_stop = True
 
     def stop_point(self) -> None:
         """Raises Interrupted when a stop was asked for."""

@@ -122,11 +122,15 @@ def parameters_of(base: str) -> int:
         found = resolve_persona(base, "llama.cpp")
     except ModelError:
         return 0
-    weights = sorted(found.glob("*.safetensors")) if isinstance(found, Path) and found.is_dir() else []
-    if weights:
-        return sum(_numbers_in(path) for path in weights)
+    if isinstance(found, Path) and found.is_dir() and (counted := parameters_in(found)):
+        return counted
     named = re.search(r"(\d+(?:\.\d+)?)\s*([MB])(?![a-z])", Path(base).name, re.IGNORECASE)
     return round(float(named[1]) * {"M": 1e6, "B": 1e9}[named[2].upper()]) if named else 0
+
+
+def parameters_in(folder: Path) -> int:
+    """How many parameters a folder's weights hold, by their headers; 0 where there are none."""
+    return sum(map(_numbers_in, sorted(folder.glob("*.safetensors"))))
 
 
 def free_memory_mb() -> int:

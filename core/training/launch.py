@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.settings import training_settings
@@ -13,7 +14,14 @@ if TYPE_CHECKING:
 SFT_KIND = "sft"
 SFT_ENTRY = "core.training.sft:run"
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
-"""What an adapter's folder holds, and what its hash covers."""
+"""What a LoRA's folder holds, and what its hash covers."""
+FULL_FILES = ("config.json", "model.safetensors")
+"""The same of a training of every weight."""
+
+
+def files_of(folder: Path) -> tuple[str, ...]:
+    """Which of the two a folder of trained weights holds."""
+    return FULL_FILES if (folder / FULL_FILES[1]).is_file() else ADAPTER_FILES
 
 
 def sft_params(
@@ -23,21 +31,25 @@ def sft_params(
     max_steps: int | None = None,
     use: bool = True,
     preset: str | None = None,
+    start_from: str | None = None,
+    launch: str | None = None,
     **settings: object,
 ) -> dict[str, Any]:
     """Everything that decides what a training run does, frozen: later changes of ``persona.toml`` do not reach it.
 
     ``settings`` overrule the workspace's training settings where they are not None; ``preset`` fills what both leave
-    open, by default that of the base's size. Raises UsageError or SettingsError.
+    open, by default that of the base's size. ``start_from`` names an adapter to go on from, ``launch`` a configuration
+    of ``accelerate launch``. Raises UsageError or SettingsError.
     """
     if preset is not None:
         named_preset(preset)
-    named = {key: value for key, value in settings.items() if value is not None}
-    params = {
+    overrules = {key: value for key, value in settings.items() if value is not None}
+    params: dict[str, Any] = {
         "dataset": dataset_hash,
         "base": base or workspace.settings.models.persona.model,
         "max_steps": max_steps,
-        "settings": training_settings(workspace.settings.training, named).model_dump(mode="json"),
+        "settings": training_settings(workspace.settings.training, overrules).model_dump(mode="json"),
         "use": use,
     }
-    return params | {"preset": preset} if preset else params
+    named = {"preset": preset, "start_from": start_from, "launch": str(Path(launch).resolve()) if launch else None}
+    return params | {key: value for key, value in named.items() if value}

@@ -21,6 +21,7 @@ from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.workspace import Workspace
 
 STEPS = 6
+SETTINGS = {"checkpoint_steps": 2, "measure_forgetting": False}
 FILES = ("adapter_model.safetensors", "optimizer.pt", "rng_state.pth", "scheduler.pt", "trainer_state.json")
 
 
@@ -30,7 +31,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     from core.corpus import importing
 
     root = tmp_path_factory.mktemp("training")
-    workspace = Workspace.create(root / "ws", "Ada Marlow", sections={"training": {"checkpoint_steps": 2}})
+    workspace = Workspace.create(root / "ws", "Ada Marlow", sections={"training": SETTINGS})
     files = [
         _interview(root / f"{year}.json", f"{year}-05-01", f"What came in {year}?", "Rain, and Pell with the bill.")
         for year in range(2010, 2016)

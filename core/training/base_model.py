@@ -1,0 +1,61 @@
+"""The base as it is trained: loaded by the run's means, and given a LoRA unless all of its weights are trained."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.errors import ModelError, TrainingError
+from core.models.causal_lm import CausalLM, Loading
+from core.settings import TrainingSettings
+from core.training.means import Means
+
+
+def load_base(base: str, means: Means, several: bool) -> CausalLM:
+    """Load a base to be trained. ``several``: processes train together, and their launcher places the weights."""
+    four_bit = means.method == "qlora"
+    # All weights trained: they stay in float32, and the products are computed in the run's own type.
+    dtype = torch.float32 if means.method == "full" else getattr(torch, means.dtype)
+    lm = CausalLM(base, Loading(dtype, means.attention, four_bit, place=not several))
+    context = getattr(lm.model.config, "max_position_embeddings", 0)
+    if not context:
+        raise ModelError(f"{base} does not say how many tokens it reads", "choose another base")
+    return lm
+
+
+def trainable(lm: CausalLM, means: Means, settings: TrainingSettings, start: Path | None) -> Any:
+    """What the trainer receives. ``start`` is an adapter to go on from. Raises TrainingError or ModelError."""
+    from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+
+    if means.method == "full":
+        if start is not None:
+            raise TrainingError("an adapter cannot begin a full training", 'method = "lora", or without --from')
+        return lm.model.requires_grad_(True)
+    if means.method == "qlora":
+        # Norms in float32, and gradients that reach the adapter through a base that has none.
+        lm.model = prepare_model_for_kbit_training(
+            lm.model, means.gradient_checkpointing, {"use_reentrant": False} if means.gradient_checkpointing else None
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if start is not None:
+            try:
+                return PeftModel.from_pretrained(lm.model, start, is_trainable=True)
+            except (OSError, ValueError, RuntimeError, KeyError) as error:
+                raise ModelError(
+                    f"the adapter at {start.name} cannot be gone on with: {str(error).splitlines()[0]}",
+                    "it must have been trained on this base",
+                ) from None
+        return get_peft_model(
+            lm.model,
+            LoraConfig(
+                r=settings.rank,
+                lora_alpha=settings.alpha,
+                lora_dropout=settings.dropout,
+                target_modules="all-linear",
+                task_type="CAUSAL_LM",
+            ),
+        )

@@ -1,0 +1,58 @@
+"""What stops a training from outside, as one clear line: memory, disk, a file that may not grow."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+
+from core.errors import TrainingError
+from core.training.checkpoints import by_step, is_whole
+
+DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+_NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
+_NOT_WRITTEN = ("PytorchStreamWriter failed", "file write failed", "No space left", "File too large", "I/O error")
+
+
+@contextmanager
+def told_clearly(checkpoints: Path, max_tokens: int) -> Iterator[None]:
+    """Raise what training raises as a TrainingError that names what is kept and what to change."""
+    try:
+        yield
+    except MemoryError:
+        raise _no_memory(checkpoints, max_tokens) from None
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        raise _no_room(checkpoints) from None
+    except (RuntimeError, SafetensorError) as error:
+        words = str(error)
+        if isinstance(error, torch.OutOfMemoryError) or any(each in words for each in _NO_MEMORY):
+            raise _no_memory(checkpoints, max_tokens) from None
+        if any(each in words for each in _NOT_WRITTEN):
+            raise _no_room(checkpoints) from None
+        raise
+
+
+def _no_memory(checkpoints: Path, max_tokens: int) -> TrainingError:
+    return TrainingError(
+        f"out of memory; {_kept(checkpoints)}",
+        f"set gradient_checkpointing = true or micro_batch = 1 under [training], or build with less than {max_tokens}"
+        " max_tokens under [dataset]",
+    )
+
+
+def _no_room(checkpoints: Path) -> TrainingError:
+    return TrainingError(
+        f"the disk is full, or a file may not grow; {_kept(checkpoints)}",
+        "make room, then `simulee runs resume ID` goes on where it stopped",
+    )
+
+
+def _kept(checkpoints: Path) -> str:
+    whole = [step for step, path in by_step(checkpoints) if is_whole(path)]
+    return f"the checkpoint of step {whole[-1]} is kept" if whole else "no checkpoint was saved yet"

@@ -1,0 +1,202 @@
+"""By what means a run trains on a machine: method, dtype, attention, and what saves memory or time.
+
+Each is chosen where it helps, each can be set in ``[training]``, and each is named in the run's ``plan`` event. Imports
+no torch: an estimate needs the choice before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from core.errors import TrainingError
+from core.settings import TrainingSettings
+
+Method = Literal["lora", "qlora", "full"]
+GIB = 2**30
+ROOM = 0.88
+"""Share of a device's memory that a plan may fill: fragments and kernels' workspaces take the rest."""
+NF4_BYTES = 0.56
+"""Per parameter of a base in 4-bit NormalFloat, doubly quantized (QLoRA, Dettmers et al. 2023: 0.5 and constants)."""
+ADAM_BYTES = 8
+"""Two float32 moments of a trained parameter."""
+ACTIVATION_BYTES = 34
+"""Per token, layer and hidden unit in 16 bits, attention's matrix never kept (Korthikanti et al. 2022, table 2)."""
+CHECKPOINTED_BYTES = 2
+"""The same where only each layer's input is kept."""
+LORA_SHARE = 0.01
+"""Trained parameters of a LoRA of rank 16 on all linear layers, of the base's; 3.6% of the smallest base."""
+LIGER, BITSANDBYTES, FLASH = "liger_kernel", "bitsandbytes", "flash_attn"
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What a run trains on."""
+
+    device: Literal["cpu", "cuda"]
+    name: str
+    memory: int
+    """Bytes of one device; of the machine for a CPU; 0 where it does not say."""
+    devices: int = 1
+    bf16: bool = False
+    """Whether bfloat16 is native: elsewhere it is emulated, and many times slower than float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The sizes of a base that memory depends on."""
+
+    parameters: int
+    layers: int
+    hidden: int
+    vocabulary: int
+
+    @classmethod
+    def of(cls, parameters: int, config: Mapping[str, Any] | None = None) -> Shape:
+        """From a base's ``config.json`` where it is known, else the usual proportions for so many parameters."""
+        config = config or {}
+        layers = int(config.get("num_hidden_layers") or max(2, round(32 * (parameters / 7e9) ** (1 / 3))))
+        hidden = int(config.get("hidden_size") or max(64, round((parameters / (12 * layers)) ** 0.5)))
+        return cls(parameters, layers, hidden, int(config.get("vocab_size") or 64_000))
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a run uses. Everything here stands in its ``plan`` event."""
+
+    method: Method
+    dtype: Literal["float32", "bfloat16"]
+    attention: str
+    """transformers' name of the implementation."""
+    optimizer: str
+    """transformers' name."""
+    micro_batch: int
+    """Packed rows in memory at once; the rest of a step's batch is accumulated."""
+    packing: bool
+    gradient_checkpointing: bool
+    liger: bool
+    compile: bool
+    memory: int
+    """Bytes that the plan expects at its peak."""
+
+    def told(self) -> dict[str, Any]:
+        """For the run's header."""
+        values = asdict(self)
+        values["planned_memory_mb"] = values.pop("memory") // 2**20
+        return values
+
+
+def installed(module: str) -> bool:
+    """Whether an optional library is there; it is not imported."""
+    return importlib.util.find_spec(module) is not None
+
+
+def chosen(shape: Shape, hardware: Hardware, settings: TrainingSettings, longest: int, batch: int) -> Means:
+    """The means for a base on a machine; ``longest`` is the tokens of a row, ``batch`` the samples of a step.
+
+    What the settings name is taken as it is. Raises TrainingError for what cannot be had here.
+    """
+    cuda = hardware.device == "cuda"
+    method = settings.method if settings.method != "auto" else _fitting_method(shape, hardware, settings, longest)
+    if method == "qlora" and not installed(BITSANDBYTES):
+        raise TrainingError("QLoRA needs the library bitsandbytes", "pip install 'simulee[gpu]', or method = \"lora\"")
+    if settings.liger and not (cuda and installed(LIGER)):
+        raise TrainingError("Liger kernels need a GPU and the library liger-kernel", "leave liger out of [training]")
+    attention = settings.attention
+    if attention == "auto":
+        attention = "flash_attention_2" if cuda and installed(FLASH) else "sdpa"
+    elif attention == "flash_attention_2" and not (cuda and installed(FLASH)):
+        raise TrainingError("FlashAttention needs a GPU and the library flash-attn", 'attention = "auto"')
+    checkpointing = settings.gradient_checkpointing
+    if checkpointing is None:
+        free = int(hardware.memory * ROOM)
+        checkpointing = cuda and 0 < free < needed(shape, hardware, method, longest, False)
+    micro = settings.micro_batch or _fitting_micro_batch(shape, hardware, method, longest, checkpointing, batch)
+    return Means(
+        method,
+        "bfloat16" if cuda and hardware.bf16 else "float32",
+        attention,
+        # The paged optimizer lets its moments leave the GPU when a long sample needs the room (QLoRA).
+        settings.optimizer or ("paged_adamw_8bit" if method == "qlora" and cuda else "adamw_torch_fused"),
+        micro,
+        # One sample a step is never padded: there, packing would only change what a step is.
+        settings.packing if settings.packing is not None else batch > 1,
+        checkpointing,
+        settings.liger if settings.liger is not None else cuda and installed(LIGER),
+        settings.compile,
+        needed(shape, hardware, method, longest * micro, checkpointing),
+    )
+
+
+def needed(shape: Shape, hardware: Hardware, method: Method, tokens: int, checkpointing: bool) -> int:
+    """Bytes at the peak of a step over so many tokens at once: weights, gradients, moments, activations, logits."""
+    half = hardware.device == "cuda" and hardware.bf16
+    width = 2 if half else 4
+    if method == "full":
+        # Weights stay in float32 where they are trained: updates smaller than bfloat16 can say would be lost.
+        weights = float(shape.parameters * (4 + 4 + ADAM_BYTES))
+    else:
+        base = shape.parameters * (NF4_BYTES if method == "qlora" else width)
+        weights = base + shape.parameters * LORA_SHARE * (4 + 4 + ADAM_BYTES)
+    per_unit = CHECKPOINTED_BYTES if checkpointing else ACTIVATION_BYTES
+    activations = tokens * shape.hidden * shape.layers * per_unit * width / 2
+    if checkpointing:  # One layer at a time is computed again.
+        activations += tokens * shape.hidden * ACTIVATION_BYTES * width / 2
+    # The loss projects the target's tokens only, about half of a sample, twice in float32: logits and their gradient.
+    logits = tokens / 2 * shape.vocabulary * 8
+    return int(weights + activations + logits)
+
+
+def _fitting_method(shape: Shape, hardware: Hardware, settings: TrainingSettings, longest: int) -> Method:
+    """LoRA where it fits with checkpointing, else QLoRA on a GPU; full only when it is asked for."""
+    if hardware.device == "cpu" or not hardware.memory or settings.gradient_checkpointing is False:
+        return "lora"
+    room = int(hardware.memory * ROOM)
+    return "lora" if needed(shape, hardware, "lora", longest, True) <= room else "qlora"
+
+
+def _fitting_micro_batch(
+    shape: Shape, hardware: Hardware, method: Method, longest: int, checkpointing: bool, batch: int
+) -> int:
+    """The largest power of two that divides the batch and fits; on a CPU one row at a time is as fast as several."""
+    if hardware.device == "cpu" or not hardware.memory:
+        return 1
+    micro = 1
+    room = int(hardware.memory * ROOM)
+    while batch % (micro * 2) == 0 and needed(shape, hardware, method, longest * micro * 2, checkpointing) <= room:
+        micro *= 2
+    return micro
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    """A base's ``config.json``, or nothing where there is none to read."""
+    try:
+        values = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def total_memory() -> int:
+    """Bytes of this machine's memory; 0 where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError):
+        return 0
+
+
+def this_hardware() -> Hardware:
+    """What this process can train on. Imports torch."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return Hardware("cpu", f"CPU, {torch.get_num_threads()} threads", total_memory())
+    found = torch.cuda.get_device_properties(0)
+    return Hardware(
+        "cuda", str(found.name), int(found.total_memory), torch.cuda.device_count(), torch.cuda.is_bf16_supported()
+    )

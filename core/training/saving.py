@@ -1,0 +1,83 @@
+"""The end of a training run: its weights written whole, registered, and chosen for the twin."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from core.runs.job import Job
+from core.store.adapters import AdapterRow, put_adapter, use_adapter
+from core.training.checkpoints import folder_hash
+from core.training.launch import ADAPTER_FILES, FULL_FILES
+
+
+def save_adapter(
+    job: Job,
+    model: Any,
+    *,
+    dataset_id: int | None,
+    memories: bool,
+    base: str,
+    revision: str,
+    settings: Mapping[str, Any],
+) -> tuple[str, str]:
+    """Write the weights of a run as the adapter of its name, and register it. Returns (name, content hash).
+
+    ``model`` is a PEFT model, or a whole one whose every weight was trained.
+    """
+    workspace = job.workspace
+    name = job.folder.name
+    partial = workspace.adapters / f".{name}.{os.getpid()}"
+    shutil.rmtree(partial, ignore_errors=True)
+    whole = not hasattr(model, "peft_config")
+    wanted = FULL_FILES if whole else ADAPTER_FILES
+    # One file whatever its size: its name is known to those who check and load it.
+    model.save_pretrained(partial, **({"max_shard_size": "1000GB"} if whole else {}))
+    for extra in partial.iterdir():
+        if extra.name not in wanted:
+            extra.unlink()
+    if not whole:
+        _portable(partial / ADAPTER_FILES[0], base)
+    target = workspace.adapters / name
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+    content_hash = folder_hash(target, wanted)
+    with workspace.database.write():
+        adapter_id = put_adapter(
+            workspace.database,
+            AdapterRow(
+                0, name, dataset_id, name, base, revision, int(memories), str(target.relative_to(workspace.root)),
+                content_hash, dict(settings), datetime.now(UTC).isoformat(timespec="seconds"),
+            ),
+        )  # fmt: skip
+        if job.params.get("use", True):
+            use_adapter(workspace.database, adapter_id)
+    return name, content_hash
+
+
+def take_best(model: Any, best: Path) -> None:
+    """Put the weights that were best on the validation split back into the model."""
+    from safetensors.torch import load_file
+
+    if hasattr(model, "peft_config"):
+        from peft import set_peft_model_state_dict
+
+        set_peft_model_state_dict(model, load_file(best / ADAPTER_FILES[1]))
+        return
+    for path in sorted(best.glob("*.safetensors")):
+        model.load_state_dict(load_file(path), strict=False)
+
+
+def _portable(config: Path, base: str) -> None:
+    """Name the base by its name, not by a path of this machine; the same training gives the same bytes anywhere."""
+    values = json.loads(config.read_text("utf-8"))
+    values["base_model_name_or_path"] = base
+    for key, value in values.items():
+        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            values[key] = sorted(value)
+    config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", "utf-8")
