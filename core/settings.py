@@ -151,6 +151,11 @@ class DatasetSettings(_Section):
     """Share of samples' questions whose memories are withheld or wrong, so that bad recall is survived."""
     memory_form: Literal["question", "thinking"] = "question"
     """Where memories stand: after the question, or in the thinking phase of a model that has one (RAFT)."""
+    form: Literal["chat", "completion"] = "chat"
+    """``completion``: named logs of many speakers as they were, without a template or memories, for a persona that
+    continues a conversation (METHODS 5)."""
+    passages: Literal["together", "apart"] = "together"
+    """``apart``: each of an exchange's best memories before a copy of its own (RA-DIT, Lin et al. 2023: the top 3)."""
     heldout: Annotated[float, Field(ge=0, lt=1)] = 0.25
     """Share of conversations, the latest, that are never trained on."""
 
@@ -246,6 +251,15 @@ def training_settings(base: TrainingSettings, overrides: Mapping[str, object]) -
         return TrainingSettings.model_validate(base.model_dump() | dict(overrides))
     except ValidationError as error:
         raise SettingsError(_first_problem(error), "`simulee train sft -h` shows what it takes") from None
+
+
+def dataset_settings(base: DatasetSettings, overrides: Mapping[str, object]) -> DatasetSettings:
+    """The settings with some overruled where they are not None. Raises SettingsError for a value that cannot be."""
+    named = {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return DatasetSettings.model_validate(base.model_dump() | named)
+    except ValidationError as error:
+        raise SettingsError(_first_problem(error), "`simulee dataset build -h` shows what it takes") from None
 
 
 def role_settings(role: str, values: Mapping[str, object]) -> RoleSettings:

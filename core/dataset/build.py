@@ -10,11 +10,13 @@ from typing import Any
 
 from core.corpus.holdout import assign_splits, hold_out
 from core.dataset.leaks import Leak, find_leaks
-from core.dataset.packing import pack
+from core.dataset.logs import log_lines, windows
+from core.dataset.packing import Stretch, pack
 from core.dataset.scenes import conversation_scene, stretches_of, turn_of
 from core.errors import DatasetError
 from core.models.chat_tokenizer import load_tokenizer
 from core.prompts.render import RecalledMemory, Renderer
+from core.settings import DatasetSettings
 from core.store.chunks import passages
 from core.store.conversations import (
     ConversationRow,
@@ -22,6 +24,7 @@ from core.store.conversations import (
     exchanges_of,
     list_conversations,
     trainable_conversations,
+    turns_of,
 )
 from core.store.datasets import ExampleRow, PartRow, put_dataset
 from core.store.decisions import last_decision_id
@@ -29,6 +32,9 @@ from core.store.identity import content_uid
 from core.store.memories import ReviewRow, accepted_memories
 from core.store.texts import answers, document_texts
 from core.workspace import Workspace
+
+APART = 3
+"""Memories of an exchange that are shown apart, each before a copy of its own (RA-DIT: 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +62,17 @@ def build(
     heldout: Sequence[str] = (),
     memories: bool = True,
     watch: Callable[[int, int], None] | None = None,
+    how: DatasetSettings | None = None,
 ) -> BuiltDataset:
     """Freeze what is accepted now. ``memories=False`` builds the same samples without memories, to compare.
 
+    ``how`` takes the place of the workspace's ``[dataset]``.
     ``watch`` is told how many conversations of how many are packed; nothing is frozen when it raises.
 
     Raises DatasetError when there is nothing to train on or a held-out answer leaks.
     """
     database, settings = workspace.database, workspace.settings
+    how = how or settings.dataset
     if heldout:
         hold_out(workspace, list(heldout))
     splits = assign_splits(workspace)
@@ -85,8 +94,9 @@ def build(
             "leave that source out (simulee import … --use none), or hold out other conversations (--heldout ID)",
         )
     renderer = renderer_of(workspace)
+    memories = memories and how.form == "chat"
     accepted = _accepted(workspace, splits) if memories else {}
-    max_tokens = settings.dataset.max_tokens
+    max_tokens = how.max_tokens
     examples: list[ExampleRow] = []
     left_out = 0
     for done, (row, exchanges) in enumerate(conversations):
@@ -95,24 +105,19 @@ def build(
         split = splits[row.uid]
         if split == "heldout":
             continue
-        share = settings.dataset.failed_recall if split == "train" and memories else 0.0
-        for stretch_exchanges in stretches_of(exchanges):
-            recalled = [_recall(row, each, accepted, share, settings.training.seed) for each in stretch_exchanges]
-            scene = conversation_scene(settings, workspace.target, row, stretch_exchanges)
-            turns = [turn_of(each, memory.shown) for each, memory in zip(stretch_exchanges, recalled, strict=True)]
-            stretches, missed = pack(renderer, scene, turns, max_tokens)
+        found: list[_Part]
+        if how.form == "completion":
+            lines = log_lines(settings, workspace.target, turns_of(database, row.id))
+            found = [(stretch, ()) for stretch in windows(renderer, lines, max_tokens)]
+        else:
+            share = how.failed_recall if split == "train" and memories else 0.0
+            found, missed = _stretches(workspace, how, renderer, row, exchanges, accepted, share)
             left_out += missed
-            for stretch in stretches:
-                parts = tuple(
-                    memory.part(bool(turn.memories))
-                    for memory, turn in zip(recalled[stretch.first : stretch.stop], stretch.turns, strict=True)
-                )
-                messages = [message.stored() for message in stretch.messages]
-                examples.append(
-                    ExampleRow(
-                        0, len(examples), split, row.uid, messages, stretch.tokens, stretch.trained_tokens, parts
-                    )
-                )
+        for stretch, parts in found:
+            messages = [message.stored() for message in stretch.messages]
+            examples.append(
+                ExampleRow(0, len(examples), split, row.uid, messages, stretch.tokens, stretch.trained_tokens, parts)
+            )
     held = {row.uid: [exchange.uid for exchange in exchanges] for row, exchanges in conversations
             if splits[row.uid] == "heldout"}  # fmt: skip
     frozen: dict[str, Any] = {
@@ -121,7 +126,9 @@ def build(
         "prompts": renderer.version,
         "max_tokens": max_tokens,
         "memories": memories,
-        "failed_recall": settings.dataset.failed_recall if memories else 0.0,
+        "form": how.form,
+        "passages": how.passages,
+        "failed_recall": how.failed_recall if memories else 0.0,
         "heldout": held,
     }
     content_hash = content_uid(
@@ -148,6 +155,40 @@ def build(
     )
 
 
+_Part = tuple[Stretch, tuple[PartRow, ...]]
+"""A sample, and for each of its exchanges what its prompt shows."""
+
+
+def _stretches(
+    workspace: Workspace,
+    how: DatasetSettings,
+    renderer: Renderer,
+    row: ConversationRow,
+    exchanges: Sequence[ExchangeRow],
+    accepted: dict[str, list[_Accepted]],
+    failed_share: float,
+) -> tuple[list[_Part], int]:
+    """The samples of one conversation, and how many of its exchanges fit in none."""
+    settings = workspace.settings
+    found: list[_Part] = []
+    left_out = 0
+    for stretch_exchanges in stretches_of(exchanges):
+        scene = conversation_scene(settings, workspace.target, row, stretch_exchanges)
+        recalled = [_recall(row, each, accepted, failed_share, settings.training.seed) for each in stretch_exchanges]
+        asked = [*zip(stretch_exchanges, recalled, strict=True)]
+        groups = [asked]
+        if how.passages == "apart":
+            groups = [[(exchange, one)] for exchange, memory in asked for one in memory.apart()]
+        for group in groups:
+            turns = [turn_of(exchange, memory.shown) for exchange, memory in group]
+            stretches, missed = pack(renderer, scene, turns, how.max_tokens)
+            left_out += missed
+            for stretch in stretches:
+                shown = zip(group[stretch.first : stretch.stop], stretch.turns, strict=True)
+                found.append((stretch, tuple(memory.part(bool(turn.memories)) for (_, memory), turn in shown)))
+    return found, left_out
+
+
 def check_leaks(workspace: Workspace) -> list[Leak]:
     """Near-copies of held-out answers in anything that the twin may learn or recall: documents, other answers."""
     database = workspace.database
@@ -162,6 +203,14 @@ class _Recalled:
     memory_uids: tuple[str, ...]
     shown: tuple[RecalledMemory, ...]
     recall: str
+
+    def apart(self) -> list[_Recalled]:
+        """Each of the best memories by itself, as RA-DIT shows them; none at all is one way too."""
+        alone = [
+            _Recalled(self.exchange_uid, (uid,), (memory,), self.recall)
+            for uid, memory in zip(self.memory_uids[:APART], self.shown[:APART], strict=True)
+        ]
+        return alone or [self]
 
     def part(self, shown: bool) -> PartRow:
         if not shown:

@@ -32,7 +32,7 @@ class Segment:
 def sample_segments(workspace: Workspace, base: str, rows: Iterable[ExampleRow]) -> list[list[Segment]]:
     """The exact text of some samples, each cut into its segments."""
     from core.dataset.build import renderer_of
-    from core.prompts.render import Message
+    from core.prompts.messages import Message
 
     renderer = renderer_of(workspace, base)
     return [

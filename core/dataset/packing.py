@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.prompts.render import Message, PromptTurn, Renderer, Scene
+from core.prompts.messages import Message
+from core.prompts.render import PromptTurn, Renderer, Scene
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from core.dataset.build import check_leaks, renderer_of
 from core.dataset.leaks import Leak
+from core.dataset.logs import log_lines, windows
 from core.dataset.scenes import conversation_scene, stretches_of, turn_of
-from core.prompts.render import Message, PromptTurn, RecalledMemory, Renderer, Scene
+from core.prompts.messages import Message
+from core.prompts.render import PromptTurn, RecalledMemory, Renderer, Scene
 from core.store.chunks import passages
-from core.store.conversations import ExchangeRow, exchanges_of, list_conversations
+from core.store.conversations import ExchangeRow, exchanges_of, list_conversations, turns_of
 from core.store.database import Database
 from core.store.datasets import DatasetRow, ExampleRow, examples_of
 from core.store.memories import find_memory
@@ -55,11 +57,29 @@ def parity_problems(workspace: Workspace, dataset: DatasetRow) -> list[str]:
     if renderer.tokenizer.fingerprint != dataset.settings["tokenizer"]:
         problems.append("the base model's tokenizer or template has changed since this dataset was frozen")
     known = _known(workspace)
+    logs = _logs(workspace, renderer, dataset) if dataset.settings.get("form") == "completion" else None
     for example in examples_of(workspace.database, dataset.id):
-        problem = _problem(workspace.database, renderer, known, example)
+        if logs is not None:
+            problem = "" if _key(example) in logs else "its conversation reads otherwise today"
+        else:
+            problem = _problem(workspace.database, renderer, known, example)
         if problem:
             problems.append(f"sample {example.position + 1}: {problem}")
     return problems
+
+
+def _key(example: ExampleRow) -> tuple[str, str]:
+    return example.conversation_uid, "\n".join(message["content"] for message in example.messages)
+
+
+def _logs(workspace: Workspace, renderer: Renderer, dataset: DatasetRow) -> set[tuple[str, str]]:
+    """Every window of every conversation as it would be frozen today: its conversation, and its lines."""
+    found = set()
+    for row in list_conversations(workspace.database):
+        lines = log_lines(workspace.settings, workspace.target, turns_of(workspace.database, row.id))
+        for stretch in windows(renderer, lines, dataset.settings["max_tokens"]):
+            found.add((row.uid, "\n".join(message.content for message in stretch.messages)))
+    return found
 
 
 def _known(workspace: Workspace) -> Known:

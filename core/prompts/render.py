@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from core.errors import SettingsError
 from core.models.chat_tokenizer import ChatTokenizer
+from core.prompts.log import is_log, log_segments
+from core.prompts.messages import Message, RenderedSegment
 
 TEMPLATES = ("system.j2", "question.j2")
 THINKING = "thinking.j2"
@@ -64,36 +66,6 @@ class PromptTurn:
     answer: str | None = None
     trained: bool = True
     """Whether the loss reads the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of a chat; ``trained`` marks the target's words that the loss reads."""
-
-    role: str
-    content: str
-    trained: bool = False
-    head: int = 0
-    """Characters at the start of an answer that are given to the target: its thinking phase. The loss skips them."""
-
-    def stored(self) -> dict[str, Any]:
-        """As a dataset keeps it."""
-        row = {"role": self.role, "content": self.content, "trained": self.trained and self.role == "assistant"}
-        return row | ({"head": self.head} if self.head else {})
-
-    @classmethod
-    def of(cls, row: dict[str, Any]) -> Message:
-        """From what a dataset keeps."""
-        return cls(row["role"], row["content"], row["trained"], row.get("head", 0))
-
-
-@dataclass(frozen=True, slots=True)
-class RenderedSegment:
-    """A stretch of rendered text that is tokenized on its own; ``answer`` is the index of the turn it answers."""
-
-    text: str
-    trained: bool = False
-    answer: int | None = None
 
 
 class Renderer:
@@ -146,6 +118,8 @@ class Renderer:
 
     def prompt(self, messages: Sequence[Message]) -> str:
         """The text that a model receives to answer the last message; an answer that is only begun is gone on with."""
+        if is_log(messages):
+            return "".join(segment.text for segment in log_segments(messages))
         last = messages[-1] if messages else None
         if last is not None and last.role == "assistant" and last.head == len(last.content):
             return self.prompt(messages[:-1]) + last.content
@@ -157,6 +131,8 @@ class Renderer:
         Joined, the segments are exactly the chat template's text, and every prefix that ends before an answer is
         exactly the prompt for it.
         """
+        if is_log(messages):
+            return log_segments(messages)
         segments: list[RenderedSegment] = []
         done = ""
         answers = 0

@@ -13,7 +13,8 @@ from typing import Any
 import datasets
 
 from core.errors import TrainingError
-from core.prompts.render import Message, Renderer
+from core.prompts.messages import Message
+from core.prompts.render import Renderer
 from core.store.datasets import ExampleRow
 
 Sample = dict[str, list[int]]

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from core.models.causal_lm import CausalLM
-from core.prompts.render import Message, Renderer
+from core.prompts.messages import Message
+from core.prompts.render import Renderer
 from core.store.conversations import exchanges_named
 from core.store.datasets import ExampleRow
 from core.workspace import Workspace
@@ -37,7 +38,8 @@ def asked(workspace: Workspace, renderer: Renderer, validation: Sequence[Example
     found = []
     for row in rows:
         messages = [Message.of(message) for message in row.messages]
-        answered = next((place for place, message in enumerate(messages) if message.role == "assistant"), 0)
+        mine = (place for place, message in enumerate(messages) if message.role == "assistant" or message.trained)
+        answered = next((place for place in mine if place), 0)
         if answered:
             exchange = known.get(row.parts[0].exchange_uid) if row.parts else None
             question = exchange.question if exchange else messages[answered - 1].content

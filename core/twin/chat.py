@@ -10,7 +10,8 @@ from typing import Any
 from core.dataset.scenes import scene_of
 from core.dates import DateSpan, as_of_request
 from core.errors import ModelError, UsageError
-from core.prompts.render import Message, PromptTurn
+from core.prompts.messages import Message
+from core.prompts.render import PromptTurn
 from core.recall.asked import Asked
 from core.recall.load import recallable_words
 from core.recall.recollect import Recollection

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from core.dataset.packing import pack
 from core.errors import ModelError, SettingsError
 from core.models.chat_tokenizer import ChatTokenizer, load_tokenizer
-from core.prompts.render import Message, PromptTurn, RecalledMemory, Renderer, Scene, Speaker
+from core.prompts.messages import Message
+from core.prompts.render import PromptTurn, RecalledMemory, Renderer, Scene, Speaker
 
 SCENE = Scene("Ada Marlow", date="2011-05-18", speakers=(Speaker("Ines Calder", "a reporter"),))
 MEMORY = RecalledMemory("Every map is an argument with the coast.", "2011-03-14", "The argument with the coast")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -12,41 +11,21 @@ from typing import Any
 
 import pytest
 
-from core.dataset.build import build
 from core.errors import Interrupted
 from core.runs.control import cancel, follow, result_of, resume, run_to_end, start
 from core.runs.journal import holder, load_run, read_events
 from core.training.checkpoints import is_whole, newest_whole, write_manifest
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.workspace import Workspace
+from tests.training.tiny import tiny_dataset
 
 STEPS = 6
-SETTINGS = {"checkpoint_steps": 2, "measure_forgetting": False}
 FILES = ("adapter_model.safetensors", "optimizer.pt", "rng_state.pth", "scheduler.pt", "trainer_state.json")
 
 
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A workspace with a dataset of three short samples and one that validates, and the dataset's hash."""
-    from core.corpus import importing
-
-    root = tmp_path_factory.mktemp("training")
-    workspace = Workspace.create(root / "ws", "Ada Marlow", sections={"training": SETTINGS})
-    files = [
-        _interview(root / f"{year}.json", f"{year}-05-01", f"What came in {year}?", "Rain, and Pell with the bill.")
-        for year in range(2010, 2016)
-    ]
-    sources = [{"path": str(path), "format": "raft-transcript"} for path in files]
-    run_to_end(workspace, importing.KIND, importing.ENTRY, {"sources": sources})
-    dataset = build(workspace)
-    workspace.database.close()
-    return root / "ws", dataset.hash
-
-
-def _interview(path: Path, date: str, question: str, answer: str) -> Path:
-    people = {"q": "Ines Calder", "a": "Ada Marlow"}
-    path.write_text(json.dumps({"participants": people, "date": date, "exchanges": [[question, answer]]}), "utf-8")
-    return path
+    return tiny_dataset(tmp_path_factory.mktemp("training"))
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from core.dataset.export import FORMATS, export, find_dataset
 from core.dataset.masks import sample_of, sample_segments
 from core.dataset.verify import verify as verify_dataset
 from core.errors import UsageError
+from core.settings import dataset_settings
 from core.store.datasets import example_lines, list_datasets
 from tui.face import Face, command, group, table
 
@@ -26,13 +27,25 @@ def build(
         list[str] | None, typer.Option("--heldout", metavar="ID", help="Set this conversation aside.")
     ] = None,
     no_memories: Annotated[bool, typer.Option("--no-memories", help="The same samples without memories.")] = False,
+    failed_recall: Annotated[
+        float | None, typer.Option("--failed-recall", metavar="P", help="Share of questions with none or wrong ones.")
+    ] = None,
+    form: Annotated[
+        str | None, typer.Option("--form", metavar="F", help="chat, or completion: named logs without a template.")
+    ] = None,
+    passages: Annotated[
+        str | None, typer.Option("--passages", metavar="P", help="together, or apart: RA-DIT's copies.")
+    ] = None,
 ) -> None:
     """Freeze what is accepted now. The latest quarter of the conversations is held out unless you name others.
 
     Example: simulee dataset build --heldout c7
     """
     workspace = face.workspace()
-    built = build_dataset(workspace, heldout or (), memories=not no_memories)
+    how = dataset_settings(
+        workspace.settings.dataset, {"failed_recall": failed_recall, "form": form, "passages": passages}
+    )
+    built = build_dataset(workspace, heldout or (), memories=not no_memories, how=how)
     values = {"dataset": f"ds{built.id}", **asdict(built), "leaks": 0}
     recalled = ", ".join(f"{count} {kind}" for kind, count in built.recall.items())
     face.result(
