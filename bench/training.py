@@ -1,12 +1,13 @@
 """How fast a training is beside what a user would pick instead, on the same answers of the same interviews.
 
 - ``ours``: samples of whole stretches, only the target's tokens meet the vocabulary.
-- ``plain``: TRL's ``SFTTrainer`` on the very same samples, tuned by hand for a CPU: float32, nothing computed twice, packed.
-- ``published``: one sample for each exchange with as much history before it as 4,096 tokens hold, loss on its one answer;
-  TRL's trainer tuned likewise.
+- ``plain``: TRL's ``SFTTrainer`` on the very same samples, tuned by hand for a CPU: float32, nothing computed twice,
+  packed.
+- ``published``: one sample for each exchange with as much history before it as 4,096 tokens hold, loss on its one
+  answer; TRL's trainer tuned likewise.
 
-Every arm trains each answer once, in a process of its own, with the same LoRA, rate and seed; then all are measured on the
-same validation samples. Run from the repository: ``python -m bench.training WORKSPACE [interviews]``.
+Every arm trains each answer once, in a process of its own, with the same LoRA, rate and seed; then all are measured on
+the same validation samples. Run from the repository: ``python -m bench.training WORKSPACE [interviews]``.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ ARMS = ("ours", "plain", "published")
 
 
 def grown(renderer: Any, rows: list[ExampleRow]) -> list[Sample]:
-    """The published shape of one conversation's samples: each answer by itself, after everything that fits before it."""
+    """The published shape of a conversation's samples: each answer by itself, after everything that fits before it."""
     messages = [Message.of(each) for row in rows for each in row.messages if each["role"] != "system"]
     system = Message.of(rows[0].messages[0])
     samples = []
@@ -119,7 +120,10 @@ def arm(name: str, root: Path, interviews: int) -> dict[str, float]:
     }  # fmt: skip
 
 
-def main(workspace: str, interviews: str = str(INTERVIEWS)) -> None:
+def main(workspace: str = "", interviews: str = str(INTERVIEWS)) -> None:
+    if not workspace:
+        print("needs a workspace with a dataset: python -m bench.training WORKSPACE")
+        return
     heads = ("arm", "answers", "samples", "rows", "tokens", "seconds", "answers/min", "peak MiB", "validation loss")
     print("| " + " | ".join(heads) + " |\n|" + " --- |" * len(heads))
     rates = {}
@@ -133,9 +137,7 @@ def main(workspace: str, interviews: str = str(INTERVIEWS)) -> None:
             f" {told['seconds']:.0f} | {rates[name]:.1f} | {told['peak_mb']:,} | {told['validation']:.4f} |",
             flush=True,
         )
-    print(
-        f"ours beside plain {rates['ours'] / rates['plain']:.2f}x, published {rates['ours'] / rates['published']:.2f}x"
-    )
+    print(f"ours {rates['ours'] / rates['plain']:.2f}x, published {rates['ours'] / rates['published']:.2f}x")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ from core.workspace import Workspace
 
 PROGRESS_INTERVAL = 0.25
 """Seconds between two progress events, so that a fast loop does not fill the log."""
+LATER_INTERVAL = 1.0
+"""The same from the second minute on: a day of them is read whole when it is opened."""
+FIRST_SECONDS = 60.0
 
 
 class Tells(Protocol):
@@ -73,7 +76,8 @@ class Job:
         if self._first_done is None:
             self._first_done = done
         moment = time.monotonic()
-        if done < total and moment - self._last_progress < PROGRESS_INTERVAL:
+        interval = PROGRESS_INTERVAL if moment - self._started < FIRST_SECONDS else LATER_INTERVAL
+        if done < total and moment - self._last_progress < interval:
             return
         self._last_progress = moment
         elapsed = max(moment - self._started, 1e-9)

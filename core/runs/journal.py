@@ -194,6 +194,41 @@ class EventLog:
 
 def read_events(folder: Path, offset: int = 0) -> tuple[list[Event], int]:
     """Whole events from a byte offset on, and the offset to go on from."""
+    lines, offset = _whole_lines(folder, offset)
+    return [_event(line) for line in lines], offset
+
+
+def skim_events(folder: Path, offset: int = 0) -> tuple[list[Event], int]:
+    """The same without what no picture shows, so that a day of training opens at once.
+
+    Left out are progress that was followed by more of it and, where there are very many, the first checkpoints and all
+    but every so many metrics; the last ones and those of an evaluation are there.
+    """
+    lines, offset = _whole_lines(folder, offset)
+    places: dict[bytes, list[int]] = {_PROGRESS: [], _METRICS: [], _CHECKPOINT: []}
+    for place, line in enumerate(lines):
+        start = line.find(_KIND, 0, _HEAD) + len(_KIND)
+        if (same := places.get(line[start : start + 4])) is not None:
+            same.append(place)
+    metrics = places[_METRICS]
+    left_out = {*places[_PROGRESS][:-1], *places[_CHECKPOINT][:-POINTS]}
+    each = len(metrics) // POINTS
+    if each > 1:
+        early = metrics[:-POINTS]
+        left_out.update(place for n, place in enumerate(early) if n % each and _EVALUATED not in lines[place])
+    return [_event(line) for place, line in enumerate(lines) if place not in left_out], offset
+
+
+POINTS = 2_000
+"""Of a curve: more than a terminal has columns."""
+_HEAD = 100
+"""Bytes of a line within which its kind is said."""
+_KIND, _EVALUATED = b'"kind": "', b'"eval_'
+_PROGRESS, _METRICS, _CHECKPOINT = b"prog", b"metr", b"chec"
+"""How these kinds begin."""
+
+
+def _whole_lines(folder: Path, offset: int) -> tuple[list[bytes], int]:
     path = folder / EVENTS
     if not path.exists():
         return [], 0
@@ -201,8 +236,9 @@ def read_events(folder: Path, offset: int = 0) -> tuple[list[Event], int]:
         file.seek(offset)
         data = file.read()
     whole = data[: data.rfind(b"\n") + 1]
-    events = []
-    for line in whole.splitlines():
-        row = json.loads(line)
-        events.append(Event(row["seq"], row["at"], row["kind"], row["payload"]))
-    return events, offset + len(whole)
+    return whole.split(b"\n")[:-1], offset + len(whole)
+
+
+def _event(line: bytes) -> Event:
+    row = json.loads(line)
+    return Event(row["seq"], row["at"], row["kind"], row["payload"])

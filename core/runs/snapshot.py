@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.runs.journal import EVENTS, Event, Run, State, is_alive, load_run, read_events, run_ids, run_order
+from core.runs.journal import EVENTS, Event, Run, State, is_alive, load_run, run_ids, run_order, skim_events
 
 LOG_LINES = 500
 """Lines of a run's log that a picture keeps."""
@@ -85,7 +85,7 @@ class RunReader:
         self._metrics: dict[int, dict[str, float]] = {}
         self._samples: dict[int, dict[str, Any]] = {}
         self._stages: list[dict[str, Any]] = []
-        self._log: deque[str] = deque(maxlen=LOG_LINES)
+        self._log: deque[Event] = deque(maxlen=LOG_LINES)
         self._picture: RunPicture | None = None
 
     def look(self) -> RunPicture:
@@ -93,7 +93,7 @@ class RunReader:
         if self._picture is not None and self._picture.state != "running" and self._size() == self._offset:
             return self._picture  # What does not run changes only by a word in its log: the first one of a resume.
         alive = is_alive(self._run.folder)
-        events, self._offset = read_events(self._run.folder, self._offset)
+        events, self._offset = skim_events(self._run.folder, self._offset)
         if self._picture is not None and not events and alive == (self._picture.state == "running"):
             return self._picture
         for event in events:
@@ -103,8 +103,8 @@ class RunReader:
             id=run.id, kind=run.kind, state=run.state, created=run.created, params=run.params,
             metrics=tuple(self._metrics[step] for step in sorted(self._metrics)),
             samples=tuple(self._samples[step] for step in sorted(self._samples)),
-            stages=tuple(self._stages), result=run.result, log=tuple(self._log), log_path=str(run.folder / OUTPUT),
-            **self._values,
+            stages=tuple(self._stages), result=run.result, log=tuple(map(_line, self._log)),
+            log_path=str(run.folder / OUTPUT), **self._values,
         )  # fmt: skip
         return self._picture
 
@@ -139,7 +139,7 @@ class RunReader:
                 self._values.setdefault("started", event.at)
                 self._values["ended"] = ""
                 self._values["ready"] = {}
-        self._log.append(f"{event.at[11:19]} {event.kind} {_told(payload)}".rstrip())
+        self._log.append(event)
 
 
 class RunsReader:
@@ -158,6 +158,10 @@ class RunsReader:
             del self._readers[name]
         pictures = [reader.look() for reader in self._readers.values()]
         return tuple(sorted(pictures, key=lambda picture: run_order(picture.created, picture.id), reverse=True))
+
+
+def _line(event: Event) -> str:
+    return f"{event.at[11:19]} {event.kind} {_told(event.payload)}".rstrip()
 
 
 def _told(payload: dict[str, Any]) -> str:

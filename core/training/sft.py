@@ -37,6 +37,9 @@ from core.training.spoken_loss import SpokenTokensTrainer
 from core.training.watching import BEST, Watcher, peak_memory_mb
 from core.workspace import Workspace
 
+MOST_POINTS = 10_000
+"""Of a curve: a longer run says the mean loss of so many steps, so that a day of it opens at once."""
+
 
 def run(job: Job) -> dict[str, Any]:
     """The work of an ``sft`` run; its params are those of ``sft_params``, so that a resumed run is the same run.
@@ -207,7 +210,7 @@ def _config(
             seed=settings.seed,
             data_seed=settings.seed,
             optim=means.optimizer,
-            logging_steps=1,
+            logging_steps=max(1, steps // MOST_POINTS),
             save_strategy="steps",
             save_steps=settings.checkpoint_steps,
             eval_strategy="steps" if validate else "no",

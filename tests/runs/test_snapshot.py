@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.runs.journal import EventLog, Run, create_run, holding, load_run
+from core.runs.journal import POINTS, EventLog, Run, create_run, holding, load_run
 from core.runs.snapshot import LOG_LINES, RunReader, RunsReader, output_tail, picture_of
 
 
@@ -167,3 +167,25 @@ def test_the_end_of_what_a_process_printed(run: Run) -> None:
     assert output_tail(run, 3) == []
     (run.folder / "output.log").write_bytes(b"first\n" * 10_000 + b"broken \xff byte\nlast\n")
     assert output_tail(load_run(run.folder.parent, run.id), 2) == ["broken \ufffd byte", "last"]
+
+
+def test_of_very_many_steps_a_curve_keeps_its_ends_its_evaluations_and_enough_between(run: Run) -> None:
+    steps = 5 * POINTS
+    told = [STARTED]
+    for step in range(1, steps + 1):
+        told += [_progress(step, steps), ("metrics", {"step": step, "loss": 1 / step}), ("checkpoint", {"step": step})]
+        if step % 997 == 0:
+            told.append(("metrics", {"step": step, "eval_loss": 2.0}))
+    _tell(run, *told)
+    picture = picture_of(run)
+    assert (picture.done, picture.checkpoint) == (steps, steps)
+    assert POINTS < len(picture.metrics) < 2 * POINTS
+    shown = [int(point["step"]) for point in picture.metrics]
+    assert shown[-POINTS:] == list(range(steps - POINTS + 1, steps + 1))
+    assert {step for step in range(997, steps + 1, 997)} <= set(shown)
+    assert sum("eval_loss" in point for point in picture.metrics) == steps // 997
+    # What comes while one looks is not thinned: a look reads only what is new.
+    reader = RunReader(run)
+    before = reader.look()
+    _tell(run, ("metrics", {"step": steps + 1, "loss": 0.1}))
+    assert len(reader.look().metrics) == len(before.metrics) + 1
