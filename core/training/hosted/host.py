@@ -62,7 +62,11 @@ class Host:
     async def persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Make an attempt until it succeeds or nothing speaks for another. Raises its last CallFailed."""
         patience = Patience(self._settings.attempts, self._waits)
-        return await patience.retrying().copy(sleep=self.sleep)(attempt)
+
+        async def once() -> T:
+            return await attempt()  # What is called must be seen to be a coroutine function.
+
+        return await patience.retrying().copy(sleep=self.sleep)(once)
 
     async def sleep(self, seconds: float) -> None:
         """Wait, but no longer than until a stop is asked for, which is raised."""
