@@ -70,10 +70,11 @@ class HostedWork:
         """From where the record says it stands to the new model's name."""
         try:
             record = read_record(self._job.folder)
-            if record is None or not record.may_have_job:
+            if record is not None and record.starting:
+                record = await self._looked_for(record)
+            if record is None or not record.job:
                 refuse_beside_a_job(self._job.workspace, self._job.folder.name)
                 record = await self._uploaded(record)
-            if not record.job:
                 record = await self._started(record)
             ended = await self._watched(record)
             return self._result(read_record(self._job.folder) or record, ended)
@@ -147,17 +148,14 @@ class HostedWork:
         """The record with the host's name for the job, which is started unless it may have been."""
         workspace = self._job.workspace
         self._job.progress(0, 1, f"starting a job at {self._host.name}")
-        looked_for = record.starting
 
         async def attempt() -> RemoteJob:
-            nonlocal record, looked_for
-            found = await self._job_there(record) if looked_for else None
+            nonlocal record
+            found = await self._job_there(record) if record.starting else None
             if found is not None:
-                self._close(record.row, ANSWERED, record.tokens * self._settings.epochs, record.cost or 0.0)
                 return found
             workspace.forget_settings()
             check_host(self._host.name, workspace.settings.privacy, workspace.database)
-            looked_for = True
             body = self._host.job_body(record.label, record.file)
             with self._ledger("fine-tuning job", len(json.dumps(body).encode()), (), record) as row:
                 record = self._save(record, starting=True, row=row)
@@ -165,17 +163,28 @@ class HostedWork:
                     return await self._host.start(body)
                 except CallFailed as failure:
                     if failure.reason in NOT_BEGUN:
-                        looked_for = False
                         record = self._save(record, starting=False)
                     raise
 
         found = await self._host.persist(attempt)
+        return self._named(record, found)
+
+    async def _looked_for(self, record: Record) -> Record:
+        """The record with the job that an earlier attempt may have started, or without one where there is none."""
+        found = await self._host.persist(lambda: self._job_there(record))
+        return self._named(record, found) if found else self._save(record, starting=False)
+
+    def _named(self, record: Record, found: RemoteJob) -> Record:
         self._job.event("job", job=found.id, status=found.state)
         return self._save(record, job=found.id, starting=False, status=found.state)
 
     async def _job_there(self, record: Record) -> RemoteJob | None:
+        """The job that was started, if it was; its row of the ledger may have been left open."""
         try:
-            return await self._host.find_job(record.label, record.file)
+            found = await self._host.find_job(record.label, record.file)
+            if found is not None:
+                self._close(record.row, ANSWERED, record.tokens * self._settings.epochs, record.cost or 0.0)
+            return found
         except CallFailed as failure:
             if failure.reason not in ("not found", "refused"):
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.calls.hosts import forget_host, known_hosts, let_host
-from core.errors import ConsentError, DatasetError
+from core.errors import ConsentError, DatasetError, SimuleeError
 from core.store.model_calls import recent_calls
 from core.workspace import SETTINGS_FILE, Workspace
 from tests.hosted_server import HostedServer
@@ -97,13 +97,14 @@ def test_a_memory_whose_source_was_forgotten_takes_its_sample_along(hosted: Host
     assert NOTE not in server.words
 
 
-def test_what_is_taken_back_between_two_attempts_is_sent_anew_without_it(hosted: Hosted) -> None:
+@pytest.mark.parametrize("fault", ["429 long wait", "hang"])
+def test_what_is_taken_back_between_two_attempts_is_sent_anew_without_it(hosted: Hosted, fault: str) -> None:
     """The file is there, the job is not: it must not be trained on what it held."""
-    with HostedServer(faults={"start": ["429 long wait"]}) as server:
+    with HostedServer(faults={"start": [fault]}) as server:
         workspace = hosted(server.url)
         here = Here(workspace)
-        with pytest.raises(Exception, match="429"):
-            here.go()
+        with pytest.raises(SimuleeError):
+            here.go(lambda: fault == "hang" and "start" in server.requests)
         give(workspace, "note.md", "none")
         here.go()
         (job,) = server.jobs.values()
