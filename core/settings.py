@@ -25,6 +25,12 @@ _BASE_URL = re.compile(
     r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[^\s?#\\]*)?"
 )
 """Nothing before the host and nothing after the path: no address that two readers could take for two hosts."""
+PROVIDERS: Mapping[str, tuple[str, str]] = {
+    "openai": ("https://api.openai.com/v1", "OPENAI_API_KEY"),
+    "nebius": ("https://api.tokenfactory.nebius.com/v1", "NEBIUS_API_KEY"),
+}
+"""Hosts that fine-tune by OpenAI's interface (platform.openai.com/docs/guides/supervised-fine-tuning,
+docs.tokenfactory.nebius.com/post-training): where, and the variable that their own examples keep the key in."""
 CALLS_AT_ONCE: Mapping[str, int] = {"endpoint": 32, "llama.cpp": 4, "transformers": 16}
 """Calls that an engine is given at once where ``concurrency`` says nothing. For ``transformers`` it is the batch."""
 
@@ -160,6 +166,53 @@ class DatasetSettings(_Section):
     """Share of conversations, the latest, that are never trained on."""
 
 
+class HostedSettings(_Section):
+    """Fine-tuning at a host that speaks OpenAI's interface: ``/files`` and ``/fine_tuning/jobs``."""
+
+    provider: Literal["", "openai", "nebius"] = ""
+    """Whose address and key variable are taken (``PROVIDERS``); empty where ``base_url`` names the host."""
+    base_url: str = ""
+    """Where another host answers, up to what stands before ``/files``."""
+    api_key_env: str = ""
+    """The name of the variable that holds the key, never the key; empty takes the provider's, or none."""
+    model: str = ""
+    """What is fine-tuned, by the host's name for it."""
+    suffix: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._-]*$")] = ""
+    """Part of the new model's name at the host (OpenAI: up to 64 characters); empty leaves it to the host."""
+    epochs: Annotated[int, Field(ge=1, le=50)] = 3
+    """Times through the file; hosts charge for each."""
+    price: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """What the host charges for a million trained tokens, in any currency; 0 is not known, or free."""
+    max_cost: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
+    """A job that would cost more is not started; in the currency of ``price``. None is no cap."""
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
+    """Seconds for one whole request, the upload among them; the job itself may take days."""
+    attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    """How often one request is made before the run stops; it can be resumed."""
+    poll: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
+    """Seconds between two looks at the job."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.provider and self.base_url:
+            raise ValueError("name a provider or a base_url, not both")
+        if self.base_url and not _BASE_URL.fullmatch(self.base_url):
+            raise ValueError("base_url must read like https://host.example/v1, without user, query or fragment")
+        if self.max_cost is not None and not self.price:
+            raise ValueError("max_cost needs a price per million trained tokens")
+        return self
+
+    @property
+    def address(self) -> str:
+        """Where the host answers; empty where none is named."""
+        return self.base_url or PROVIDERS.get(self.provider, ("", ""))[0]
+
+    @property
+    def key_variable(self) -> str:
+        """The variable that holds the key; empty for a host that asks for none."""
+        return self.api_key_env or PROVIDERS.get(self.provider, ("", ""))[1]
+
+
 class TrainingSettings(_Section):
     """LoRA on all linear layers (RAFT's published code: r 16, alpha 32). None takes the preset for the base's size."""
 
@@ -198,6 +251,8 @@ class TrainingSettings(_Section):
     """A file of plain text, paragraphs apart by empty lines, in place of the one that comes along."""
     measure_forgetting: bool = True
     """Whether bits per token on general text are measured before and after."""
+    hosted: Annotated[HostedSettings, Field(exclude=True)] = HostedSettings()
+    """Of ``simulee train hosted`` alone: no part of what a run on this machine writes down."""
 
 
 class PrivacySettings(_Section):
@@ -272,6 +327,15 @@ def role_settings(role: str, values: Mapping[str, object]) -> RoleSettings:
         raise SettingsError(f"{role}: {problem}", f"see [models.{role}] in persona.toml") from None
 
 
+def hosted_settings(values: Mapping[str, object]) -> HostedSettings:
+    """Settings of hosted fine-tuning from bare values. Raises SettingsError for values that cannot be."""
+    try:
+        return HostedSettings.model_validate(values)
+    except ValidationError as error:
+        problem = _first_problem(error).removeprefix(": ")
+        raise SettingsError(f"hosted: {problem}", "see [training.hosted] in persona.toml") from None
+
+
 def load_settings(path: Path) -> Settings:
     """Read ``persona.toml``. Raises SettingsError with the line or the key that is off."""
     return parse_settings(_read(path), str(path))
@@ -323,6 +387,12 @@ def effective_settings(path: Path) -> list[EffectiveSetting]:
             told = said.get(name, {}).get(key)
             if isinstance(part, RoleSettings):
                 rows += _role_rows(name, key, part, told or {})
+            elif isinstance(part, HostedSettings):
+                # Of nothing but the host that somebody named: without one it has nothing to say.
+                rows += [
+                    EffectiveSetting(name, f"{key}.{field}", _written(each), field in told)
+                    for field, each in (part if told else ())
+                ]
             else:
                 rows.append(EffectiveSetting(name, key, _written(part), told is not None))
     return rows

@@ -32,7 +32,7 @@ def result_line(picture: RunPicture) -> str:
         return "its process is gone; resume it"
     if "error" in picture.result:
         return str(picture.result["error"])
-    words = {"sft": _trained, "evaluate": _measured, "import": _imported}.get(picture.kind, _plain)
+    words = {"sft": _trained, "evaluate": _measured, "import": _imported, "hosted": _hosted}.get(picture.kind, _plain)
     try:
         return words(picture.result)
     except (KeyError, TypeError, ValueError, IndexError):  # A result of another release: its figures as they are.
@@ -42,6 +42,10 @@ def result_line(picture: RunPicture) -> str:
 def _trained(result: Mapping[str, Any]) -> str:
     loss = f", last loss {result['loss']:.3f}" if result.get("loss") is not None else ""
     return f"{result['adapter']}: {result['steps']} steps{loss}, {result['tokens_per_second']:.0f} tokens/s"
+
+
+def _hosted(result: Mapping[str, Any]) -> str:
+    return f"{result['model']}: {result['samples']} samples at {result['host']}"
 
 
 def _measured(result: Mapping[str, Any]) -> str:

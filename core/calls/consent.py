@@ -8,10 +8,13 @@ from core.errors import ConsentError
 from core.models.generation import CallFailed
 from core.models.hosts import as_written, is_loopback, spellings
 from core.settings import PrivacySettings
-from core.store.consents import has_consent, standing_of
+from core.store.consents import Standing, has_consent, standing_of
 from core.store.database import Database
 
 NOT_CLEARED = "not cleared for sending"
+FOR_NOTHING = "used for nothing"
+OF_NOTHING_KNOWN = "nothing is known of it"
+FOR_RECALL = "for recall only"
 
 
 def leaves_the_machine(host: str) -> bool:
@@ -34,22 +37,31 @@ def check_host(host: str, privacy: PrivacySettings, database: Database) -> None:
         )
 
 
-def check_words(about: Sequence[str], away: bool, privacy: PrivacySettings, database: Database) -> None:
-    """Raises CallFailed where the words that an ask is made of may not be in it.
+def objection(standing: Standing, away: bool, privacy: PrivacySettings) -> str:
+    """Why words that stand so may not go where they would go, as a short stable phrase; empty where they may.
 
     ``away`` says whether they would leave this machine. A source whose use is none is in no call at all. Journals and
     recall-only words leave only where the settings say so, and words of which nothing is known do not leave.
     """
+    if "none" in standing.uses:
+        return FOR_NOTHING
+    if away and not standing.uses:
+        return OF_NOTHING_KNOWN
+    if away and not privacy.send_recall_only and ("recall" in standing.uses or "journal" in standing.kinds):
+        return FOR_RECALL
+    return ""
+
+
+def check_words(about: Sequence[str], away: bool, privacy: PrivacySettings, database: Database) -> None:
+    """Raises CallFailed where the words that an ask is made of may not be in it; see ``objection``."""
     for standing in standing_of(database, about):
-        if "none" in standing.uses:
-            raise CallFailed(NOT_CLEARED, f"the source of {standing.uid} is used for nothing", retryable=False)
-        if not away:
-            continue
-        if not standing.uses:
-            raise CallFailed(NOT_CLEARED, f"nothing is known of {standing.uid}", retryable=False)
-        if not privacy.send_recall_only and ("recall" in standing.uses or "journal" in standing.kinds):
-            raise CallFailed(
-                NOT_CLEARED,
-                f"{standing.uid} is for recall only: [privacy] send_recall_only would let it go",
-                retryable=False,
-            )
+        why = objection(standing, away, privacy)
+        if why:
+            raise CallFailed(NOT_CLEARED, _TOLD[why].format(standing.uid), retryable=False)
+
+
+_TOLD = {
+    FOR_NOTHING: "the source of {} is used for nothing",
+    OF_NOTHING_KNOWN: "nothing is known of {}",
+    FOR_RECALL: "{} is for recall only: [privacy] send_recall_only would let it go",
+}

@@ -11,6 +11,9 @@ from core.models.hosts import as_written, host_of, is_loopback, spellings
 from core.store.consents import grant_consent, list_consents, revoke_consent
 from core.workspace import SETTINGS_FILE, Workspace
 
+TRAINING = "training"
+"""What stands for a role in the ledger and the list of hosts where a host fine-tunes."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownHost:
@@ -32,6 +35,8 @@ def known_hosts(workspace: Workspace) -> list[KnownHost]:
     for name, role in settings.models:
         if role.engine == "endpoint":
             roles.setdefault(host_of(role.base_url), []).append(name)
+    if settings.training.hosted.address:
+        roles.setdefault(host_of(settings.training.hosted.address), []).append(TRAINING)
     granted = {row.host: row.granted_at for row in list_consents(workspace.database)}
     written = [as_written(each) for each in settings.privacy.consent]
     hosts = []

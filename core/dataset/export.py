@@ -40,10 +40,12 @@ def export(workspace: Workspace, dataset: DatasetRow, format_name: str) -> list[
         path = workspace.exports / f"dataset-{dataset.id}-{split}.{format_name}.jsonl"
         with os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
             for row in rows:
-                file.write(json.dumps({"messages": _messages(row)}, ensure_ascii=False) + "\n")
+                file.write(messages_line(row))
         written.append(path)
     return written
 
 
-def _messages(row: ExampleRow) -> list[dict[str, str]]:
-    return [{"role": message["role"], "content": message["content"]} for message in row.messages]
+def messages_line(row: ExampleRow) -> str:
+    """A sample as one line of the formats ``openai`` and ``messages``."""
+    messages = [{"role": message["role"], "content": message["content"]} for message in row.messages]
+    return json.dumps({"messages": messages}, ensure_ascii=False) + "\n"

@@ -23,6 +23,8 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "seed": ("seed",),
     "temperature": ("temperature",),
     "max_tokens": ("max_tokens",),
+    "metadata": ("metadata",),
+    "hyperparameters": ("hyperparameters", "n_epochs"),
 }
 """Parameters that a server may refuse, and the words by which its refusal names them."""
 _UNSUPPORTED = ("support", "unknown", "unrecognized", "unexpected", "not permitted", "not allowed", "extra", "invalid")
@@ -77,7 +79,7 @@ def read_answer(content: bytes, ask: Ask, server: str) -> Told:
         answer = _Answer.model_validate_json(content)
     except ValidationError as error:
         raise CallFailed(
-            "not an answer", f"{server} answered with {_described(content, error)}", retryable=True
+            "not an answer", f"{server} answered with {described(content, error)}", retryable=True
         ) from None
     choice, usage = answer.choices[0], answer.usage or _Usage()
     if choice.finish_reason == "content_filter" or choice.message.refusal:
@@ -197,7 +199,7 @@ def _refused(said: str, named: str, sent: Mapping[str, Any]) -> str:
     return ""
 
 
-def _described(content: bytes, error: ValidationError) -> str:
+def described(content: bytes, error: ValidationError) -> str:
     """What a body is instead of an answer, in a few words."""
     start = content[:256].lstrip().lower()
     if not start:

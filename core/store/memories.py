@@ -122,6 +122,12 @@ def find_memory(db: Database, reference: str) -> ReviewRow | None:
     return rows[0] if rows else None
 
 
+def chunks_of_memories(db: Database, uids: Sequence[str]) -> dict[str, int]:
+    """Memory uid → the id of the passage that it was recalled from; one that is gone is left out."""
+    rows = [(uid, db.value("SELECT chunk_id FROM memory WHERE uid = ?", (uid,))) for uid in uids]
+    return {uid: int(chunk_id) for uid, chunk_id in rows if chunk_id is not None}
+
+
 def recall_keys(db: Database) -> dict[int, str]:
     """Exchange id → the key of the recall that was completed for it."""
     return {int(row[0]): str(row[1]) for row in db.rows("SELECT exchange_id, key FROM recalled")}

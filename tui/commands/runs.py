@@ -9,6 +9,7 @@ import typer
 from core.runs import control
 from core.runs.journal import Run, list_runs, load_run
 from core.runs.snapshot import RunPicture, picture_of
+from core.training.hosted.launch import left_at_host
 from tui.face import Face, command, group, table
 from tui.results import moment, result_line, took
 
@@ -67,7 +68,11 @@ def cancel(face: Face, run_id: _Id) -> None:
     Example: simulee runs cancel sft-1
     """
     run = control.cancel(face.workspace(), run_id)
-    face.result({"run": run.id}, [f"asked {run.id} to stop; simulee runs resume {run.id} goes on later"])
+    left = left_at_host(run)
+    face.result(
+        {"run": run.id, "left_at_host": left},
+        [f"asked {run.id} to stop; simulee runs resume {run.id} goes on later", *([left] if left else [])],
+    )
 
 
 @command(app)

@@ -11,6 +11,7 @@ from core.dataset.export import find_dataset
 from core.training.estimate import estimate
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.training.presets import PRESETS
+from tui.commands.train_hosted import hosted
 from tui.estimates import about, brief_estimate, estimate_lines
 from tui.face import Face, command, group
 
@@ -24,6 +25,9 @@ app = group("Fine-tune on a frozen dataset.")
 @app.callback()
 def train() -> None:
     """Fine-tune on a frozen dataset; always resumable."""
+
+
+command(app)(hosted)
 
 
 @command(app)
