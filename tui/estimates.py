@@ -38,13 +38,20 @@ def estimate_rows(estimate: Estimate) -> list[tuple[str, str]]:
         (
             "preset",
             f"{estimate.preset} · learning rate {estimate.learning_rate:g} · epochs {estimate.epochs:g}"
-            f" · {estimate.batch} a step · LoRA rank {estimate.rank}",
+            f" · {estimate.batch} a step · {method_words(estimate)}",
         ),
+        ("on", estimate.hardware),
         ("tokens", f"{estimate.tokens:,}"),
         ("steps", f"{estimate.steps:,}, a checkpoint every {estimate.checkpoint_steps}"),
         ("time", f"about {about(estimate.seconds)} at {estimate.tokens_per_second:.0f} tokens/s{measured}"),
         ("memory", f"about {estimate.memory_mb / 1024:.1f} GB{took}{free}"),
     ]
+
+
+def method_words(estimate: Estimate) -> str:
+    """How the weights are trained: ``LoRA rank 16``, ``QLoRA rank 16``, ``every weight``."""
+    names = {"lora": f"LoRA rank {estimate.rank}", "qlora": f"QLoRA rank {estimate.rank}", "full": "every weight"}
+    return names[estimate.method] + (", activations computed again" if estimate.gradient_checkpointing else "")
 
 
 def estimate_lines(estimate: Estimate) -> list[str]:

@@ -20,6 +20,8 @@ from core.models.packaged import revision
 
 BASE = ""
 """The name of no adapter."""
+WHOLE = "model.safetensors"
+"""Beside no adapter's configuration: a training of every weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,10 @@ class CausalLM:
         self._peft: Any = None
         self._hashes: dict[str, str] = {BASE: ""}
         self.active = BASE
+        self._whole: dict[str, Path] = {}
+        """Files of weights that were all trained, by name."""
+        self._weights: Path | None = None
+        """Those in place; None: the base's own."""
         self._unmerged: list[tuple[Any, Any]] = []
         """While an adapter is merged: each layer's weight, and a copy of it as it was."""
 
@@ -95,6 +101,9 @@ class CausalLM:
 
     def load_adapter(self, name: str, path: Path, content_hash: str) -> None:
         """Load a LoRA under a name. Raises ModelError when it does not fit the base."""
+        if (path / WHOLE).is_file():
+            self._load_whole(name, path / WHOLE, content_hash)
+            return
         from peft import PeftModel
 
         self._unmerge()
@@ -114,6 +123,32 @@ class CausalLM:
         self._peft.eval()
         self.use(name)
 
+    def _load_whole(self, name: str, weights: Path, content_hash: str) -> None:
+        """Every weight was trained: they are read when they are used, and the base's own when it is left again."""
+        self._whole[name] = weights
+        self._hashes[name] = content_hash
+        self.use(name)
+
+    def _take_weights(self, name: str) -> None:
+        """Put the weights in place that belong to a name, where they are not there yet. Raises ModelError."""
+        wanted = self._whole.get(name)
+        if wanted == self._weights:
+            return
+        from safetensors.torch import load_file
+
+        files = [wanted] if wanted is not None else sorted(self.folder.glob("*.safetensors"))
+        try:
+            for file in files:
+                _, odd = self.model.load_state_dict(load_file(file), strict=False)
+                if odd:
+                    raise ValueError(f"{odd[0]} is not one of its weights")
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"the weights at {files[0].parent} do not fit {self.name}: {str(error).splitlines()[0]}",
+                "train them again on this base",
+            ) from None
+        self._weights = wanted
+
     def use(self, name: str, merge: bool = False) -> None:
         """Make an adapter active, or with ``BASE`` none.
 
@@ -121,7 +156,8 @@ class CausalLM:
         adapter beside its base cost a third of a forward pass on a CPU. Worth its second or so before much work.
         """
         self._unmerge()
-        if name == BASE:
+        self._take_weights(name)
+        if name == BASE or name in self._whole:
             if self._peft is not None:
                 self._peft.base_model.disable_adapter_layers()
         else:

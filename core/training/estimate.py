@@ -19,6 +19,7 @@ from core.runs.journal import Run, list_runs, read_events, seconds_between
 from core.settings import TrainingSettings
 from core.store.datasets import SplitSize, split_sizes
 from core.training.launch import SFT_KIND
+from core.training.means import Hardware, Means, Shape, chosen, config_of, seen_hardware
 from core.training.presets import RAFT, filled, named_preset, preset_for, steps_of
 from core.workspace import Workspace
 
@@ -31,6 +32,12 @@ GUESSED_START = 12.0
 GUESSED_FOR = 134_515_008
 """Parameters of SmolLM2-135M."""
 BYTES_PER_PARAMETER = 4
+LONGEST_TO_MEAN = 2.0
+"""Of a dataset's samples, where only their number and tokens are looked at."""
+GUESSED_FLOPS = 60e12
+"""Floating-point operations per second that a training gets out of a GPU with bfloat16, where none trained before."""
+FLOPS_PER_PARAMETER = 4
+"""Per token of a LoRA: forward, and backward through the base without its weights' gradients."""
 FEWEST_STEPS = 5
 """A run that came less far says nothing of its speed."""
 RUNS_LOOKED_AT = 8
@@ -61,7 +68,10 @@ class Estimate:
     measured_by: str
     """The earlier run that time and memory are taken from; empty: both are guesses."""
     free_memory_mb: int
-    """What this machine has free now; 0 where it does not say."""
+    """What this machine has free now, or its GPU has at all; 0 where it does not say."""
+    hardware: str
+    method: str
+    gradient_checkpointing: bool
     warnings: tuple[str, ...]
 
 
@@ -95,8 +105,14 @@ def estimate(workspace: Workspace, params: dict[str, Any]) -> Estimate:
     larger = max(1.0, parameters / GUESSED_FOR)
     rate = measured.tokens_per_second if measured else GUESSED_RATE / larger
     start = measured.start if measured else GUESSED_START * larger
-    memory = measured.memory_mb if measured else _guessed_memory(parameters)
-    free = free_memory_mb()
+    hardware = seen_hardware()
+    shape = Shape.of(parameters or GUESSED_FOR, _config(base))
+    longest = max(1, round(train.tokens / train.examples * LONGEST_TO_MEAN))
+    means = chosen(shape, hardware, settings, min(longest, dataset.settings.get("max_tokens", longest)), settings.batch)
+    memory = measured.memory_mb if measured else _guessed_memory(parameters, hardware, means)
+    if not measured and hardware.device == "cuda":
+        rate = GUESSED_FLOPS / (FLOPS_PER_PARAMETER * shape.parameters)
+    free = free_memory_mb() if hardware.device == "cpu" else hardware.memory // 2**20
     warnings = []
     if dataset.settings["base"] != base:
         warnings.append(f"ds{dataset.id} was packed for {dataset.settings['base']}: {base} must have the same tokens")
@@ -110,7 +126,7 @@ def estimate(workspace: Workspace, params: dict[str, Any]) -> Estimate:
         f"ds{dataset.id}", base, parameters, preset.name, settings.learning_rate, settings.epochs, settings.batch,
         settings.rank, train.examples, sizes["validation"].examples if "validation" in sizes else 0, tokens, steps,
         settings.checkpoint_steps, start + tokens / rate, rate, memory, measured.run if measured else "", free,
-        tuple(warnings),
+        hardware.name, means.method, means.gradient_checkpointing, tuple(warnings),
     )  # fmt: skip
 
 
@@ -160,8 +176,20 @@ def _numbers_in(weights: Path) -> int:
     return total
 
 
-def _guessed_memory(parameters: int) -> int:
+def _guessed_memory(parameters: int, hardware: Hardware, means: Means) -> int:
+    """On a GPU what the plan expects; on a CPU what the smallest base took, and the larger one's weights."""
+    if hardware.device == "cuda":
+        return means.memory // 2**20
     return GUESSED_MEMORY_MB + max(0, parameters - GUESSED_FOR) * BYTES_PER_PARAMETER // 2**20
+
+
+def _config(base: str) -> dict[str, Any]:
+    """A base's configuration, where it is on this machine."""
+    try:
+        found = resolve_persona(base, "llama.cpp")
+    except ModelError:
+        return {}
+    return config_of(found) if isinstance(found, Path) and found.is_dir() else {}
 
 
 def _measured(workspace: Workspace, base: str) -> _Measured | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,8 +30,10 @@ ACTIVATION_BYTES = 34
 """Per token, layer and hidden unit in 16 bits, attention's matrix never kept (Korthikanti et al. 2022, table 2)."""
 CHECKPOINTED_BYTES = 2
 """The same where only each layer's input is kept."""
-LORA_SHARE = 0.01
-"""Trained parameters of a LoRA of rank 16 on all linear layers, of the base's; 3.6% of the smallest base."""
+LORA_SIDES = 19
+"""Inputs and outputs of a layer's linear maps, in hidden units: four of attention, three of a gated MLP."""
+AMPERE = 8.0
+"""The first compute capability with native bfloat16."""
 LIGER, BITSANDBYTES, FLASH = "liger_kernel", "bitsandbytes", "flash_attn"
 
 
@@ -133,7 +136,7 @@ def chosen(shape: Shape, hardware: Hardware, settings: TrainingSettings, longest
     )
 
 
-def needed(shape: Shape, hardware: Hardware, method: Method, tokens: int, checkpointing: bool) -> int:
+def needed(shape: Shape, hardware: Hardware, method: Method, tokens: int, checkpointing: bool, rank: int = 16) -> int:
     """Bytes at the peak of a step over so many tokens at once: weights, gradients, moments, activations, logits."""
     half = hardware.device == "cuda" and hardware.bf16
     width = 2 if half else 4
@@ -142,7 +145,7 @@ def needed(shape: Shape, hardware: Hardware, method: Method, tokens: int, checkp
         weights = float(shape.parameters * (4 + 4 + ADAM_BYTES))
     else:
         base = shape.parameters * (NF4_BYTES if method == "qlora" else width)
-        weights = base + shape.parameters * LORA_SHARE * (4 + 4 + ADAM_BYTES)
+        weights = base + LORA_SIDES * shape.layers * shape.hidden * rank * (4 + 4 + ADAM_BYTES)
     per_unit = CHECKPOINTED_BYTES if checkpointing else ACTIVATION_BYTES
     activations = tokens * shape.hidden * shape.layers * per_unit * width / 2
     if checkpointing:  # One layer at a time is computed again.
@@ -188,6 +191,21 @@ def total_memory() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (OSError, ValueError):
         return 0
+
+
+def seen_hardware() -> Hardware:
+    """What this machine seems to train on, without torch: what nvidia-smi lists, else the CPU."""
+    if Path("/proc/driver/nvidia/version").exists():
+        try:
+            told = subprocess.run(
+                ["nvidia-smi", "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits"],  # noqa: S607
+                capture_output=True, text=True, timeout=10, check=True,
+            ).stdout.splitlines()  # fmt: skip
+            name, memory, capability = (each.strip() for each in told[0].split(","))
+            return Hardware("cuda", name, int(memory) * 2**20, len(told), float(capability) >= AMPERE)
+        except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+            pass
+    return Hardware("cpu", "CPU", total_memory())
 
 
 def this_hardware() -> Hardware:

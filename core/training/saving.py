@@ -19,6 +19,7 @@ from core.training.launch import ADAPTER_FILES, FULL_FILES
 def save_adapter(
     job: Job,
     model: Any,
+    state: Mapping[str, Any] | None = None,
     *,
     dataset_id: int | None,
     memories: bool,
@@ -28,7 +29,8 @@ def save_adapter(
 ) -> tuple[str, str]:
     """Write the weights of a run as the adapter of its name, and register it. Returns (name, content hash).
 
-    ``model`` is a PEFT model, or a whole one whose every weight was trained.
+    ``model`` is a PEFT model, or a whole one whose every weight was trained; ``state`` its weights where it does not
+    hold them all itself.
     """
     workspace = job.workspace
     name = job.folder.name
@@ -37,7 +39,8 @@ def save_adapter(
     whole = not hasattr(model, "peft_config")
     wanted = FULL_FILES if whole else ADAPTER_FILES
     # One file whatever its size: its name is known to those who check and load it.
-    model.save_pretrained(partial, **({"max_shard_size": "1000GB"} if whole else {}))
+    size = {"max_shard_size": "1000GB"} if whole else {}
+    model.save_pretrained(partial, state_dict=state, **size)
     for extra in partial.iterdir():
         if extra.name not in wanted:
             extra.unlink()

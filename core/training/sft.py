@@ -153,6 +153,13 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     watcher = Watcher(job, tokens / len(rows) * per_step, Speaker(job.event, lm, questions), settings.patience)
     config = _config(checkpoints, settings, means, steps, per_step, bool(work.validation))
     trainer = _trainer(model, rows, rows_of(work.validation, longest, False), config, watcher)
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        if settings.patience:
+            raise TrainingError(
+                "patience keeps the best weights, which are shared out among processes here",
+                "set patience = 0, or launch with whole weights in each process",
+            )
+        watcher.without_samples()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
@@ -162,6 +169,8 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
             f"stopped at step {reached} of {steps}; a checkpoint is saved",
             "`simulee runs resume ID` goes on where it stopped",
         )
+    # Shared out among processes, the weights are gathered by all of them together.
+    state = trainer.accelerator.get_state_dict(trainer.model) if is_launched() else None
     if not is_first():
         return {}
     result: dict[str, Any] = {
@@ -182,6 +191,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     name, content_hash = save_adapter(
         job,
         trainer.accelerator.unwrap_model(trainer.model),
+        state,
         dataset_id=work.dataset.id,
         memories=bool(work.dataset.settings["memories"]),
         base=work.base,

@@ -47,6 +47,10 @@ class Watcher(TrainerCallback):
         self.ended_early = False
         """Whether patience ran out."""
 
+    def without_samples(self) -> None:
+        """Answer nothing at evaluations: the weights are not whole in any one process."""
+        self._speaker = None
+
     @property
     def best_step(self) -> int | None:
         """The step whose weights lie in the folder ``best``, where patience asked for one."""

@@ -136,7 +136,7 @@ def test_a_text_that_cannot_be_mixed_in(copy: tuple[Workspace, str], tmp_path: P
 @pytest.mark.slow
 def test_a_loss_that_is_no_number_ends_the_run(copy: tuple[Workspace, str]) -> None:
     workspace, dataset = copy
-    params = sft_params(workspace, dataset, max_steps=6, learning_rate=1e12)
+    params = sft_params(workspace, dataset, max_steps=6, learning_rate=1e30, epochs=4)
     with pytest.raises(RunError, match=r"the loss is not a number any more at step \d; the last checkpoint is kept"):
         run_to_end(workspace, SFT_KIND, SFT_ENTRY, params)
 
