@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 SFT_KIND = "sft"
 SFT_ENTRY = "core.training.sft:run"
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
-"""What an adapter's folder holds, and what its hash covers."""
 
 
 def sft_params(

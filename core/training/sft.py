@@ -21,6 +21,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
+from core.adapters.files import ADAPTER_FILES, folder_hash
 from core.dataset.build import renderer_of
 from core.dataset.export import find_dataset
 from core.errors import Interrupted, TrainingError
@@ -31,8 +32,7 @@ from core.settings import TrainingSettings
 from core.store.adapters import AdapterRow, put_adapter, use_adapter
 from core.store.conversations import exchanges_named
 from core.store.datasets import ExampleRow, examples_of
-from core.training.checkpoints import folder_hash, newest_whole, prune, write_manifest
-from core.training.launch import ADAPTER_FILES
+from core.training.checkpoints import newest_whole, prune, write_manifest
 from core.training.presets import filled, named_preset, preset_for, steps_of
 from core.workspace import Workspace
 
