@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ModelError
+from core.models.gguf_header import gguf_text
 from core.models.packaged import SMOLLM2, SMOLLM2_DISTRIBUTION, SMOLLM2_HUB, resolve_persona, smollm2_gguf
 
 CARDS = ("README.md",)
@@ -55,13 +56,11 @@ def _cached(name: str) -> Path | None:
 
 
 def _of_gguf(path: Path) -> License | None:
-    import gguf
-
     try:
-        field = gguf.GGUFReader(path).get_field("general.license")
-    except (OSError, ValueError):
+        named = gguf_text(path, "general.license")
+    except (OSError, ValueError, OverflowError):
         return None
-    return _license(str(field.contents()), f"the metadata of {path.name}") if field else None
+    return _license(named or "", f"the metadata of {path.name}")
 
 
 def _of_card(folder: Path) -> License | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -19,18 +20,20 @@ from safetensors import SafetensorError
 from core.adapters.card import CARD, card_text, is_export
 from core.adapters.choice import adapter_named
 from core.adapters.facts import facts_of
-from core.adapters.files import ADAPTER_FILES, whole_folder
+from core.adapters.files import ADAPTER_FILES, check_base, whole_folder
 from core.adapters.folders import replacing
 from core.adapters.gguf import write_gguf
 from core.adapters.launch import plain_name
 from core.adapters.vllm import SERVE, max_rank, persona_lines, read_config, serve_words, write_vllm
 from core.errors import RunError
+from core.models.chat_tokenizer import model_folder
 from core.models.packaged import SMOLLM2, SMOLLM2_HUB, hub_name, smollm2_gguf
 from core.models.roles import ENGINES
 from core.runs.job import Job
 from core.store.adapters import AdapterRow
 from core.workspace import Workspace
 
+_SHORT = re.compile(r"\d+ requested and \d+ written")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -100,9 +103,12 @@ def _write_safetensors(export: Export) -> list[str]:
 
 
 def _write_merged(export: Export) -> list[str]:
+    base = model_folder(export.adapter.base)
+    check_base(export.workspace, export.adapter, base)
+    # Imported when nothing is left that could be refused without torch.
     from core.adapters.merged import write_merged
 
-    write_merged(export.workspace, export.adapter, export.folder, export.out)
+    write_merged(export.adapter, export.folder, base, export.out)
     return _code(
         "python",
         "from transformers import AutoModelForCausalLM, AutoTokenizer",
@@ -186,8 +192,8 @@ def _is_ours(folder: Path) -> bool:
 
 def _unwritten(target: Path, error: OSError | SafetensorError) -> RunError:
     number = error.errno if isinstance(error, OSError) else None
-    # safetensors tells the system's own error in words only.
-    full = number in FULL or any(f"os error {each}" in str(error) for each in FULL)
+    # safetensors tells the system's own error in words only, and numpy a write that fell short.
+    full = number in FULL or any(f"os error {each})" in str(error) for each in FULL) or bool(_SHORT.search(str(error)))
     reason = "the disk is full" if full else (getattr(error, "strerror", None) or str(error).splitlines()[0])
     hint = "free some space, or name another folder: --out DIR" if full else "name a folder you can write to: --out DIR"
     return RunError(f"{target} could not be written: {reason}", hint)

@@ -14,12 +14,9 @@ import torch
 import transformers
 from peft import PeftModel
 
-from core.adapters.files import check_base
 from core.errors import ModelError
-from core.models.chat_tokenizer import model_folder
 from core.models.lora_fit import check_fit
 from core.store.adapters import AdapterRow
-from core.workspace import Workspace
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -36,13 +33,11 @@ SHARD = "5GB"
 """Largest file of weights: hosts and file systems refuse larger ones here and there."""
 
 
-def write_merged(workspace: Workspace, adapter: AdapterRow, folder: Path, out: Path) -> None:
-    """Merge the LoRA in ``folder`` into its base, and save that with tokenizer and chat template in ``out``.
+def write_merged(adapter: AdapterRow, folder: Path, base: Path, out: Path) -> None:
+    """Merge the LoRA in ``folder`` into the model in ``base``; save it with tokenizer and chat template in ``out``.
 
-    Raises ModelError for another base, or weights that are not finite.
+    Raises ModelError for layers that do not fit, or weights that are not finite.
     """
-    base = model_folder(adapter.base)
-    check_base(workspace, adapter, base)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     with torch.no_grad(), warnings.catch_warnings():

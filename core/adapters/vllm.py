@@ -46,8 +46,9 @@ def max_rank(config: Mapping[str, Any]) -> int:
 
 def serve_words(adapter: AdapterRow, rank: int, path: str) -> list[str]:
     """The command as words: the base with the LoRA at ``path`` beside it, under the adapter's name."""
+    base = hub_name(adapter.base) or str(Path(adapter.base).expanduser().absolute())
     return [
-        "vllm", "serve", hub_name(adapter.base) or str(Path(adapter.base).expanduser().absolute()), "--host", "127.0.0.1", "--enable-lora",
+        "vllm", "serve", base, "--host", "127.0.0.1", "--enable-lora",
         "--lora-modules", f"{plain_name(adapter.name)}={path}", "--max-lora-rank", str(rank),
     ]  # fmt: skip
 

@@ -78,7 +78,9 @@ def _write_corpus(folder: Path) -> dict[str, list[Path]]:
 def _remember(workspace: Workspace) -> None:
     """Two memories of the letter for the first talk, one accepted by a person and one by a rule."""
     database = workspace.database
-    chunk = database.value("SELECT chunk.id FROM chunk JOIN document ON document.id = document_id WHERE title LIKE 'A l%'")
+    chunk = database.value(
+        "SELECT chunk.id FROM chunk JOIN document ON document.id = document_id WHERE title LIKE 'A l%'"
+    )
     exchange = database.value("SELECT id FROM exchange ORDER BY first_day LIMIT 1")
     rows = [
         MemoryRow(0, f"memory-{rank}", exchange, chunk, rank, 0.5, "extractive", text, LETTER[:20], 0, 20)
@@ -98,7 +100,10 @@ def _make_adapter(folder: Path) -> tuple[list[list[int]], np.ndarray, np.ndarray
     from core.models.causal_lm import CausalLM
 
     lm = CausalLM(SMOLLM2)
-    texts = ("<|im_start|>user\nWhere did you grow up?<|im_end|>\n<|im_start|>assistant\n", "The first thing I remember")
+    texts = (
+        "<|im_start|>user\nWhere did you grow up?<|im_end|>\n<|im_start|>assistant\n",
+        "The first thing I remember",
+    )
     prompts = [lm.tokenizer.encode(text) for text in texts]
     base = next_token(lm.model, prompts)
     with warnings.catch_warnings():
