@@ -14,6 +14,7 @@ from typing import Any
 import frontmatter
 
 from core.adapters.facts import Facts, Scores, TrainedOn
+from core.adapters.taint import counted
 
 CARD = "README.md"
 MARK = "simulee"
@@ -132,14 +133,14 @@ def _trained_lines(data: TrainedOn | None) -> list[str]:
 def _source_lines(facts: Facts) -> list[str]:
     taint = facts.taint
     lines = [
-        f"- {quoted(each.name)}: went in as `train`, is now `{each.use}`; {each.exchanges} answers,"
-        f" {each.memories} memories" + (f", {each.private} of them private" if each.private else "")
+        f"- {quoted(each.name)}: went in as `train`, is now `{each.use}`; "
+        f"{counted(each.exchanges, 'answer')}, {counted(each.memories, 'memory')}"
+        + (f", {each.private} of them private" if each.private else "")
         for each in taint.origins
     ]
     lines += [f"- {each}" for each in taint.reasons(quoted)] or ["- all of them are still there and still cleared"]
-    private = sum(each.private for each in taint.origins)
-    if private:
-        lines.append(f"- private material is in it: {private} answers and memories, cleared for training by its owner")
+    if taint.private:
+        lines.append(f"- private material is in it, cleared for training: {taint.private} answers and memories")
     if taint.private_runs == 0 and all(each.use == "train" for each in taint.origins):
         lines.append(
             f"- recall-only material: none went in, and no run of {taint.run_words} words of the trained answers stands"

@@ -24,7 +24,7 @@ from core.adapters.files import ADAPTER_FILES, check_base, whole_folder
 from core.adapters.folders import replacing
 from core.adapters.gguf import write_gguf
 from core.adapters.launch import plain_name
-from core.adapters.vllm import SERVE, max_rank, persona_lines, read_config, serve_words, write_vllm
+from core.adapters.vllm import SERVE, max_rank, persona_lines, read_config, role_lines, serve_words, write_vllm
 from core.errors import RunError
 from core.models.chat_tokenizer import model_folder
 from core.models.packaged import SMOLLM2, SMOLLM2_HUB, hub_name, smollm2_gguf
@@ -84,12 +84,15 @@ def loading_command(adapter: AdapterRow, to: str, folder: Path, target: Path) ->
     if to == "vllm":
         rank = max_rank(read_config(folder))
         path = target / plain_name(adapter.name)
-        return [shlex.join(serve_words(adapter, rank, str(path))), *persona_lines(adapter).splitlines()]
+        # vLLM splits the path at these; the script names it from within its folder.
+        odd = any(sign in str(path) for sign in "=,")
+        words = ["sh", str(target / SERVE)] if odd else serve_words(adapter, rank, str(path))
+        return [shlex.join(words), *persona_lines(adapter).splitlines()]
     if to == "gguf":
         gguf = target / _gguf_name(adapter)
         return [shlex.join(["llama-server", "-m", _llama_base(adapter), "--lora", str(gguf)])]
     if to == "merged":
-        return ["[models.persona]", 'engine = "transformers"', f"model = {json.dumps(str(target))}"]
+        return role_lines(engine="transformers", model=str(target)).splitlines()
     return []
 
 
@@ -165,8 +168,8 @@ def _approximate(adapter: AdapterRow) -> list[str]:
         return []
     return [
         "",
-        "It was trained on the packaged base: the same weights in 4 bits (Q4_1), made whole again. On the hub's own it"
-        " says nearly the same, not the same.",
+        "It was trained on the packaged base: the hub's weights rounded to 4 bits (Q4_1). How it speaks on the hub's"
+        " own was not measured.",
     ]
 
 

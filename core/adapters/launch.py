@@ -28,7 +28,10 @@ def export_params(workspace: Workspace, name: str, to: str, out: Path | None = N
     adapter = adapter_named(workspace, name)
     if to not in FORMATS:
         raise UsageError(f"no adapter format {to!r}", f"choose one of: {', '.join(FORMATS)}")
-    folder = (out or workspace.exports).expanduser().absolute()
+    try:
+        folder = (out or workspace.exports).expanduser().absolute()
+    except RuntimeError:  # ~NAME of nobody here.
+        raise UsageError(f"{out} names nobody's folder", "name a folder with --out, or leave it out") from None
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", "name a folder with --out, or leave it out")
     return {"adapter": adapter.name, "to": to, "out": str(folder)}

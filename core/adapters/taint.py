@@ -48,6 +48,11 @@ class Taint:
     run_words: int
     """How many words such a run has."""
 
+    @property
+    def private(self) -> int:
+        """How many answers and memories come from what was written or said in private."""
+        return sum(each.private for each in self.origins)
+
     def reasons(self, quoted: Callable[[str], str] = str) -> list[str]:
         """Why it must not be handed on, a line each; ``quoted`` makes a source's name safe to show."""
         lines = [] if self.known else ["the dataset it was trained on is not in the workspace, so nothing can be shown"]
@@ -55,9 +60,11 @@ class Taint:
             if each.use != "train":
                 lines.append(f"{quoted(each.name)} went in and is not cleared for training any more: {each.use}")
         if self.gone_exchanges:
-            lines.append(f"{_are(self.gone_exchanges, 'answer')} that it was trained on {_gone(self.gone_exchanges)}")
+            lines.append(
+                f"{counted(self.gone_exchanges, 'answer')} that it was trained on {_gone(self.gone_exchanges)}"
+            )
         if self.gone_memories:
-            lines.append(f"{_are(self.gone_memories, 'memory')} that it was shown {_gone(self.gone_memories)}")
+            lines.append(f"{counted(self.gone_memories, 'memory')} that it was shown {_gone(self.gone_memories)}")
         if self.private_runs > 0:
             lines.append(
                 f"{self.private_runs} runs of {self.run_words} words in its answers stand in recall-only texts too"
@@ -90,7 +97,8 @@ def _private_runs(workspace: Workspace, adapter: AdapterRow, words: int) -> int:
     return len(shared)
 
 
-def _are(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """So many of a thing: ``1 answer``, ``2 memories``."""
     plural = noun.removesuffix("y") + "ies" if noun.endswith("y") else f"{noun}s"
     return f"{count} {noun if count == 1 else plural}"
 

@@ -149,7 +149,9 @@ def test_recall_only_words_in_the_trained_answers_are_found(copy: Workspace) -> 
 def test_private_material_that_was_cleared_for_training_is_told(copy: Workspace) -> None:
     with copy.database.write():
         copy.database.execute("UPDATE document SET visibility = 'private' WHERE title = 'A letter'")
-    assert "private material is in it: 2 answers and memories" in card_text(facts(copy), "gguf", FENCE)
+    assert "private material is in it, cleared for training: 2 answers and memories" in card_text(
+        facts(copy), "gguf", FENCE
+    )
     assert facts(copy).taint.reasons() == []
 
 

@@ -122,6 +122,12 @@ def test_for_vllm_lie_the_adapter_the_command_and_the_settings(
     assert role == {"engine": "endpoint", "model": NAME, "base_url": "http://127.0.0.1:8000/v1"}
 
 
+def test_a_path_that_vllm_would_split_is_left_to_the_script(copy: Workspace, tmp_path: Path) -> None:
+    params = export_params(copy, NAME, "vllm", tmp_path / "a=b, c")
+    done = run_to_end(copy, EXPORT_KIND, EXPORT_ENTRY, params)
+    assert shlex.split(done["loading"][0]) == ["sh", str(tmp_path / "a=b, c" / f"{NAME}-vllm" / "serve.sh")]
+
+
 def test_the_command_tells_path_files_and_bytes_and_an_export_again_replaces(
     simulee: Callable[..., subprocess.CompletedProcess[str]], copy: Workspace, tmp_path: Path
 ) -> None:

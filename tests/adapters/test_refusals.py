@@ -191,6 +191,7 @@ def test_the_command_refuses_in_one_line(simulee: Simulee, copy: Workspace, tmp_
     told(simulee("adapters", "export", NAME, "--to", "onnx", "-w", copy.root), 2, "no adapter format 'onnx'")
     (tmp_path / "file").write_text("x")
     told(simulee("adapters", "export", NAME, "--out", "file", "-w", copy.root), 2, "is not a folder")
+    told(simulee("adapters", "export", NAME, "--out", "~nobody-here/x", "-w", copy.root), 2, "nobody's folder")
     thesis = copy.exports / f"{NAME}-safetensors" / "thesis"
     thesis.parent.mkdir()
     thesis.write_text("precious")
