@@ -92,7 +92,10 @@ def loading_command(adapter: AdapterRow, to: str, folder: Path, target: Path) ->
         gguf = target / _gguf_name(adapter)
         return [shlex.join(["llama-server", "-m", _llama_base(adapter), "--lora", str(gguf)])]
     if to == "merged":
-        return role_lines(engine="transformers", model=str(target)).splitlines()
+        return [
+            *role_lines(engine="transformers", model=str(target)).splitlines(),
+            "# and no adapter on top of it: simulee adapters revert",
+        ]
     return []
 
 
