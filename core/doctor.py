@@ -9,9 +9,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from core.adapters.files import whole_folder
 from core.calls.consent import check_host
 from core.corpus.holdout import assigned_splits
-from core.errors import ConsentError, SimuleeError
+from core.errors import ConsentError, ModelError, SimuleeError
 from core.models.hosts import answers_at, host_of
 from core.models.packaged import cache_folder, describe
 from core.models.roles import check_role, embedder_of
@@ -22,8 +23,6 @@ from core.settings import RoleSettings
 from core.store.adapters import list_adapters
 from core.store.counts import integrity_problems
 from core.store.fingerprints import fingerprints
-from core.training.checkpoints import folder_hash
-from core.training.launch import ADAPTER_FILES
 from core.workspace import Workspace
 
 LEAST_FREE_GB = 3.0
@@ -82,12 +81,12 @@ def check_workspace(workspace: Workspace, rebuild: bool, verify: bool) -> Iterat
     held = sum(split == "heldout" for split in splits.values())
     yield Check("held out", True, f"{held} of {len(splits)} conversations")
     for adapter in list_adapters(database):
-        folder = workspace.root / adapter.path
         try:
-            whole = folder_hash(folder, ADAPTER_FILES) == adapter.hash
-        except OSError:
-            whole = False
-        yield Check(f"adapter {adapter.name}", whole, adapter.hash if whole else f"{folder} is damaged: train it again")
+            whole_folder(workspace, adapter)
+        except ModelError as error:
+            yield Check(f"adapter {adapter.name}", False, f"{error.message}: {error.hint}")
+        else:
+            yield Check(f"adapter {adapter.name}", True, adapter.hash)
     lost = _lost_runs(workspace)
     yield Check("runs", not lost, f"lost: {', '.join(lost)}; simulee runs resume ID" if lost else "none lost")
     if verify:

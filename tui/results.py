@@ -32,7 +32,10 @@ def result_line(picture: RunPicture) -> str:
         return "its process is gone; resume it"
     if "error" in picture.result:
         return str(picture.result["error"])
-    words = {"sft": _trained, "evaluate": _measured, "import": _imported, "hosted": _hosted}.get(picture.kind, _plain)
+    known = {
+        "sft": _trained, "evaluate": _measured, "import": _imported, "hosted": _hosted, "export": exported,
+    }  # fmt: skip
+    words = known.get(picture.kind, _plain)
     try:
         return words(picture.result)
     except (KeyError, TypeError, ValueError, IndexError):  # A result of another release: its figures as they are.
@@ -59,6 +62,12 @@ def _imported(result: Mapping[str, Any]) -> str:
     added, changed = (sum(each[name] for each in sources) for name in ("added", "changed"))
     issues = sum(len(each["issues"]) for each in sources)
     return f"{len(sources)} sources: {added} added, {changed} changed" + (f", {issues} issues" if issues else "")
+
+
+def exported(result: Mapping[str, Any]) -> str:
+    """What an export wrote."""
+    size = result["bytes"] / 1e6
+    return f"{result['adapter']} as {result['to']}: {len(result['files'])} files, {size:,.1f} MB"
 
 
 def _plain(result: Mapping[str, Any]) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from core.adapters.files import check_base, whole_folder
 from core.dataset.build import renderer_of
 from core.dataset.leaks import ngrams
-from core.errors import ModelError
 from core.fidelity.bootstrap import FEWEST_CLUSTERS, ClusterRatio
 from core.fidelity.heldout import Interview, load_interviews, turns_with
 from core.fidelity.launch import GENERATED_TOKENS
@@ -39,8 +39,6 @@ from core.store.conversations import exchanges_of, list_conversations
 from core.store.identity import content_uid
 from core.store.scorecards import put_scorecard
 from core.store.texts import answers, document_texts, recall_only_texts
-from core.training.checkpoints import folder_hash
-from core.training.launch import ADAPTER_FILES
 from core.twin.receipts import PrivateWords
 from core.workspace import Workspace
 
@@ -116,13 +114,8 @@ def _load_parts(model: CausalLM, workspace: Workspace, weights: Weights) -> dict
     for part, found in owned.items():
         if found:
             owner, adapter = found
-            folder = owner.root / adapter.path
-            if adapter.revision != model.revision or folder_hash(folder, ADAPTER_FILES) != adapter.hash:
-                raise ModelError(
-                    f"the adapter {adapter.name} does not belong to this base, or its files have changed",
-                    "train it again: simulee train sft",
-                )
-            model.load_adapter(part, folder, adapter.hash)
+            check_base(owner, adapter, model.folder)
+            model.load_adapter(part, whole_folder(owner, adapter), adapter.hash)
             parts[part] = part
     model.use(BASE)
     return parts

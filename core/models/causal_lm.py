@@ -16,6 +16,7 @@ import torch
 
 from core.errors import ModelError
 from core.models.chat_tokenizer import ChatTokenizer, model_folder
+from core.models.lora_fit import check_fit
 from core.models.packaged import revision
 
 BASE = ""
@@ -100,13 +101,14 @@ class CausalLM:
         return f"{self.revision}+{self._hashes[self.active]}{merged}" if self.active else self.revision
 
     def load_adapter(self, name: str, path: Path, content_hash: str) -> None:
-        """Load a LoRA under a name. Raises ModelError when it does not fit the base."""
+        """Load a LoRA or a whole training under a name. Raises ModelError for what does not fit or is damaged."""
         if (path / WHOLE).is_file():
             self._load_whole(name, path / WHOLE, content_hash)
             return
         from peft import PeftModel
 
         self._unmerge()
+        check_fit(self.model, self.name, path)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

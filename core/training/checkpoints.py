@@ -63,14 +63,6 @@ def prune(folder: Path) -> None:
         shutil.rmtree(path)
 
 
-def folder_hash(folder: Path, names: tuple[str, ...]) -> str:
-    """SHA-256 over the named files of a folder, in this order; 16 hex digits."""
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update((folder / name).read_bytes())
-    return digest.hexdigest()[:16]
-
-
 def _digests(checkpoint: Path) -> dict[str, list[object]]:
     digests: dict[str, list[object]] = {}
     for path in sorted(checkpoint.rglob("*")):

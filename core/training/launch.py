@@ -13,15 +13,6 @@ if TYPE_CHECKING:
 
 SFT_KIND = "sft"
 SFT_ENTRY = "core.training.sft:run"
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
-"""What a LoRA's folder holds, and what its hash covers."""
-FULL_FILES = ("config.json", "model.safetensors")
-"""The same of a training of every weight."""
-
-
-def files_of(folder: Path) -> tuple[str, ...]:
-    """Which of the two a folder of trained weights holds."""
-    return FULL_FILES if (folder / FULL_FILES[1]).is_file() else ADAPTER_FILES
 
 
 def sft_params(

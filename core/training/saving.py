@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from core.adapters.files import ADAPTER_FILES, FULL_FILES, folder_hash
 from core.runs.job import Job
 from core.store.adapters import AdapterRow, put_adapter, use_adapter
-from core.training.checkpoints import folder_hash
-from core.training.launch import ADAPTER_FILES, FULL_FILES
 
 
 def save_adapter(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from core.adapters.files import check_base, whole_folder
+from core.adapters.gguf import gguf_of
 from core.errors import ModelError
-from core.models.chat_tokenizer import model_folder
 from core.models.llamacpp import Adapter, LlamaServer
 from core.models.llamacpp_completion import Sampling
-from core.models.lora_gguf import convert_lora
 from core.models.packaged import resolve_persona
 from core.store.adapters import AdapterRow
 from core.workspace import Workspace
@@ -85,7 +84,8 @@ class TransformersVoice:
         self._model = model
         self._name = adapter.name if adapter else ""
         if adapter:
-            model.load_adapter(adapter.name, workspace.root / adapter.path, adapter.hash)
+            check_base(workspace, adapter, model.folder)
+            model.load_adapter(adapter.name, whole_folder(workspace, adapter), adapter.hash)
             model.use("")
 
     def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Generator[str, None, Finish]:
@@ -101,14 +101,3 @@ class TransformersVoice:
 
     def close(self) -> None:
         """Nothing to end: the memory goes with the process."""
-
-
-def gguf_of(workspace: Workspace, adapter: AdapterRow) -> Path:
-    """The adapter as a GGUF LoRA, made at its first use and kept beside it."""
-    folder = workspace.root / adapter.path
-    out = folder / f"adapter-{adapter.hash}.gguf"
-    if not out.is_file():
-        partial = folder / f".{out.name}.{os.getpid()}"
-        convert_lora(folder, partial, model_folder(adapter.base, weights=False))
-        partial.rename(out)
-    return out

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from core.adapters.files import FULL_FILES, files_of
 from core.models.causal_lm import CausalLM
 from core.runs.control import run_to_end
 from core.runs.journal import read_events
 from core.store.adapters import find_adapter
-from core.training.launch import FULL_FILES, SFT_ENTRY, SFT_KIND, files_of, sft_params
+from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.workspace import Workspace
 from tests.training.tiny import tiny_dataset
 

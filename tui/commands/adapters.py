@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from core.errors import UsageError
+from core.adapters.choice import adapter_named, choose_adapter
+from core.adapters.launch import EXPORT_ENTRY, EXPORT_KIND, FORMATS, export_params
 from core.store.adapters import active_adapter, list_adapters
-from core.training.adapters import adapter_named, choose_adapter
 from tui.face import Face, command, group, table
+from tui.results import exported
 
 app = group("What was trained, and which the twin uses.")
 
@@ -45,13 +47,20 @@ def list_(face: Face) -> None:
 
 @command(app)
 def show(face: Face, name: _Name) -> None:
-    """One adapter with its settings.
+    """One adapter with its settings, what it was trained on, and what speaks against handing it on.
 
     Example: simulee adapters show sft-1
     """
-    adapter = adapter_named(face.workspace(), name)
-    values = asdict(adapter)
-    face.result(values, [f"{key}: {value}" for key, value in values.items()])
+    from core.adapters.facts import facts_of
+
+    workspace = face.workspace()
+    adapter = adapter_named(workspace, name)
+    values, facts = asdict(adapter), facts_of(workspace, adapter)
+    reasons = facts.taint.reasons()
+    lines = [f"{key}: {value}" for key, value in values.items()]
+    lines += [f"source: {each.name}, now {each.use}" for each in facts.taint.origins]
+    lines += [f"do not hand it on: {reason}" for reason in reasons]
+    face.result(values | {"card": asdict(facts), "tainted": reasons}, lines)
 
 
 @command(app)
@@ -78,22 +87,20 @@ def revert(face: Face) -> None:
 def export(
     face: Face,
     name: _Name,
-    to: Annotated[
-        str, typer.Option("--to", metavar="FORMAT", help="gguf (for llama.cpp) or safetensors (PEFT)")
-    ] = "gguf",
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=", ".join(FORMATS))] = "safetensors",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where its folder goes; default: exports.")
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and return.")] = False,
 ) -> None:
-    """Say where an adapter's files are, making the GGUF form when it is asked for.
+    """Write an adapter with its model card as a folder that other programs load; an earlier one is replaced.
 
-    Example: simulee adapters export sft-1 --to gguf
+    Example: simulee adapters export sft-1 --to merged
     """
     workspace = face.workspace()
-    adapter = adapter_named(workspace, name)
-    if to == "gguf":
-        from core.twin.speech import gguf_of
-
-        path = gguf_of(workspace, adapter)
-    elif to == "safetensors":
-        path = workspace.root / adapter.path
-    else:
-        raise UsageError(f"no adapter format {to!r}", "choose gguf or safetensors")
-    face.result({"adapter": adapter.name, "path": str(path)}, [str(path)])
+    params = export_params(workspace, name, to, out)
+    done = face.work(workspace, EXPORT_KIND, EXPORT_ENTRY, params, detach)
+    if done is not None:
+        for reason in done["tainted"]:
+            face.note(f"  do not hand it on: {reason}")
+        face.result(done, [exported(done), done["path"], *done["loading"]])

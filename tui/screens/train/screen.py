@@ -299,7 +299,7 @@ class TrainScreen(Stage):
         now = watched.result.get("adapter", self._in_use) if watched and not self._shows_plan() else self._in_use
 
         async def then(name: str) -> None:
-            from core.training.adapters import choose_adapter
+            from core.adapters.choice import choose_adapter
 
             await self.bench.write(choose_adapter, name or None)
             self._in_use = name
