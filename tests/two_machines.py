@@ -83,7 +83,7 @@ CONTENT = {
     "pair": "SELECT uid, question, pair.prompt, left_text, right_text, origin, message.text, pair.created_at FROM pair"
     " LEFT JOIN message ON message.id = message_id",
     "proposal": "SELECT uid, kind, about, title, before, after, reason, score, created_at FROM proposal",
-    "model_call": "SELECT started_at, ended_at, run, role, engine, host, model, purpose, bytes, about, key, outcome,"
+    "model_call": "SELECT started_at, ended_at, role, engine, host, model, purpose, bytes, about, key, outcome,"
     " prompt_tokens, answer_tokens, cost FROM model_call",
     "call_cache": "SELECT * FROM call_cache",
     "call_batch": "SELECT identity, name, remote, asks, created_at FROM call_batch",
@@ -116,7 +116,7 @@ def copied(workspace: Workspace, folder: Path, **options: Any) -> Workspace:
 def train(workspace: Workspace, weights: bytes, at: str = "2026-01-01T00:00:00+00:00", use: bool = False) -> str:
     """What a training run leaves: its folder with a curve, an adapter with its dataset. Returns the adapter's name."""
     database = workspace.database
-    run = create_run(workspace.runs, "sft", "core.training.sft:run", {"dataset": "d", "seed": weights.hex()[:8]})
+    run = create_run(workspace.runs, "sft", "core.training.sft:run", {"dataset": "d", "seed": weights.hex()})
     log = EventLog(run.folder)
     log.append("started", {"kind": "sft", "pid": 1})
     for step in (1, 2):
@@ -133,7 +133,7 @@ def train(workspace: Workspace, weights: bytes, at: str = "2026-01-01T00:00:00+0
         parts = (PartRow("e1", ("m000001",), "kept"),)
         messages = [{"role": "assistant", "content": weights.hex(), "trained": True}]
         dataset = put_dataset(
-            database, f"data-{weights.hex()[:8]}", {"base": BASE}, last_decision_id(database), at,
+            database, f"data-{weights.hex()}", {"base": BASE}, last_decision_id(database), at,
             [ExampleRow(0, 0, "train", "k1", messages, 9, 4, parts)],
         )  # fmt: skip
         adapter = put_adapter(

@@ -31,7 +31,7 @@ from core.store.merging.talk import merge_talk
 from core.store.sources import list_sources
 from core.transfer.adapters import BroughtAdapters
 from core.transfer.archive import open_pack
-from core.transfer.manifest import Manifest
+from core.transfer.manifest import HINT, Manifest
 from core.transfer.runs import BroughtRuns
 from core.transfer.unpack import lay_out
 from core.workspace import DATABASE_FILE, Workspace
@@ -69,6 +69,9 @@ def merge(workspace: Workspace, file: Path) -> Merged:
                 settings = lay_out(pack, staged)
                 _refuse_another_target(workspace, settings, staged / DATABASE_FILE, file.name)
                 return _merge(workspace, staged, pack.manifest)
+        except (ValueError, TypeError, KeyError, RecursionError):
+            # Only a stranger's rows: every file of a pack is as it was packed.
+            raise TransferError(f"{file.name} holds what simulee never wrote", HINT) from None
         except OSError as error:
             raise TransferError(
                 f"cannot merge {file.name}: {error.strerror or error}", "free some space, then merge it again"

@@ -20,6 +20,8 @@ from core.transfer.manifest import HINT, is_member
 REQUEST, STATE = "run.json", "state.json"
 FILES = (REQUEST, STATE, EVENTS)
 CHECKPOINTS = "checkpoints"
+ELSEWHERE = " (elsewhere)"
+"""What the ledger adds to the id of a run that did not come."""
 FINISHED = ("done", "failed", "cancelled")
 
 
@@ -125,7 +127,9 @@ class BroughtRuns:
 
     def in_ledger(self, their_id: str) -> str:
         """The same for the ledger: a run that did not come can never be mistaken for one of ours."""
-        return self._ids.get(their_id) or (f"{their_id} (elsewhere)" if their_id else "")
+        if their_id in self._ids or not their_id or their_id.endswith(ELSEWHERE):
+            return self._ids.get(their_id, their_id)
+        return their_id + ELSEWHERE
 
     def _move(self, run: Run) -> str:
         number = int(run.id.rpartition("-")[2])

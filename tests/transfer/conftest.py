@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,23 @@ from core.store.consents import grant_consent
 from core.store.conversations import assign_split
 from core.workspace import Workspace
 from tests.review_rows import fill
-from tests.two_machines import call, talk, train
+from tests.two_machines import call, packed, talk, train
 
 NELL = Actor("person", "Nell")
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Workspace:
+def home(made: Path, tmp_path: Path) -> Workspace:
     """Forty memories, four of them decided on, an adapter in use, a chat, a call."""
-    workspace = Workspace.create(tmp_path / "home", "Ada Marlow", ("A. Marlow",))
+    shutil.copytree(made / "home", tmp_path / "home")
+    return Workspace.open(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with home and a pack of it; tests work on copies."""
+    folder = tmp_path_factory.mktemp("made")
+    workspace = Workspace.create(folder / "home", "Ada Marlow", ("A. Marlow",))
     database = workspace.database
     fill(database, 40)
     with database.write():
@@ -37,4 +46,6 @@ def home(tmp_path: Path) -> Workspace:
     train(workspace, b"first weights", use=True)
     talk(workspace, "the tide", "2026-01-01T10:00:00+00:00")
     call(database, "before", "recall-1")
-    return workspace
+    packed(workspace, folder / "good.simulee")
+    database.close()
+    return folder

@@ -250,7 +250,7 @@ def test_what_a_dataset_knows_ends_before_the_first_decision_it_cannot_have_know
     exchanged(home, box, tmp_path)
     for workspace in (home, box):
         known = dict(workspace.database.rows("SELECT hash, decision FROM dataset"))
-        assert known[f"data-{b'knows of six'.hex()[:8]}"] == 4
+        assert known[f"data-{b'knows of six'.hex()}"] == 4
         assert workspace.database.value("SELECT max(id) FROM decision") == 6
 
 

@@ -21,7 +21,7 @@ from core.training.checkpoints import write_manifest
 from core.transfer.pack import pack
 from core.transfer.unpack import unpack
 from core.workspace import Workspace
-from tests.two_machines import CONTENT, content, copied, packed, rewritten, train
+from tests.two_machines import CONTENT, call, content, copied, packed, rewritten, train
 
 
 def test_every_table_has_a_rule(workspace: Workspace) -> None:
@@ -52,9 +52,10 @@ def test_what_is_unpacked_is_what_was_packed(home: Workspace, tmp_path: Path) ->
 
 def test_rows_that_are_not_in_the_file_yet_are_packed(home: Workspace, tmp_path: Path) -> None:
     """The database is in WAL mode: its newest rows lie in a log beside it."""
+    call(home.database, "just now", "recall-2")
     assert (home.root / "persona.db-wal").stat().st_size > 0
     box = copied(home, tmp_path / "box")
-    assert box.database.value("SELECT count(*) FROM decision") == 4
+    assert box.database.value("SELECT count(*) FROM call_cache WHERE key = 'just now'") == 1
 
 
 def test_a_slim_pack_for_training_has_the_corpus_and_no_adapter(home: Workspace, tmp_path: Path) -> None:

@@ -84,13 +84,13 @@ def _merge_documents(db: Database, their_id: int, own_id: int, later: bool, same
     )
     changed = False
     for row in rows:
-        tags = tuple(str(tag) for tag in json.loads(row[14]))
-        document = DocumentRow(*[0, row[0], own_id, *row[1:14], tags, row[15]])
-        if row[16] and same_document_elsewhere(db, document):
+        tags = tuple(str(tag) for tag in json.loads(row[13]))
+        document = DocumentRow(*[0, row[0], own_id, *row[1:13], tags, row[14]])
+        if row[15] and same_document_elsewhere(db, document):
             tally.left_out["documents"] += 1
             continue
         put_document(db, document)
-        tally.added["documents" if row[16] else "changed documents"] += 1
+        tally.added["documents" if row[15] else "changed documents"] += 1
         changed = True
     return changed
 

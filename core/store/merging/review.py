@@ -223,11 +223,13 @@ def merge_draws(db: Database, tally: Tally) -> None:
         for schema in ("main", "other")
     ]
     own, other = sides
-    fresh = other.keys() - own.keys()
-    if not fresh:
+    tally.added["blind draws"] += len(other.keys() - own.keys())
+    known = dict(own)
+    for name, (actor, uid, newest, at) in other.items():
+        if name not in own or at < own[name][3]:  # Drawn on both sides: it was drawn when it was first.
+            known[name] = (actor, uid, _newest_here(db, newest), at)
+    if known == own:
         return
-    tally.added["blind draws"] += len(fresh)
-    known = {name: (row[0], row[1], _newest_here(db, row[2]), row[3]) for name, row in other.items()} | own
     order = folded(list(own), list(other), lambda name: (known[name][3], name))
     db.execute("DELETE FROM main.blind_draw")
     db.execute_many(
