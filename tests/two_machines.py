@@ -53,7 +53,8 @@ CONTENT = {
     "question": "SELECT question.uid, chunk.uid, question.position, question.text, writer, judge, value, kept"
     " FROM question JOIN chunk ON chunk.id = chunk_id",
     "questioned": "SELECT uid, key FROM questioned JOIN chunk ON chunk.id = chunk_id",
-    "question_vector": "SELECT uid, model, revision, blob FROM question_vector JOIN question ON question.id = question_id",
+    "question_vector": "SELECT uid, model, revision, blob FROM question_vector"
+    " JOIN question ON question.id = question_id",
     "memory": "SELECT memory.uid, exchange.uid, chunk.uid, rank, score, writer, memory.text, quote, quote_start,"
     " quote_stop FROM memory JOIN exchange ON exchange.id = memory.exchange_id JOIN chunk ON chunk.id = chunk_id",
     "judgement": "SELECT uid, kind, judge, value FROM judgement JOIN memory ON memory.id = memory_id",
@@ -72,7 +73,8 @@ CONTENT = {
     " adapter.created_at FROM adapter LEFT JOIN dataset ON dataset.id = dataset_id",
     "scorecard": "SELECT adapter.hash, dataset.hash, result, scorecard.created_at FROM scorecard"
     " LEFT JOIN adapter ON adapter.id = adapter_id LEFT JOIN dataset ON dataset.id = scorecard.dataset_id",
-    "session": "SELECT adapter.hash, as_of, session.created_at FROM session LEFT JOIN adapter ON adapter.id = adapter_id",
+    "session": "SELECT adapter.hash, as_of, session.created_at FROM session"
+    " LEFT JOIN adapter ON adapter.id = adapter_id",
     "message": "SELECT session.created_at, role, speaker, text, prompt, settings, message.created_at FROM message"
     " JOIN session ON session.id = session_id",
     "message_memory": "SELECT message.text, shown.position, uid, shown.text FROM message_memory AS shown"

@@ -44,10 +44,6 @@ def drop_indexes(db: Database) -> None:
             db.execute(f"DROP TABLE {name}")
 
 
-def newest_schema() -> int:
-    return max(migrations())
-
-
 def check_packed(path: Path) -> int:
     """Look at a database that came from outside before anything in it is run. Returns its schema's version.
 
@@ -62,7 +58,7 @@ def check_packed(path: Path) -> int:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         version = int(connection.execute("PRAGMA user_version").get)
-        newest = newest_schema()
+        newest = max(migrations())
         if version > newest:
             raise StoreError(
                 f"its database has schema {version}, this simulee knows up to {newest}",

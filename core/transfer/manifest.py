@@ -52,7 +52,6 @@ class Manifest(BaseModel):
 
     format: int
     simulee: str
-    schema_version: int
     target: str
     names: tuple[str, ...]
     """What the target goes by; empty for one without a name, which is called by its folder."""

@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import TransferError
+from core.retrieval.launch import EMBED_KIND, QUESTIONS_KIND
 from core.review.decisions import fold
 from core.runs.journal import holding
 from core.settings import Settings
@@ -32,13 +33,12 @@ from core.store.sources import list_sources
 from core.transfer.adapters import BroughtAdapters
 from core.transfer.archive import open_pack
 from core.transfer.manifest import HINT, Manifest
-from core.transfer.runs import BroughtRuns
+from core.transfer.runs import CHECKPOINTS, BroughtRuns
 from core.transfer.unpack import lay_out
 from core.workspace import DATABASE_FILE, Workspace
 
 BACKUP = f"{DATABASE_FILE}.before-merge.backup"
 STAGING = ".merging-"
-LOCK = ".merge.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,12 @@ def merge(workspace: Workspace, file: Path) -> Merged:
     Raises TransferError for a pack that is damaged or is another target's, StoreError for a database that is; then the
     workspace is as it was.
     """
-    with holding(workspace.runs / LOCK) as alone:
-        if not alone:
-            raise TransferError("another merge is at work on this workspace", "wait for it, then try again")
+    with _alone(workspace):
         for stale in workspace.root.glob(f"{STAGING}*"):
             shutil.rmtree(stale, ignore_errors=True)
         try:
             with open_pack(file) as pack, _staging(workspace) as staged:
-                settings = lay_out(pack, staged)
+                settings = lay_out(pack, staged, lambda name: f"/{CHECKPOINTS}/" not in name)
                 _refuse_another_target(workspace, settings, staged / DATABASE_FILE, file.name)
                 return _merge(workspace, staged, pack.manifest)
         except (ValueError, TypeError, KeyError, RecursionError):
@@ -89,8 +87,8 @@ def _merge(workspace: Workspace, staged: Path, manifest: Manifest) -> Merged:
             with database.write():
                 _bring(database, runs, adapters, tally)
         except BaseException:
-            adapters.take_back(database)
             runs.take_back()
+            adapters.take_back(database)
             raise
         tally.waiting = count_waiting(database)
     tally.added["runs"] += runs.finish()
@@ -139,6 +137,18 @@ def _refuse_another_target(workspace: Workspace, theirs: Settings, copy: Path, n
             f"{name} and this workspace have no source in common: neither is a copy of the other",
             "merge a pack of this workspace, or of one that was unpacked from it",
         )
+
+
+@contextmanager
+def _alone(workspace: Workspace) -> Iterator[None]:
+    """Neither another merge beside this one, nor a run that holds the index, which is dropped when vectors come."""
+    with ExitStack() as held:
+        for kind in ("merge", EMBED_KIND, QUESTIONS_KIND):
+            if not held.enter_context(holding(workspace.runs / f".{kind}.lock")):
+                raise TransferError(
+                    f"{kind} is at work on this workspace", "see `simulee runs list`; wait for it, then merge again"
+                )
+        yield
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from core.errors import TransferError
 from core.settings import parse_settings
-from core.store.packing import newest_schema, packed_copy
+from core.store.packing import packed_copy
 from core.transfer.adapters import adapters_to_pack, retrievers_to_pack
 from core.transfer.archive import write_pack
 from core.transfer.manifest import FORMAT, Manifest, Member, is_member, version
@@ -68,7 +68,7 @@ def pack(workspace: Workspace, path: Path, for_training: bool = False, checkpoin
 
     def finish(written: dict[str, Member]) -> Manifest:
         return Manifest(
-            format=FORMAT, simulee=version(), schema_version=newest_schema(), target=workspace.target,
+            format=FORMAT, simulee=version(), target=workspace.target,
             names=settings.target_names, packed_at=datetime.now(UTC).isoformat(timespec="seconds"),
             contents="training" if for_training else "everything", runs=runs.identities, members=written,
         )  # fmt: skip

@@ -8,8 +8,9 @@ import re
 from core.errors import TransferError
 from core.settings import Settings
 
-_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
-_KEY = re.compile(r"\b(sk-|sk_|hf_|gh[pousr]_|github_pat_|xox[abp]-|AKIA|AIza|glpat-)[A-Za-z0-9_-]{12,}")
+_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,63}|(?![a-z0-9_]*[0-9])[A-Za-z_][A-Za-z0-9_]{0,63}|[A-Za-z_][A-Za-z0-9_]{0,18}")
+"""As people name variables; a long word of small letters and digits is more likely what one holds."""
+_KEY = re.compile(r"\b(sk-|sk_|hf_|gh[pousr]_|github_pat_|xox[abp]-|AKIA|AIza|glpat-)(?=[\w-]*[0-9])[\w-]{12,}")
 """How the keys of the commonest services begin."""
 SHORTEST_SECRET = 8
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,12 +63,12 @@ def unpack(file: Path, folder: Path | None = None) -> Unpacked:
     return Unpacked(workspace, manifest, added, tuple(sorted(hosts)))
 
 
-def lay_out(pack: Pack, folder: Path) -> Settings:
-    """Lay a pack out in an empty folder, verified: hashes, settings, schema. Returns its settings.
+def lay_out(pack: Pack, folder: Path, wanted: Callable[[str], bool] = lambda _: True) -> Settings:
+    """Lay a pack's wanted files out in an empty folder, and verify all: hashes, settings, schema. Returns its settings.
 
     The database is of today's schema then, and closed.
     """
-    pack.extract(folder)
+    pack.extract(folder, wanted)
     for name in (SETTINGS_FILE, DATABASE_FILE):
         if not (folder / name).is_file():
             raise TransferError(f"{pack.name} is no pack: it has no {name}", HINT)

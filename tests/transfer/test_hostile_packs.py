@@ -57,7 +57,7 @@ def refused(file: Path, home: Workspace, tmp_path: Path, words: str) -> None:
 
 
 def files_of(home: Workspace) -> list[Path]:
-    return sorted(path for path in home.root.rglob("*") if path.name != ".merge.lock")
+    return sorted(path for path in home.root.rglob("*") if path.suffix != ".lock")
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,8 @@ def test_a_database_that_is_not_ours(home: Workspace, file: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"persona.db": b"not a database" * 999}, "database is damaged"), ({"persona.toml": b"name = "}, "not valid TOML"),
+        ({"persona.db": b"not a database" * 999}, "database is damaged"),
+        ({"persona.toml": b"name = "}, "not valid TOML"),
         ({"persona.toml": b"nmae = 'Ada'"}, "nmae"), ({"persona.toml": b"\xff"}, "not valid TOML"),
     ],
 )  # fmt: skip

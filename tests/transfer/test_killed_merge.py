@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,8 +19,24 @@ from core.transfer.merge import merge
 from core.workspace import Workspace
 from tests.two_machines import content, copied, packed, talk, train
 
-KILLS = 6
-MERGE = "import sys; from tui.command_line import run; sys.exit(run(['merge', sys.argv[1], '-w', sys.argv[2], '-q']))"
+PLACES = 4
+MERGE = """
+import os, signal, sys
+from pathlib import Path
+from core.transfer.merge import merge
+from core.workspace import Workspace
+workspace, last, count = Workspace.open(Path(sys.argv[2])), int(sys.argv[3]), 0
+def watch(*_):
+    global count
+    count += 1
+    if count == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return True
+workspace.database.connection.set_exec_trace(watch)
+merge(workspace, Path(sys.argv[1]))
+print(count)
+"""
+"""Merges, and is killed before the statement of this number; prints how many there were."""
 
 
 @pytest.mark.slow
@@ -31,7 +45,7 @@ def test_a_killed_merge_leaves_before_or_after(home: Workspace, tmp_path: Path) 
     for number in range(5, 40):
         decide(box.database, Actor("person", "Nell"), [Decision(f"m{number:06}", "accept")])
     decide(home.database, Actor("person", "Bo"), [Decision("m000005", "reject")])
-    for number in range(20):
+    for number in range(5):
         talk(box, f"word {number}", f"2026-02-01T10:00:{number:02}+00:00")
     train(box, b"weights of the box" * 100_000, "2026-02-01T00:00:00+00:00")
     train(home, b"weights of home", "2026-02-01T00:00:01+00:00")
@@ -40,21 +54,23 @@ def test_a_killed_merge_leaves_before_or_after(home: Workspace, tmp_path: Path) 
     shutil.copytree(home.root, tmp_path / "whole")
     whole = Workspace.open(tmp_path / "whole")
     before = content(whole)
-    began = time.monotonic()
-    assert subprocess.run([sys.executable, "-c", MERGE, str(file), str(whole.root)], check=False).returncode == 0
-    seconds = time.monotonic() - began
+    done = subprocess.run(
+        [sys.executable, "-c", MERGE, file, whole.root, "0"], check=True, capture_output=True, text=True
+    )
+    statements = int(done.stdout)
     after = content(whole)
     assert after != before
-    chance = random.Random(3)
-    for kill in range(KILLS):
-        killed = tmp_path / f"killed-{kill}"
+    ended = set()
+    # Spread over all of them, and each of the last, where files are in place and the transaction ends.
+    places = [*range(1, statements - 4, statements // PLACES), *range(statements - 4, statements + 1)]
+    for place in places:
+        killed = tmp_path / f"killed-{place}"
         shutil.copytree(home.root, killed)
-        process = subprocess.Popen([sys.executable, "-c", MERGE, str(file), str(killed)])
-        time.sleep(seconds * chance.uniform(0.4, 1.0))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process = subprocess.run([sys.executable, "-c", MERGE, file, killed, str(place)], check=False)
+        assert process.returncode == -signal.SIGKILL
         workspace = Workspace.open(killed)
         assert workspace.database.value("PRAGMA integrity_check") == "ok"
+        ended.add(content(workspace) == after)
         assert content(workspace) in (before, after)
         for adapter in list_adapters(workspace.database):
             assert folder_hash(killed / adapter.path, ADAPTER_FILES) == adapter.hash
@@ -63,6 +79,7 @@ def test_a_killed_merge_leaves_before_or_after(home: Workspace, tmp_path: Path) 
         assert content(workspace) == after
         assert merge(workspace, file).added == {}
         workspace.database.close()
+    assert ended == {False, True}
 
 
 def test_what_a_kill_left_between_files_and_rows_is_taken_up(home: Workspace, tmp_path: Path) -> None:

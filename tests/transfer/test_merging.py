@@ -12,10 +12,10 @@ import pytest
 
 from core.corpus.journal import save_entry
 from core.doctor import check_workspace
-from core.errors import TransferError
+from core.errors import StoreError, TransferError
 from core.review.blind import draw
 from core.review.decisions import Actor, Decision, decide, redo, undo
-from core.runs.journal import create_run, list_runs, read_events
+from core.runs.journal import create_run, holding, list_runs, read_events
 from core.store.conversations import assign_split
 from core.store.decisions import card_states, list_decisions
 from core.store.sessions import add_message
@@ -88,7 +88,10 @@ def test_a_days_work_on_both_sides_comes_together_the_same_on_each(
     }  # fmt: skip
     adapter = home.adapters / "sft-2"
     assert folder_hash(adapter, ADAPTER_FILES) == folder_hash(box.adapters / "sft-2", ADAPTER_FILES)
-    assert [event.payload["loss"] for event in read_events(home.runs / "sft-2")[0] if event.kind == "metrics"] == [3, 1.5]
+    assert [event.payload["loss"] for event in read_events(home.runs / "sft-2")[0] if event.kind == "metrics"] == [
+        3,
+        1.5,
+    ]
     assert home.database.value("SELECT name FROM active_adapter JOIN adapter ON adapter.id = adapter_id") == "sft-1"
     bad = [f"{check.name}: {check.detail}" for check in check_workspace(home, False, False) if not check.ok]
     assert not [line for line in bad if not line.startswith(("role", "endpoint", "index"))]
@@ -206,7 +209,9 @@ def test_new_passages_are_found_by_their_words_at_once(home: Workspace, box: Wor
             " VALUES ('hum', ?, 0, 0, 23, 'The box hums all night.', 6, 739649)",
             (document,),
         )
-        box.database.execute("INSERT INTO chunk_text (rowid, title, text) VALUES (?, 'Journal', 'The box hums')", (chunk,))
+        box.database.execute(
+            "INSERT INTO chunk_text (rowid, title, text) VALUES (?, 'Journal', 'The box hums')", (chunk,)
+        )
         box.database.execute("INSERT INTO vector VALUES (?, 'm', 'r', 2, ?)", (chunk, bytes(range(1, 9))))
         box.database.execute("INSERT INTO chunked VALUES ('document_id', ?, 'cut')", (document,))
         box.database.execute("INSERT INTO mention SELECT 'the box', last_day, id FROM chunk WHERE uid = 'hum'")
@@ -268,9 +273,7 @@ def test_another_targets_pack_is_refused(home: Workspace, tmp_path: Path, simule
     assert not (home.root / BACKUP).exists()
 
 
-def test_a_history_that_was_changed_by_other_means_is_refused(
-    home: Workspace, box: Workspace, tmp_path: Path
-) -> None:
+def test_a_history_that_was_changed_by_other_means_is_refused(home: Workspace, box: Workspace, tmp_path: Path) -> None:
     box.database.execute("DROP TRIGGER decision_is_append_only_update")
     trigger = home.database.value("SELECT sql FROM sqlite_schema WHERE name = 'decision_is_append_only_update'")
     box.database.execute("UPDATE decision SET verb = 'reject' WHERE id = 1")
@@ -280,3 +283,42 @@ def test_a_history_that_was_changed_by_other_means_is_refused(
         merge(home, packed(box, tmp_path / "back.simulee"))
     assert content(home) == before
     assert not (home.adapters / "sft-2").exists()
+
+
+def test_a_merge_does_not_begin_beside_a_run_that_holds_the_index(
+    home: Workspace, box: Workspace, tmp_path: Path
+) -> None:
+    with holding(home.runs / ".embed.lock"), pytest.raises(TransferError, match="embed is at work"):
+        merge(home, packed(box, tmp_path / "back.simulee"))
+
+
+def test_trained_retrievers_come_and_the_choice_among_them_stays(
+    home: Workspace, box: Workspace, tmp_path: Path
+) -> None:
+    for workspace, words in ((home, "home"), (box, "box")):
+        for name, head in (("head-1", words), ("head-2", "the same"), (f"head-{words}", words)):
+            folder = workspace.adapters / "retriever" / name
+            folder.mkdir(parents=True)
+            (folder / "head.safetensors").write_text(head, "utf-8")
+        (workspace.adapters / "retriever" / "in-use").write_text(f"head-{words}", "utf-8")
+    file = packed(box, tmp_path / "back.simulee")
+    assert merge(home, file).added["retrievers"] == 1  # head-1 of the box is its head-box under another name.
+    heads = {path.parent.name: path.read_text("utf-8") for path in home.adapters.glob("retriever/*/head.safetensors")}
+    assert heads == {"head-1": "home", "head-1-2": "box", "head-2": "the same", "head-home": "home"}
+    assert (home.adapters / "retriever" / "in-use").read_text("utf-8") == "head-home"
+    assert merge(home, file).added == {}
+
+
+def test_a_transaction_that_fails_takes_the_files_out_again(home: Workspace, box: Workspace, tmp_path: Path) -> None:
+    train(box, b"weights of the box")
+    talk(box, "the tide " * 200_000, "2026-02-02T11:00:00+00:00")
+    file, before = packed(box, tmp_path / "back.simulee"), content(home)
+    pages = home.database.value("PRAGMA max_page_count")
+    home.database.execute(f"PRAGMA max_page_count = {home.database.value('PRAGMA page_count') + 8}")
+    with pytest.raises(StoreError, match="the disk is full"):
+        merge(home, file)
+    assert content(home) == before
+    assert [path.name for folder in (home.adapters, home.runs) for path in folder.glob("[!.]*")] == ["sft-1", "sft-1"]
+    assert not (home.root / BACKUP).exists()
+    home.database.execute(f"PRAGMA max_page_count = {pages}")
+    assert merge(home, file).added["adapters"] == 1

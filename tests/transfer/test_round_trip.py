@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 import zipfile
 from collections.abc import Callable
@@ -18,10 +17,12 @@ from core.runs.journal import create_run, holding, load_run
 from core.store.database import migrations
 from core.store.merging.tables import RULES, SHADOWS
 from core.training.checkpoints import write_manifest
+from core.transfer.merge import merge
 from core.transfer.pack import pack
 from core.transfer.unpack import unpack
 from core.workspace import Workspace
-from tests.two_machines import CONTENT, call, content, copied, packed, rewritten, train
+from tests.hostile_rows import fill
+from tests.two_machines import CONTENT, OWN, call, content, copied, packed, rewritten, train
 
 
 def test_every_table_has_a_rule(workspace: Workspace) -> None:
@@ -115,7 +116,10 @@ def test_nothing_that_is_there_is_written_over(home: Workspace, tmp_path: Path) 
 @pytest.mark.parametrize(
     "settings",
     [
-        "[models.writer]\nengine = 'endpoint'\nmodel = 'm'\nbase_url = 'http://h/v1'\napi_key_env = 'sk-live-0123456789'",
+        "[models.writer]\nengine = 'endpoint'\nmodel = 'm'\nbase_url = 'http://h/v1'\n"
+        "api_key_env = 'sk-live-0123456789'",
+        "[models.writer]\nengine = 'endpoint'\nmodel = 'm'\nbase_url = 'http://h/v1'\n"
+        "api_key_env = 'f3a9c0de11d24b5e9a77c0ffee00beef'",
         "# the key is sk-proj-0123456789abcdef\n",
         "about = 'her word is swordfish-and-more'\n[models.judge]\nengine = 'endpoint'\nmodel = 'm'\n"
         "base_url = 'http://h/v1'\napi_key_env = 'TRANSFER_TEST_KEY'",
@@ -131,7 +135,33 @@ def test_settings_with_a_key_in_them_are_not_packed(
         pack(workspace, tmp_path / "p.simulee")
     assert "sk-" not in str(told.value)
     assert "swordfish" not in str(told.value)
+    assert "c0ffee" not in str(told.value)
     assert [path.name for path in tmp_path.iterdir()] == ["ws"]
+
+
+@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "my_key", "KEY2", "another_key_of_mine_for_the_box"])
+def test_the_name_of_a_variable_is_packed(workspace: Workspace, tmp_path: Path, name: str) -> None:
+    with (workspace.root / "persona.toml").open("a", encoding="utf-8") as file:
+        file.write(
+            "about = 'made with sk-learn-like-models'\n[models.writer]\nengine = 'endpoint'\nmodel = 'm'\n"
+            f"base_url = 'http://h/v1'\napi_key_env = '{name}'"
+        )
+    assert copied(workspace, tmp_path / "box").settings.models.writer.api_key_env == name
+
+
+def test_hostile_words_travel_as_they_are(tmp_path: Path) -> None:
+    """Whatever a source, a model or a run said is in the database and in the settings, and comes out the same."""
+    there = fill(tmp_path / "there")
+    box = copied(there, tmp_path / "box")
+    # Its adapters have no files, so that none is whole.
+    without = ("adapter", "active_adapter", "scorecard", "session")
+    assert content(box, *without) == content(there, *without)
+    with there.database.write():
+        there.database.execute("DELETE FROM memory WHERE id > 10")
+        there.database.execute("DELETE FROM session")
+    again = merge(there, packed(box, tmp_path / "back.simulee"))
+    assert again.added["memories"] > 0
+    assert content(there, *OWN, *without) == content(box, *OWN, *without)
 
 
 def test_an_older_schema_is_migrated_when_it_is_unpacked(home: Workspace, tmp_path: Path) -> None:
@@ -153,7 +183,7 @@ def test_the_commands_tell_what_they_did(home: Workspace, tmp_path: Path, simule
     told = json.loads(done.stdout)
     assert told["workspace"] == str(home.root)
     assert told["added"] == {"adapters": 1, "runs": 1}
-    assert told["bytes"] == os.path.getsize(tmp_path / "p.simulee")
+    assert told["bytes"] == (tmp_path / "p.simulee").stat().st_size
     with zipfile.ZipFile(tmp_path / "p.simulee") as archive:
         assert b"api.example" not in archive.read("persona.toml")
     there = simulee("unpack", tmp_path / "p.simulee", "--dir", tmp_path / "box", "--json")
