@@ -16,9 +16,11 @@ from core.errors import StoreError, TransferError
 from core.review.blind import draw
 from core.review.decisions import Actor, Decision, decide, redo, undo
 from core.runs.journal import create_run, holding, list_runs, read_events
+from core.store.chunks import index_metadata
 from core.store.conversations import assign_split
 from core.store.decisions import card_states, list_decisions
 from core.store.sessions import add_message
+from core.store.vector_index import VectorIndex
 from core.training.checkpoints import folder_hash
 from core.training.launch import ADAPTER_FILES
 from core.transfer.merge import BACKUP, merge
@@ -200,7 +202,12 @@ def test_a_memory_whose_passage_is_not_here_is_left_out_and_its_decision_waits(
     assert home.database.value("PRAGMA foreign_key_check") is None
 
 
-def test_new_passages_are_found_by_their_words_at_once(home: Workspace, box: Workspace, tmp_path: Path) -> None:
+def test_new_passages_are_found_by_their_words_and_by_the_next_index(
+    home: Workspace, box: Workspace, tmp_path: Path
+) -> None:
+    for workspace in (home, box):
+        with workspace.database.write():
+            assert _index(workspace).rebuild(index_metadata(workspace.database)) == 400
     save_entry(box, "The box hums all night.", datetime.fromisoformat("2026-02-02T09:00:00+00:00"))
     with box.database.write():
         document = box.database.value("SELECT max(id) FROM document")
@@ -220,7 +227,17 @@ def test_new_passages_are_found_by_their_words_at_once(home: Workspace, box: Wor
         "SELECT uid FROM chunk_text JOIN chunk ON chunk.id = chunk_text.rowid WHERE chunk_text MATCH 'hums'"
     )
     assert found == [("hum",)]
+    # As every search begins: an index that is missing is made from the stored vectors.
+    index = _index(home)
+    assert index.is_missing()
+    with home.database.write():
+        assert index.rebuild(index_metadata(home.database)) == 401
+    assert index.check() == []
     assert content(home, *OWN) == content(box, *OWN)
+
+
+def _index(workspace: Workspace) -> VectorIndex:
+    return VectorIndex(workspace.database.connection, "m", "r", 2)
 
 
 def test_a_source_that_either_side_withdrew_is_withdrawn(home: Workspace, box: Workspace, tmp_path: Path) -> None:
