@@ -76,6 +76,10 @@ class TrainingError(SimuleeError):
     """Training cannot start or go on; the last verified checkpoint is kept."""
 
 
+class TransferError(SimuleeError):
+    """A pack cannot be made, is damaged or hostile, or does not belong to this workspace."""
+
+
 class Interrupted(SimuleeError):
     """The user asked to stop; finished work is kept."""
 

@@ -120,7 +120,7 @@ def open_zip(path: Path, name: str, limits: Limits = DEFAULT_LIMITS) -> ZipSourc
     """
     entries: dict[str, zipfile.ZipInfo] = {}
     try:
-        if _directory_bytes(path) > limits.members * _ENTRY_BYTES:
+        if directory_bytes(path) > limits.members * _ENTRY_BYTES:
             raise ImportFailed(f"{name}: has more than {limits.members:,} entries", _HINT)
         # Kept open as long as the source lives: parsing the directory anew for every member is quadratic.
         archive = zipfile.ZipFile(path)
@@ -160,7 +160,7 @@ def _checked_name(entry: zipfile.ZipInfo, archive: str) -> str:
     return name
 
 
-def _directory_bytes(path: Path) -> int:
+def directory_bytes(path: Path) -> int:
     """The size of the archive's directory as its end record says; 0 when there is none to be found."""
     size = path.stat().st_size
     with path.open("rb") as stream:

@@ -137,8 +137,8 @@ class Database:
         return int(self.value("PRAGMA user_version"))
 
     def _migrate(self) -> None:
-        migrations = _migrations()
-        newest = max(migrations)
+        by_version = migrations()
+        newest = max(by_version)
         current = self.schema_version()
         if current > newest:
             raise StoreError(
@@ -151,11 +151,12 @@ class Database:
             self.backup(self.path.with_name(f"{self.path.name}.schema-{current}.backup"))
         with self.write():
             for version in range(self.schema_version() + 1, newest + 1):
-                self.connection.execute(migrations[version])
+                self.connection.execute(by_version[version])
                 self.connection.execute(f"PRAGMA user_version = {version}")
 
 
-def _migrations() -> dict[int, str]:
+def migrations() -> dict[int, str]:
+    """Schema version → the SQL that leads to it from the version before."""
     folder = resources.files("core.store").joinpath("migrations")
     return {
         int(entry.name[:4]): entry.read_text("utf-8")

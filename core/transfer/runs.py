@@ -1,0 +1,169 @@
+"""Runs that travel: what was asked, what happened, how it ended; and what another machine's run is called here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.atomic import write_atomically
+from core.errors import SimuleeError, TransferError
+from core.runs.journal import EVENTS, Run, is_alive, list_runs, load_run, read_events, run_ids
+from core.runs.worker import WAITED_FOR
+from core.store.identity import content_uid
+from core.training.checkpoints import by_step, is_whole
+from core.transfer.manifest import HINT, is_member
+
+REQUEST, STATE = "run.json", "state.json"
+FILES = (REQUEST, STATE, EVENTS)
+CHECKPOINTS = "checkpoints"
+ELSEWHERE = " (elsewhere)"
+"""What the ledger adds to the id of a run that did not come."""
+FINISHED = ("done", "failed", "cancelled")
+
+
+@dataclass(slots=True)
+class PackedRuns:
+    """What of a workspace's runs goes into a pack."""
+
+    members: list[tuple[str, Path]] = field(default_factory=list)
+    identities: dict[str, str] = field(default_factory=dict)
+    """Of every run, by id."""
+    carried: int = 0
+    running: list[str] = field(default_factory=list)
+    """Left out, since they are at work."""
+
+
+def runs_to_pack(runs: Path, checkpoints: bool) -> PackedRuns:
+    """Finished runs; with ``checkpoints`` unfinished ones too, and the newest whole checkpoint of each."""
+    packed = PackedRuns()
+    for run in _readable(runs):
+        packed.identities[run.id] = identity(run)
+        if run.state == "running":
+            packed.running.append(run.id)
+            continue
+        if run.kind in WAITED_FOR or not is_member(f"runs/{run.id}/{REQUEST}"):
+            continue
+        sealed = _newest_whole(run.folder / CHECKPOINTS) if checkpoints else None
+        if run.state not in FINISHED and sealed is None:
+            continue
+        files = [run.folder / name for name in FILES if (run.folder / name).is_file()]
+        files += sorted(sealed.iterdir()) if sealed else []
+        packed.members += [(_member(run, path), path) for path in files if is_member(_member(run, path))]
+        packed.carried += 1
+    return packed
+
+
+def identity(run: Run) -> str:
+    """The same for a run on every machine, whatever it is called there."""
+    return content_uid("run", run.kind, run.entry, run.params, run.created)
+
+
+def _member(run: Run, path: Path) -> str:
+    return f"runs/{run.id}/{path.relative_to(run.folder).as_posix()}"
+
+
+def _readable(runs: Path) -> list[Run]:
+    try:
+        return list_runs(runs)
+    except (SimuleeError, ValueError, KeyError, TypeError):
+        found = []
+        for name in sorted(run_ids(runs)):
+            try:
+                found.append(load_run(runs, name))
+            except (SimuleeError, ValueError, KeyError, TypeError):
+                continue
+        return found
+
+
+def _newest_whole(checkpoints: Path) -> Path | None:
+    return next((path for _, path in reversed(by_step(checkpoints)) if is_whole(path)), None)
+
+
+class BroughtRuns:
+    """Their runs beside ours. Folders are moved in one by one, and out again by ``take_back``."""
+
+    def __init__(self, runs: Path, staged: Path, identities: Mapping[str, str]) -> None:
+        """``staged`` holds the folders that came, ``identities`` tells each of their runs'. Raises TransferError."""
+        self._runs = runs
+        self._here = {identity(run): run for run in _readable(runs)}
+        self._ids = {their: self._here[each].id for their, each in identities.items() if each in self._here}
+        self._moved: list[Path] = []
+        self._ended: list[tuple[Path, Run]] = []
+        self._staged = [
+            self._checked(path, identities) for path in sorted(staged.glob("*")) if (path / STATE).is_file()
+        ]
+
+    def bring(self) -> int:
+        """Move in what is not here, under a free number where its own is taken. Returns how many."""
+        for run in self._staged:
+            own = self._here.get(identity(run))
+            if own is None:
+                self._ids[run.id] = self._move(run)
+            elif own.state != "done" and run.state == "done":
+                self._ended.append((run.folder, own))
+        return len(self._moved)
+
+    def finish(self) -> int:
+        """Let runs that were begun here and done there end here too. Returns how many."""
+        ended = 0
+        for staged, own in self._ended:
+            if not is_alive(own.folder):
+                for name in (EVENTS, STATE):
+                    write_atomically(own.folder / name, (staged / name).read_text("utf-8"))
+                ended += 1
+        return ended
+
+    def take_back(self) -> None:
+        for folder in self._moved:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def known(self, their_id: str) -> str | None:
+        """What one of their runs is called here, or None when it did not come."""
+        return self._ids.get(their_id)
+
+    def in_ledger(self, their_id: str) -> str:
+        """The same for the ledger: a run that did not come can never be mistaken for one of ours."""
+        if their_id in self._ids or not their_id or their_id.endswith(ELSEWHERE):
+            return self._ids.get(their_id, their_id)
+        return their_id + ELSEWHERE
+
+    def _move(self, run: Run) -> str:
+        number = int(run.id.rpartition("-")[2])
+        while True:
+            folder = self._runs / f"{run.kind}-{number}"
+            try:
+                folder.mkdir(mode=0o700)  # Taken before anything is moved: another process may want the number too.
+                break
+            except FileExistsError:
+                number += 1
+        if folder.name != run.id:
+            request = json.loads((run.folder / REQUEST).read_text("utf-8"))
+            write_atomically(run.folder / REQUEST, json.dumps(request | {"was": run.id}))
+        self._moved.append(folder)
+        run.folder.replace(folder)
+        return folder.name
+
+    def _checked(self, folder: Path, identities: Mapping[str, str]) -> Run:
+        try:
+            run = load_run(folder.parent, folder.name)
+            events, _ = read_events(folder)
+            sound = (
+                run.state in FINISHED
+                and folder.name.startswith(f"{run.kind}-")
+                and _are(str, run.kind, run.entry, run.created)
+                and _are(dict, run.params, run.result, *(event.payload for event in events))
+                and identities.get(run.id) == identity(run)
+            )
+        except (SimuleeError, ValueError, KeyError, TypeError, RecursionError):
+            sound = False
+        if not sound:
+            raise TransferError(f"the pack's run {folder.name} cannot be read", HINT)
+        return run
+
+
+def _are(kind: type, *values: Any) -> bool:
+    return all(isinstance(value, kind) for value in values)
