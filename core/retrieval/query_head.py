@@ -6,6 +6,7 @@ is one version of a retriever (``retrievers``) and belongs to one embedder at on
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -64,11 +65,18 @@ def load_query_head(folder: Path, spec: EmbedderSpec) -> QueryHead:
 
 
 def save_query_head(folder: Path, matrix: NDArray[np.float32], spec: EmbedderSpec) -> None:
-    """Write a head for an embedder into the folder of its version."""
-    from safetensors.numpy import save_file
+    """Write a head for an embedder into the folder of its version; the same head gives the same bytes.
 
-    told = {"model": spec.model, "revision": spec.revision}
-    save_file({TENSOR: np.ascontiguousarray(matrix, dtype=np.float32)}, folder / HEAD_FILE, metadata=told)
+    The safetensors library writes metadata in an order that chance decides, so the file is put together here.
+    """
+    data = np.ascontiguousarray(matrix, dtype="<f4").tobytes()
+    header = {
+        "__metadata__": {"model": spec.model, "revision": spec.revision},
+        TENSOR: {"dtype": "F32", "shape": list(matrix.shape), "data_offsets": [0, len(data)]},
+    }
+    told = json.dumps(header, separators=(",", ":")).encode()
+    told += b" " * (-len(told) % 8)
+    (folder / HEAD_FILE).write_bytes(len(told).to_bytes(8, "little") + told + data)
 
 
 def check_embedder(what: str, told: Mapping[str, object], spec: EmbedderSpec) -> None:

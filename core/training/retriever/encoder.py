@@ -26,8 +26,10 @@ class EncoderModel:
 
     def __init__(self, name: str, texts: Sequence[str], seed: int) -> None:
         """Load the embedder ``name``. Raises ModelError where it cannot be loaded."""
+        import transformers
         from sentence_transformers import SentenceTransformer
 
+        transformers.utils.logging.disable_progress_bar()
         torch.manual_seed(seed)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         try:

@@ -18,6 +18,7 @@ from typing import Any
 from core.atomic import write_atomically
 from core.corpus.holdout import assign_splits
 from core.recall.load import as_of, training_words
+from core.recall.recollect import UNRELATED_POOL
 from core.retrieval.search import Query, Searcher
 from core.settings import RetrieverSettings
 from core.store.chunks import Passage, passages
@@ -76,15 +77,16 @@ def gather(workspace: Workspace, searcher: Searcher, settings: RetrieverSettings
         by_exchange.setdefault(verdict.exchange_id, []).append(verdict)
     examples, decided_by = [], Counter[str]()
     for split, exchange in questions(workspace):
+        # As many as recall asks for: what merges several orders ranks by how many it is asked for.
         query = Query(
             exchange.question,
-            settings.candidates,
+            max(UNRELATED_POOL, settings.candidates),
             as_of(exchange),
             "vector" if limits.mode == "lexical" else limits.mode,
             limits.include_undated,
             exchange.conversation_id,
         )
-        found = [hit.passage.chunk.id for hit in searcher.search(query, accept)]
+        found = [hit.passage.chunk.id for hit in searcher.search(query, accept)[: settings.candidates]]
         visible = _visible(workspace, exchange, accept)
         decided = [each for each in by_exchange.get(exchange.id, []) if visible([each.chunk_id])]
         accepted = dict.fromkeys(each.chunk_id for each in decided if each.accepted)

@@ -97,7 +97,6 @@ class _Training:
         lessons = lessons_of(space, examples, sights, scores, settings, model.device)
         flat = round(fmean(flatness(preference(bits, settings.tau)) for bits in scores), 4) if scores else None
         told: dict[str, Any] = {
-            "kind": model.kind,
             "embedder": self._embedder.spec.model,
             "base": job.params["base"] if scores else "",
             "questions": {"train": len(rows), "validation": len(validation)},
@@ -202,6 +201,7 @@ class _Training:
             "hash": tuned.identity,
         }
         card = {
+            "kind": model.kind,
             **told,
             **outcome,
             "embedder": {"model": spec.model, "revision": spec.revision, "dimension": spec.dimension},
@@ -215,7 +215,7 @@ class _Training:
         used = better if chosen is None else bool(chosen)
         if used:
             use_retriever(adapters, name, spec)
-        return {"adapter": name, "used": used, **told, **outcome}
+        return {"adapter": name, "kind": model.kind, "used": used, **told, **outcome}
 
     def _keep(self, partial: Path, name: str) -> None:
         folder = self._workspace.adapters / FOLDER
