@@ -1,8 +1,7 @@
-"""A run that is killed while it scores repeats no finished question and ends with the very bytes of an undisturbed one."""
+"""A run that is killed while it scores repeats no finished question, and ends with the bytes of an undisturbed one."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -22,14 +21,18 @@ from tests.training.retriever.harbor import make_harbor
 pytestmark = pytest.mark.slow
 KILLED_AFTER = 4
 """Questions of twelve."""
+SCORED_AGAIN = """
+CREATE TRIGGER scored_again BEFORE INSERT ON call_cache WHEN new.key IN (SELECT key FROM call_cache)
+BEGIN SELECT raise(ABORT, 'scored again'); END
+"""
 
 
 @pytest.fixture(scope="module")
 def undecided(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A workspace of three interviews and no decision, and the params of a run that learns from likelihoods alone."""
     workspace = make_harbor(tmp_path_factory.mktemp("killed"), decided=False, interviews=4)
-    params = retriever_params(workspace, candidates=3, steps=5, use=False)
-    params["settings"]["answer_tokens"] = 8
+    params = retriever_params(workspace, candidates=2, steps=5, use=False)
+    params["settings"]["answer_tokens"] = 4
     workspace.database.close()
     return workspace.root, params
 
@@ -58,7 +61,10 @@ def test_a_killed_run_goes_on_to_the_same_bytes(undecided: tuple[Path, dict[str,
     done = run_to_end(whole, RETRIEVER_KIND, RETRIEVER_ENTRY, params)
     workspace, run_id = _killed(tmp_path / "killed", params)
     assert not list(workspace.adapters.rglob(HEAD_FILE))
-    shutil.copytree(tmp_path / "killed", tmp_path / "altered")
+    scored = int(workspace.database.value("SELECT count(*) FROM call_cache"))
+    assert KILLED_AFTER <= scored < 12
+    with workspace.database.write():
+        workspace.database.execute(SCORED_AGAIN)
     again = run_to_end(workspace, RETRIEVER_KIND, RETRIEVER_ENTRY, params, resume_id=run_id)
     assert again == done
     assert _head(workspace, run_id) == _head(whole, "retriever-1")
@@ -67,13 +73,3 @@ def test_a_killed_run_goes_on_to_the_same_bytes(undecided: tuple[Path, dict[str,
     # It learns: the divergence from the language model's preference falls.
     told = [event.payload for event in read_events(whole.runs / "retriever-1")[0] if event.kind == "metrics"]
     assert told[-1]["loss"] < told[0]["loss"]
-    # What was scored before the kill is read, not scored again: other figures in its place make another head.
-    altered = Workspace.open(tmp_path / "altered")
-    scored = altered.database.rows("SELECT key, value FROM call_cache")
-    assert len(scored) >= KILLED_AFTER
-    with altered.database.write():
-        for key, value in scored:
-            rows = [{"answer": [9.0 * place, 1]} for place in range(len(json.loads(value)))]
-            altered.database.execute("UPDATE call_cache SET value = ? WHERE key = ?", (json.dumps(rows), key))
-    run_to_end(altered, RETRIEVER_KIND, RETRIEVER_ENTRY, params, resume_id=run_id)
-    assert _head(altered, run_id) != _head(whole, "retriever-1")
