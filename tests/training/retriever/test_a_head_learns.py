@@ -179,3 +179,18 @@ def test_nothing_decided_and_nothing_scored_is_one_clear_line(tmp_path: Path, si
     both = simulee("train", "retriever", "--lsr-weight", "0", "--contrastive-weight", "0", "-w", workspace.root)
     assert both.returncode == 2
     assert "cannot both be 0" in both.stderr
+
+
+def test_doctor_sees_a_retriever_that_is_damaged(
+    trained: tuple[Path, dict[str, Any]], tmp_path: Path, simulee: Simulee
+) -> None:
+    workspace = _copy(trained[0], tmp_path / "ws")
+
+    def retriever() -> dict[str, Any]:
+        checks = json.loads(simulee("doctor", "--json", "-w", workspace.root).stdout)["checks"]
+        return next(check for check in checks if check["name"] == "retriever retriever-1")
+
+    assert retriever()["ok"]
+    (workspace.adapters / FOLDER / "retriever-1" / "head.safetensors").write_bytes(b"half")
+    assert not retriever()["ok"]
+    assert "cannot be read" in retriever()["detail"]
