@@ -8,7 +8,8 @@ to be found for the question they were accepted for; whatever search proposed th
 
 recall@k is the share of what is to be found that is among the first k passages, averaged over questions; MRR reads the
 rank of the first of ten that counts; the last columns are one search's milliseconds, the query's vector included.
-Questions about passages come from the embedded model, once: they are kept with simulee's other caches. Run from the
+Where the workspace has a trained retriever in use, two more rows search with it. Questions about passages come from the
+embedded model, once: they are kept with simulee's other caches. Run from the
 repository: ``python -m bench.retrieval [folder of an imported and embedded workspace]``.
 """
 
@@ -31,6 +32,7 @@ from core.models.roles import embedder_of
 from core.recall.load import training_words
 from core.retrieval.question_index import embed_questions
 from core.retrieval.questions import ask_about_passages
+from core.retrieval.retrievers import retriever_in_use
 from core.retrieval.search import Mode, Query, Searcher
 from core.sample import sample_folder
 from core.settings import RetrievalSettings
@@ -62,6 +64,11 @@ SEARCHES: tuple[tuple[str, Mode, dict[str, Any]], ...] = (
     ("hybrid + cap of 2", "hybrid", CAP),
     ("all of them", "hybrid", ASKED | HOP | MMR | CAP),
 )
+TRAINED: tuple[tuple[str, Mode, dict[str, Any]], ...] = (
+    ("vector, trained", "vector", {"query_head": True}),
+    ("hybrid, trained", "hybrid", {"query_head": True}),
+)
+"""With the trained retriever that is in use."""
 Span = tuple[str, int, int]
 """Document uid, start and stop of a quote."""
 
@@ -168,7 +175,7 @@ def report(workspace: Workspace) -> None:
         some = [question for question in asked if question.part == part]
         if not some:
             continue
-        for name, mode, added in SEARCHES:
+        for name, mode, added in SEARCHES + (TRAINED if retriever_in_use(workspace.adapters) else ()):
             how = RetrievalSettings(**OFF | added)
             found, times = figures(Searcher(workspace, lambda: embedder, how), accept, some, mode)
             row = [f"{figure:11.3f}" for figure in found]

@@ -16,6 +16,7 @@ from core.errors import ConsentError, ModelError, SimuleeError
 from core.models.hosts import answers_at, host_of
 from core.models.packaged import cache_folder, describe
 from core.models.roles import check_role, embedder_of
+from core.retrieval.retrievers import load_tuned_query, retriever_in_use
 from core.retrieval.search import check_index, rebuild_index
 from core.review.decisions import recompute
 from core.runs.journal import list_runs
@@ -56,7 +57,7 @@ def check_machine() -> Iterator[Check]:
 
 
 def check_workspace(workspace: Workspace, rebuild: bool, verify: bool) -> Iterator[Check]:
-    """Settings, database, index, decisions, adapters, runs.
+    """Settings, database, index, decisions, adapters, retriever, runs.
 
     ``rebuild`` makes the index anew, ``verify`` adds a content hash of every stage.
     """
@@ -87,6 +88,7 @@ def check_workspace(workspace: Workspace, rebuild: bool, verify: bool) -> Iterat
             yield Check(f"adapter {adapter.name}", False, f"{error.message}: {error.hint}")
         else:
             yield Check(f"adapter {adapter.name}", True, adapter.hash)
+    yield from _check_retriever(workspace)
     lost = _lost_runs(workspace)
     yield Check("runs", not lost, f"lost: {', '.join(lost)}; simulee runs resume ID" if lost else "none lost")
     if verify:
@@ -121,6 +123,18 @@ def _lost_runs(workspace: Workspace) -> list[str]:
             for later in runs[place + 1 :]
         )
     ]
+
+
+def _check_retriever(workspace: Workspace) -> Iterator[Check]:
+    """Whether the retriever in use can be loaded, and was trained for this embedder; nothing where none is in use."""
+    name = retriever_in_use(workspace.adapters)
+    if not name:
+        return
+    try:
+        tuned = load_tuned_query(workspace.adapters, embedder_of(workspace.settings).spec)
+        yield Check(f"retriever {name}", True, tuned.identity if tuned else "")
+    except SimuleeError as error:
+        yield Check(f"retriever {name}", False, f"{error.message}: {error.hint}")
 
 
 def _check_index(workspace: Workspace, rebuild: bool) -> Iterator[Check]:

@@ -125,7 +125,7 @@ class RetrievalSettings(_Section):
     per_document: Annotated[int, Field(ge=0)] = 0
     """Passages of one document, or of one conversation, before the others had their turn; 0 for any number."""
     query_head: bool = True
-    """Whether a trained head turns the query's vector, where there is one (RA-DIT, Lin et al. 2023)."""
+    """Whether the query is read by the trained retriever in use, where there is one (RA-DIT, Lin et al. 2023)."""
 
 
 class RecallSettings(_Section):
@@ -255,6 +255,43 @@ class TrainingSettings(_Section):
     """Of ``simulee train hosted`` alone: no part of what a run on this machine writes down."""
 
 
+class RetrieverSettings(_Section):
+    """How the query's side of retrieval is trained (RA-DIT, Lin et al. 2023)."""
+
+    candidates: Annotated[int, Field(ge=2, le=100)] = 10
+    """Best passages of a question that are compared (RA-DIT: 10)."""
+    answer_tokens: Annotated[int, Field(ge=1)] = 96
+    """Tokens of the real answer whose likelihood is read; on a CPU they are a third of what scoring costs."""
+    lsr_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    """What the divergence from the language model's preference counts; at 0 nothing is scored."""
+    contrastive_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    """What accepted against rejected memories count."""
+    tau: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
+    """Temperature of the language model's preference, over geometric-mean token probabilities (RA-DIT: 0.01, over
+    those of the whole answer, which underflow)."""
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.05
+    """Temperature of the cosines (sentence-transformers: 0.05)."""
+    rank: Annotated[int, Field(ge=0)] = 0
+    """Of the head's difference from the identity; 0 for a full one."""
+    regularization: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
+    """What the head's squared distance from the identity counts, divided by its dimension."""
+    learning_rate: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    """None takes 1e-4 for a head, 1e-5 for a whole encoder (RA-DIT)."""
+    steps: Annotated[int | None, Field(ge=1)] = None
+    """None takes 200 for a head, 3 epochs for a whole encoder."""
+    batch: Annotated[int | None, Field(ge=2)] = None
+    """Questions of one step, whose accepted passages are each other's negatives. None takes 256 or 16."""
+    patience: Annotated[int, Field(ge=1)] = 5
+    """Evaluations without a lower validation loss after which training stops."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @model_validator(mode="after")
+    def _learns(self) -> Self:
+        if not (self.lsr_weight or self.contrastive_weight):
+            raise ValueError("lsr_weight and contrastive_weight cannot both be 0: nothing would be learned")
+        return self
+
+
 class PrivacySettings(_Section):
     """What may be used for what, by default."""
 
@@ -286,6 +323,7 @@ class Settings(_Section):
     recall: RecallSettings = RecallSettings()
     dataset: DatasetSettings = DatasetSettings()
     training: TrainingSettings = TrainingSettings()
+    retriever: RetrieverSettings = RetrieverSettings()
     privacy: PrivacySettings = PrivacySettings()
     speakers: dict[str, SpeakerSettings] = Field(default_factory=dict)
 
@@ -315,6 +353,15 @@ def dataset_settings(base: DatasetSettings, overrides: Mapping[str, object]) -> 
         return DatasetSettings.model_validate(base.model_dump() | named)
     except ValidationError as error:
         raise SettingsError(_first_problem(error), "`simulee dataset build -h` shows what it takes") from None
+
+
+def retriever_settings(base: RetrieverSettings, overrides: Mapping[str, object]) -> RetrieverSettings:
+    """The settings with some overruled. Raises SettingsError for a value that cannot be."""
+    try:
+        return RetrieverSettings.model_validate(base.model_dump() | dict(overrides))
+    except ValidationError as error:
+        problem = _first_problem(error).removeprefix(": ")
+        raise SettingsError(problem, "`simulee train retriever -h` shows what it takes") from None
 
 
 def role_settings(role: str, values: Mapping[str, object]) -> RoleSettings:

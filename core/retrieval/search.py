@@ -21,8 +21,8 @@ from core.retrieval.diversity import capped_order, marginal_order
 from core.retrieval.embedding import open_index
 from core.retrieval.function_words import FUNCTION_WORDS
 from core.retrieval.graph import second_hop
-from core.retrieval.query_head import QueryHead, load_query_head
 from core.retrieval.question_index import open_question_index, passages_by_question
+from core.retrieval.retrievers import TunedQuery, load_tuned_query
 from core.settings import RetrievalSettings
 from core.store.chunks import Passage, corpus_fingerprint, index_metadata, lexical_search, passages, vectors_of
 from core.store.identity import content_uid
@@ -33,6 +33,7 @@ from core.workspace import Workspace
 Mode = Literal["hybrid", "vector", "lexical"]
 Scored = list[tuple[int, float]]
 """(chunk id, score), best first."""
+Vector = NDArray[np.float32]
 
 FUSION_K = 5
 """The paper's 60 is for lists of a thousand; over a few dozen it makes all ranks nearly equal."""
@@ -79,21 +80,29 @@ class Searcher:
     """Searches one workspace; the embedder is loaded at the first search that needs it."""
 
     def __init__(
-        self, workspace: Workspace, load_embedder: Callable[[], Embedder], how: RetrievalSettings | None = None
+        self,
+        workspace: Workspace,
+        load_embedder: Callable[[], Embedder],
+        how: RetrievalSettings | None = None,
+        tuned: TunedQuery | None = None,
     ) -> None:
-        """``how`` in place of the workspace's own ``[retrieval]``, for comparing."""
+        """``how`` in place of the workspace's own ``[retrieval]`` and ``tuned`` of its retriever, for comparing."""
         self._workspace = workspace
         self._load = load_embedder
         self._given = how
-        self._asked: dict[str, NDArray[np.float32]] = {}
+        self._given_tuned = tuned
+        self._asked: dict[str, Vector] = {}
+        self._tuned_asked: dict[str, Vector] = {}
 
     @cached_property
     def embedder(self) -> Embedder:
         return self._load()
 
     @cached_property
-    def _head(self) -> QueryHead | None:
-        return load_query_head(self._workspace.adapters, self.embedder.spec) if self._how.query_head else None
+    def _tuned(self) -> TunedQuery | None:
+        if self._given_tuned is not None:
+            return self._given_tuned
+        return load_tuned_query(self._workspace.adapters, self.embedder.spec) if self._how.query_head else None
 
     @property
     def _how(self) -> RetrievalSettings:
@@ -103,7 +112,7 @@ class Searcher:
         """The best ``k`` passages that ``accept`` lets through; ties are broken by chunk id.
 
         With a cap per document, passages beyond it come after all others, so that there are ``k`` where there can be.
-        Raises ModelError for a query head that does not fit.
+        Raises ModelError for a trained retriever that does not fit.
         """
         how = self._how
         pool = min(max(query.k * POOL, 20), LARGEST_K)
@@ -149,9 +158,8 @@ class Searcher:
     def _by_vector(self, query: Query, pool: int) -> Scored:
         if not query.text.strip():
             return []
-        vector = self._query_vector(query.text)
         hits = open_index(self._workspace, self.embedder).search(
-            vector if self._head is None else self._head.turned(vector),
+            self._tuned_vector(query.text),
             pool,
             before=query.before,
             include_undated=query.include_undated,
@@ -160,7 +168,7 @@ class Searcher:
         return [(hit.id, hit.score) for hit in hits]
 
     def _by_questions(self, query: Query, pool: int) -> Scored:
-        """By the nearest question of each passage. A head is trained toward passages: here the query stays as it is."""
+        """By the nearest question of each passage, for the plain query: a retriever is trained toward passages."""
         spec = self.embedder.spec
         if not query.text.strip() or not has_question_vectors(self._workspace.database, spec.model, spec.revision):
             return []
@@ -177,17 +185,16 @@ class Searcher:
     def prepare(self, query: Query) -> None:
         """Embed what will be searched for. Of all that a search does, this alone may happen on another thread."""
         if query.mode != "lexical" and query.text.strip():
-            self._query_vector(query.text)
+            self._tuned_vector(query.text)
 
-    def _query_vector(self, text: str) -> NDArray[np.float32]:
+    def _tuned_vector(self, text: str) -> Vector:
+        """The query as the trained retriever reads it; the plain one where none is in use."""
+        plain, tuned = self._query_vector(text), self._tuned
+        return plain if tuned is None else _kept(self._tuned_asked, text, lambda: tuned.vector(text, plain))
+
+    def _query_vector(self, text: str) -> Vector:
         """The last vectors are kept: every order of one search reads the same one."""
-        vector = self._asked.get(text)
-        if vector is None:
-            vector = self.embedder.embed([text])[0]
-            if len(self._asked) >= VECTORS_KEPT:
-                self._asked.clear()
-            self._asked[text] = vector
-        return vector
+        return _kept(self._asked, text, lambda: self.embedder.embed([text])[0])
 
     def _by_words(self, query: Query, pool: int) -> Scored:
         words = dict.fromkeys(re.findall(r"\w+", query.text.casefold()))
@@ -230,22 +237,23 @@ class Searcher:
         owners = {chunk_id: _owner(passage) for chunk_id, (_, passage) in by_id.items()}
         return [by_id[chunk_id] for chunk_id in capped_order(order, owners, self._how.per_document)]
 
-    def _vectors(self, ids: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+    def _vectors(self, ids: Sequence[int]) -> dict[int, Vector]:
         spec = self.embedder.spec
         stored = vectors_of(self._workspace.database, ids, spec.model, spec.revision)
         return {chunk_id: np.frombuffer(blob, dtype="<f4") for chunk_id, blob in stored.items()}
 
     def fingerprint(self) -> str:
-        """A hash of all that decides what a query finds: passages, settings, and, where they count, questions and head.
+        """A hash of all that decides what a query finds: passages, settings, and, where they count, questions and
+        trained retriever.
 
-        Loads the embedder. Raises ModelError for a query head that does not fit.
+        Loads the embedder. Raises ModelError for a retriever that does not fit.
         """
         database = self._workspace.database
         return content_uid(
             corpus_fingerprint(database),
             self._how.model_dump(mode="json"),
             questions_fingerprint(database) if self._how.questions else "",
-            self._head.identity if self._head else "",
+            self._tuned.identity if self._tuned else "",
         )
 
 
@@ -265,6 +273,17 @@ def check_index(workspace: Workspace, embedder: Embedder) -> list[str]:
 
 def _sight(query: Query) -> Sight:
     return Sight(query.before, query.include_undated, query.not_conversation)
+
+
+def _kept(known: dict[str, Vector], text: str, make: Callable[[], Vector]) -> Vector:
+    """What was made for a text before, or is made now."""
+    vector = known.get(text)
+    if vector is None:
+        vector = make()
+        if len(known) >= VECTORS_KEPT:
+            known.clear()
+        known[text] = vector
+    return vector
 
 
 def _fused(orders: Iterable[tuple[float, Scored]]) -> Scored:

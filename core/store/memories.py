@@ -116,6 +116,29 @@ def accepted_memories(db: Database) -> list[ReviewRow]:
     return review_rows(db, "card_state.state = 'accepted'")
 
 
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """A memory that a person or a rule accepted or rejected, and that stands so."""
+
+    exchange_id: int
+    chunk_id: int
+    accepted: bool
+    actor_kind: str
+    actor: str
+    decision_id: int
+
+
+def verdicts(db: Database) -> list[VerdictRow]:
+    """Every memory that a person or a rule decided on, by memory id; what came by an import is left out."""
+    rows = db.rows(
+        "SELECT exchange_id, chunk_id, card_state.state = 'accepted', actor_kind, actor, decision_id FROM card_state"
+        " JOIN decision ON decision.id = decision_id JOIN memory ON memory.uid = card_state.card_uid"
+        " WHERE card_state.card_kind = 'memory' AND card_state.state IN ('accepted', 'rejected')"
+        " AND actor_kind IN ('person', 'rule') ORDER BY memory.id"
+    )
+    return [VerdictRow(row[0], row[1], bool(row[2]), *row[3:]) for row in rows]
+
+
 def find_memory(db: Database, reference: str) -> ReviewRow | None:
     """By uid, or by ``m<row id>`` as lists print it."""
     rows = review_rows(db, "memory.uid = ? OR memory.id = ?", (reference, row_number(reference, "m")))

@@ -7,12 +7,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from core.adapters.files import files_of, folder_hash
 from core.store.adapters import AdapterRow, list_adapters
 from core.store.database import Database
 from core.store.merging.results import Brought, add_adapter, same_adapter, their_adapters
 from core.store.merging.tables import Tally
-from core.training.checkpoints import folder_hash
-from core.training.launch import ADAPTER_FILES
 from core.transfer.manifest import RETRIEVERS, is_member
 from core.transfer.runs import BroughtRuns
 from core.workspace import Workspace
@@ -23,7 +22,10 @@ def adapters_to_pack(workspace: Workspace) -> tuple[dict[int, list[tuple[str, Pa
     whole: dict[int, list[tuple[str, Path]]] = {}
     rows = list_adapters(workspace.database)
     for adapter in rows:
-        members = [(f"{adapter.path}/{name}", workspace.root / adapter.path / name) for name in ADAPTER_FILES]
+        members = [
+            (f"{adapter.path}/{name}", workspace.root / adapter.path / name)
+            for name in files_of(workspace.root / adapter.path)
+        ]
         if all(is_member(name) for name, _ in members) and is_whole(workspace.root, adapter):
             whole[adapter.id] = members
     return whole, len(rows) - len(whole)
@@ -40,7 +42,7 @@ def retrievers_to_pack(workspace: Workspace) -> Iterator[tuple[str, Path]]:
 def is_whole(root: Path, adapter: AdapterRow) -> bool:
     """Whether an adapter's files are there, as they were when it was trained."""
     try:
-        return folder_hash(root / adapter.path, ADAPTER_FILES) == adapter.hash
+        return folder_hash(root / adapter.path, files_of(root / adapter.path)) == adapter.hash
     except OSError:
         return False
 
@@ -138,7 +140,7 @@ class BroughtAdapters:
 
 def _holds(folder: Path, adapter: AdapterRow) -> bool:
     try:
-        return folder_hash(folder, ADAPTER_FILES) == adapter.hash
+        return folder_hash(folder, files_of(folder)) == adapter.hash
     except OSError:
         return False
 

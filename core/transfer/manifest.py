@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core.adapters.files import ADAPTER_FILES, FULL_FILES
 from core.errors import TransferError
-from core.training.launch import ADAPTER_FILES
 from core.workspace import DATABASE_FILE, SETTINGS_FILE
 
 FORMAT = 1
@@ -26,7 +26,7 @@ _MEMBER = re.compile(
             re.escape(SETTINGS_FILE),
             re.escape(DATABASE_FILE),
             rf"prompts/{_PART}\.j2",
-            rf"adapters/{_PART}/({'|'.join(map(re.escape, ADAPTER_FILES))})",
+            rf"adapters/{_PART}/({'|'.join(map(re.escape, (*ADAPTER_FILES, *FULL_FILES)))})",
             rf"adapters/{RETRIEVERS}(/{_PART}){{1,4}}",
             rf"runs/{_RUN}/(run\.json|state\.json|events\.jsonl)",
             rf"runs/{_RUN}/checkpoints/checkpoint-[0-9]{{1,9}}/{_PART}",

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from core.errors import ModelError
 from core.models.embedder import Embedder
-from core.retrieval.query_head import HEAD_FILE, TENSOR, load_query_head
+from core.retrieval.retrievers import FOLDER, IN_USE, load_tuned_query, use_retriever
 from core.retrieval.search import Query, Searcher
 from core.workspace import Workspace
+from tests.retrieval.put_retriever import put_head
 
 Embedded = Callable[..., Workspace]
 """Imports notes and embeds."""
@@ -23,14 +22,6 @@ NOTES = {
     "2012-01-01 Tea.md": "Tea is for the ill, and coffee for whoever rows before breakfast.",
 }
 QUERY = Query("a drink in the morning", mode="vector")
-
-
-def put_head(workspace: Workspace, embedder: Embedder, matrix: np.ndarray, **metadata: str) -> Path:
-    path = workspace.adapters / HEAD_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    told = {"model": embedder.spec.model, "revision": embedder.spec.revision} | metadata
-    save_file({TENSOR: matrix.astype(np.float32)}, path, metadata=told)
-    return path
 
 
 def toward(embedder: Embedder, text: str, other: str) -> np.ndarray:
@@ -62,8 +53,33 @@ def test_a_head_that_changes_nothing_finds_the_same(
     assert [each.score for each in after] == pytest.approx([each.score for each in before], abs=1e-5)
 
 
+def test_a_head_that_was_reverted_turns_nothing(
+    embedded: Embedded, searcher: Callable[..., Searcher], embedder: Embedder
+) -> None:
+    workspace = embedded(NOTES)
+    put_head(workspace, embedder, toward(embedder, QUERY.text, "the lamp went out"))
+    use_retriever(workspace.adapters, None)
+    assert searcher(workspace).search(QUERY)[0].passage.title == "Tea"
+    use_retriever(workspace.adapters, "put", embedder.spec)
+    assert searcher(workspace).search(QUERY)[0].passage.title == "Lamp"
+
+
+def test_a_head_that_is_gone_is_told_in_one_line(workspace: Workspace, embedder: Embedder) -> None:
+    put_head(workspace, embedder, np.eye(embedder.spec.dimension)).unlink()
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_tuned_query(workspace.adapters, embedder.spec)
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "/etc", ".."])
+def test_what_is_in_use_cannot_point_out_of_the_workspace(workspace: Workspace, embedder: Embedder, name: str) -> None:
+    put_head(workspace, embedder, np.eye(embedder.spec.dimension))
+    (workspace.adapters / FOLDER / IN_USE).write_text(name, "utf-8")
+    with pytest.raises(ModelError):
+        load_tuned_query(workspace.adapters, embedder.spec)
+
+
 def test_no_head_is_no_trouble(workspace: Workspace, embedder: Embedder) -> None:
-    assert load_query_head(workspace.adapters, embedder.spec) is None
+    assert load_tuned_query(workspace.adapters, embedder.spec) is None
 
 
 @pytest.mark.parametrize(
@@ -75,8 +91,8 @@ def test_a_head_of_another_embedder_is_refused(
 ) -> None:
     put_head(workspace, embedder, np.eye(embedder.spec.dimension), **metadata)
     with pytest.raises(ModelError, match=said) as told:
-        load_query_head(workspace.adapters, embedder.spec)
-    assert "query_head = false" in told.value.hint
+        load_tuned_query(workspace.adapters, embedder.spec)
+    assert "simulee adapters revert --retriever" in told.value.hint
 
 
 @pytest.mark.parametrize("matrix", [np.eye(8), np.full((384, 384), np.nan), np.zeros((384, 1))])
@@ -85,7 +101,7 @@ def test_a_matrix_of_another_shape_or_not_finite_is_refused(
 ) -> None:
     put_head(workspace, embedder, matrix)
     with pytest.raises(ModelError, match="matrix"):
-        load_query_head(workspace.adapters, embedder.spec)
+        load_tuned_query(workspace.adapters, embedder.spec)
 
 
 @pytest.mark.parametrize("data", [b"", b"not safetensors at all", b"\xff" * 64])
@@ -93,7 +109,7 @@ def test_a_damaged_head_is_told_in_one_line(workspace: Workspace, embedder: Embe
     path = put_head(workspace, embedder, np.eye(embedder.spec.dimension))
     path.write_bytes(data)
     with pytest.raises(ModelError, match="cannot be read"):
-        load_query_head(workspace.adapters, embedder.spec)
+        load_tuned_query(workspace.adapters, embedder.spec)
 
 
 def test_a_head_that_leaves_nothing_of_a_query_is_told(

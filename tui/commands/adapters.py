@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from core.adapters.choice import adapter_named, choose_adapter
+from core.adapters.choice import adapter_named, choose_adapter, choose_retriever, retriever_named
 from core.adapters.launch import EXPORT_ENTRY, EXPORT_KIND, FORMATS, export_params
+from core.retrieval.retrievers import list_retrievers, retriever_in_use
 from core.store.adapters import active_adapter, list_adapters
 from tui.face import Face, command, group, table
 from tui.results import exported
@@ -21,13 +22,16 @@ _Name = Annotated[str, typer.Argument(metavar="ID")]
 
 @command(app, "list")
 def list_(face: Face) -> None:
-    """Every trained adapter; the one in use is marked.
+    """Every trained adapter and retriever; those in use are marked.
 
     Example: simulee adapters list
     """
-    database = face.workspace().database
-    active = active_adapter(database)
-    rows = [asdict(adapter) | {"active": active == adapter} for adapter in list_adapters(database)]
+    workspace = face.workspace()
+    active = active_adapter(workspace.database)
+    rows = [
+        {**asdict(adapter), "kind": "lora", "active": active == adapter}
+        for adapter in list_adapters(workspace.database)
+    ]
     shown = [
         [
             "*" if row["active"] else "",
@@ -39,21 +43,38 @@ def list_(face: Face) -> None:
         ]
         for row in rows
     ]
-    face.result(
-        {"adapters": rows},
-        table(shown, ("", "adapter", "base", "dataset", "hash", "created")) if rows else ["no adapter yet"],
-    )
+    lines = table(shown, ("", "adapter", "base", "dataset", "hash", "created")) if rows else ["no adapter yet"]
+    in_use = retriever_in_use(workspace.adapters)
+    retrievers = [
+        {"name": each.name, "kind": each.kind, "base": each.embedder, "gain": each.card.get("gain"), "hash": each.hash,
+         "created_at": each.created_at, "active": each.name == in_use}
+        for each in list_retrievers(workspace.adapters)
+    ]  # fmt: skip
+    if retrievers:
+        heads = ("", "retriever", "kind", "embedder", "gain", "hash", "created")
+        cells = [["*" if row["active"] else "", *(_cell(row[key]) for key in list(row)[:-1])] for row in retrievers]
+        lines += ["", *table(cells, heads)]
+    face.result({"adapters": rows + retrievers}, lines)
+
+
+def _cell(value: object) -> str:
+    return "?" if value is None else str(value)
 
 
 @command(app)
 def show(face: Face, name: _Name) -> None:
-    """One adapter with its settings, what it was trained on, and what speaks against handing it on.
+    """One adapter with its settings and what speaks against handing it on, or one retriever with its card.
 
     Example: simulee adapters show sft-1
     """
     from core.adapters.facts import facts_of
 
     workspace = face.workspace()
+    retriever = retriever_named(workspace, name)
+    if retriever:
+        card = {"name": name, **retriever.card}
+        face.result(card, [f"{key}: {value}" for key, value in card.items()])
+        return
     adapter = adapter_named(workspace, name)
     values, facts = asdict(adapter), facts_of(workspace, adapter)
     reasons = facts.taint.reasons()
@@ -65,20 +86,32 @@ def show(face: Face, name: _Name) -> None:
 
 @command(app)
 def use(face: Face, name: _Name) -> None:
-    """Let the twin use this adapter.
+    """Let the twin use this adapter, or search with this retriever.
 
     Example: simulee adapters use sft-1
     """
-    choose_adapter(face.workspace(), name)
+    workspace = face.workspace()
+    if retriever_named(workspace, name):
+        choose_retriever(workspace, name)
+        face.result({"adapter": name}, [f"searches use {name}", "Next: simulee recall"])
+        return
+    choose_adapter(workspace, name)
     face.result({"adapter": name}, [f"the twin uses {name}"])
 
 
 @command(app)
-def revert(face: Face) -> None:
-    """Let the twin use the bare base model again.
+def revert(
+    face: Face,
+    retriever: Annotated[bool, typer.Option("--retriever", help="Search with the embedder as it is instead.")] = False,
+) -> None:
+    """Let the twin use the bare base model again, or with --retriever search with the bare embedder.
 
     Example: simulee adapters revert
     """
+    if retriever:
+        choose_retriever(face.workspace(), None)
+        face.result({"adapter": None}, ["searches use the embedder as it is", "Next: simulee recall"])
+        return
     choose_adapter(face.workspace(), None)
     face.result({"adapter": None}, ["the twin uses the bare base model"])
 

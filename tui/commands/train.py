@@ -12,6 +12,7 @@ from core.training.estimate import estimate
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.training.presets import PRESETS
 from tui.commands.train_hosted import hosted
+from tui.commands.train_retriever import retriever
 from tui.estimates import about, brief_estimate, estimate_lines
 from tui.face import Face, command, group
 
@@ -120,3 +121,6 @@ def trained_lines(done: dict[str, Any]) -> list[str]:
             f" ({change:+.3f}{'; ' + MUCH_FORGOTTEN if change > MUCH else ''})"
         )
     return [*lines, "Next: simulee evaluate, or simulee chat"]
+
+
+command(app, "retriever")(retriever)

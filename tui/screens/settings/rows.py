@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 Row = list[Part]
 SAID, DEFAULT = ("● persona.toml", "$accent"), ("· default", "$quiet")
 VALUE_CELLS = 34
+OPEN = {"training": "by the preset", "retriever": "by what is trained"}
+"""What decides a setting that is left open."""
 
 
 def engine_rows(states: Sequence[RoleState]) -> list[Row]:
@@ -34,7 +36,7 @@ def setting_rows(settings: Sequence[EffectiveSetting]) -> list[Row]:
         if setting.section != section:
             section = setting.section
             rows += [[""], _heading(section.capitalize() or "Target", f"[{section}]" if section else "")]
-        value = setting.value or ("by the preset" if setting.section == "training" else "not set")
+        value = setting.value or OPEN.get(setting.section, "not set")
         shown = value if len(value) <= VALUE_CELLS else value[: VALUE_CELLS - 1] + "…"
         rows.append([f"  {setting.key:<18} ", f"{shown:<{VALUE_CELLS}}  ", SAID if setting.said else DEFAULT])
     return rows

@@ -1,0 +1,160 @@
+"""What there is to learn from: every question that is trained or validated on, the passages it could find on its day,
+and which of them a person or a rule accepted or rejected.
+
+Held-out conversations are never asked, and no passage of the question's day or later, or of its own conversation, is a
+candidate: both as recall has it. A run keeps its examples beside its log, so that a resumed run learns from the very
+same ones, whatever was decided meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.atomic import write_atomically
+from core.corpus.holdout import assign_splits
+from core.recall.load import as_of, training_words
+from core.recall.recollect import UNRELATED_POOL
+from core.retrieval.search import Query, Searcher
+from core.settings import RetrieverSettings
+from core.store.chunks import Passage, passages
+from core.store.conversations import ConversationRow, ExchangeRow, exchanges_of, trainable_conversations
+from core.store.decisions import last_decision_id
+from core.store.memories import VerdictRow, verdicts
+from core.store.sight import Sight
+from core.workspace import Workspace
+
+TRAIN, VALIDATION = "train", "validation"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One question, what it could find, and what was decided about that."""
+
+    exchange: ExchangeRow
+    split: str
+    candidates: tuple[int, ...]
+    """Chunk ids: the best found, best first, then what was decided on and is not among them."""
+    accepted: tuple[int, ...]
+    rejected: tuple[int, ...]
+    """Chunk ids of which every decided memory was rejected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All examples, in the order of conversations and exchanges, and whose verdicts are in them."""
+
+    examples: tuple[Example, ...]
+    decided_by: Mapping[str, int]
+    """``person: Ada`` or ``rule: …`` → how many of the verdicts used."""
+    last_decision: int
+
+    def of(self, split: str) -> list[Example]:
+        return [example for example in self.examples if example.split == split]
+
+
+def gather_once(workspace: Workspace, searcher: Searcher, settings: RetrieverSettings, kept: Path) -> Gathered:
+    """The examples kept in a file by an earlier attempt, or gathered now and kept there.
+
+    They are gathered again where one of them may no longer be used: its source was closed, its conversation held out.
+    """
+    found = _read(workspace, kept)
+    if found is None:
+        found = gather(workspace, searcher, settings)
+        write_atomically(kept, json.dumps(_as_json(found)))
+    return found
+
+
+def gather(workspace: Workspace, searcher: Searcher, settings: RetrieverSettings) -> Gathered:
+    """Find every question's candidates and verdicts. ``searcher`` is one without a trained retriever."""
+    accept, limits = training_words(workspace), workspace.settings.retrieval
+    by_exchange: dict[int, list[VerdictRow]] = {}
+    for verdict in verdicts(workspace.database):
+        by_exchange.setdefault(verdict.exchange_id, []).append(verdict)
+    examples, decided_by = [], Counter[str]()
+    for split, exchange in questions(workspace):
+        # As many as recall asks for: what merges several orders ranks by how many it is asked for.
+        query = Query(
+            exchange.question,
+            max(UNRELATED_POOL, settings.candidates),
+            as_of(exchange),
+            "vector" if limits.mode == "lexical" else limits.mode,
+            limits.include_undated,
+            exchange.conversation_id,
+        )
+        found = [hit.passage.chunk.id for hit in searcher.search(query, accept)[: settings.candidates]]
+        visible = _visible(workspace, exchange, accept)
+        decided = [each for each in by_exchange.get(exchange.id, []) if visible([each.chunk_id])]
+        accepted = dict.fromkeys(each.chunk_id for each in decided if each.accepted)
+        rejected = dict.fromkeys(each.chunk_id for each in decided if each.chunk_id not in accepted)
+        candidates = dict.fromkeys([*found, *accepted, *rejected])
+        if len(candidates) > 1:
+            examples.append(Example(exchange, split, tuple(candidates), tuple(accepted), tuple(rejected)))
+            decided_by.update(f"{each.actor_kind}: {each.actor}" for each in decided)
+    return Gathered(tuple(examples), dict(decided_by), last_decision_id(workspace.database))
+
+
+def questions(workspace: Workspace) -> Iterator[tuple[str, ExchangeRow]]:
+    """(split, exchange) of every question that is trained or validated on; never one that is held out."""
+    splits = assign_splits(workspace)
+    conversations: Sequence[ConversationRow] = trainable_conversations(workspace.database)
+    for conversation in conversations:
+        if splits[conversation.uid] in (TRAIN, VALIDATION):
+            for exchange in exchanges_of(workspace.database, conversation.id):
+                if exchange.question.strip():
+                    yield splits[conversation.uid], exchange
+
+
+def sight_of(workspace: Workspace, exchange: ExchangeRow) -> Sight:
+    """What a question may see: what was there before its day, and not its own conversation."""
+    return Sight(as_of(exchange), workspace.settings.retrieval.include_undated, exchange.conversation_id)
+
+
+def _visible(
+    workspace: Workspace, exchange: ExchangeRow, accept: Callable[[Passage], bool]
+) -> Callable[[Sequence[int]], bool]:
+    """Whether all of some passages are there and may be seen by the question and trained on."""
+    sight = sight_of(workspace, exchange)
+
+    def shown(ids: Sequence[int]) -> bool:
+        found = passages(workspace.database, ids)
+        return len(found) == len(set(ids)) and all(
+            accept(each) and sight.shows(each.chunk.last_day, each.conversation_id) for each in found.values()
+        )
+
+    return shown
+
+
+def _as_json(gathered: Gathered) -> dict[str, Any]:
+    return {
+        "decided_by": gathered.decided_by,
+        "last_decision": gathered.last_decision,
+        "examples": [
+            {"exchange": each.exchange.uid, "split": each.split, "candidates": each.candidates,
+             "accepted": each.accepted, "rejected": each.rejected}
+            for each in gathered.examples
+        ],
+    }  # fmt: skip
+
+
+def _read(workspace: Workspace, kept: Path) -> Gathered | None:
+    """What was kept, where it is there and all of it may still be used."""
+    try:
+        told = json.loads(kept.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    usable = {exchange.uid: (split, exchange) for split, exchange in questions(workspace)}
+    accept = training_words(workspace)
+    examples = []
+    for row in told["examples"]:
+        split, exchange = usable.get(row["exchange"], ("", None))
+        if exchange is None or split != row["split"] or not _visible(workspace, exchange, accept)(row["candidates"]):
+            return None
+        examples.append(
+            Example(exchange, split, tuple(row["candidates"]), tuple(row["accepted"]), tuple(row["rejected"]))
+        )
+    return Gathered(tuple(examples), told["decided_by"], told["last_decision"])
