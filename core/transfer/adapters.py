@@ -62,7 +62,8 @@ class BroughtAdapters:
         ids: dict[int, int] = {}
         for adapter in their_adapters(db):
             own = same_adapter(db, adapter)
-            if own is None and is_member(f"{adapter.path}/{ADAPTER_FILES[0]}") and is_whole(self._staged, adapter):
+            wanted = files_of(self._staged / adapter.path)[0]
+            if own is None and is_member(f"{adapter.path}/{wanted}") and is_whole(self._staged, adapter):
                 brought = self._named(db, adapter)
                 self._move(self._staged / adapter.path, self._workspace.root / brought.path, adapter)
                 own = add_adapter(db, adapter, brought)
