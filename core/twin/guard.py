@@ -1,0 +1,107 @@
+"""What must not be shown, taken out of an answer while it streams: private words, and what was never to be said.
+
+Words are held back only as long as they could still be the beginning of such a run; all others are shown at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+WITHHELD = "[kept private]"
+_WORD = re.compile(r"\w+")
+Run = tuple[str, ...]
+
+
+class Withheld:
+    """Runs of words that are never shown: any ``longest`` in a row of a private text, and every whole phrase."""
+
+    def __init__(self, texts: Iterable[str], longest: int, phrases: Iterable[str] = ()) -> None:
+        """``texts`` may be known and not repeated; ``phrases`` are not to be said at all, however short they are."""
+        runs = {run for text in texts for run in _runs(_words(text), longest)}
+        runs |= {tuple(words) for phrase in phrases if (words := _words(phrase))}
+        self._runs = runs
+        self._lengths = sorted({len(run) for run in runs})
+        self.longest = self._lengths[-1] if self._lengths else 0
+        """Words of the longest run; 0 where nothing is withheld."""
+
+    def marked(self, words: Sequence[str]) -> list[bool]:
+        """For each word, whether it belongs to a run that is withheld."""
+        found = [False] * len(words)
+        for length in self._lengths:
+            for start in range(len(words) - length + 1):
+                if tuple(words[start : start + length]) in self._runs:
+                    found[start : start + length] = [True] * length
+        return found
+
+    def redact(self, text: str) -> str:
+        """A whole text with every such run replaced."""
+        stream = Shown(self)
+        return stream.feed(text) + stream.end()
+
+
+class Shown:
+    """One answer on its way to a reader: raw pieces in, what may be shown out."""
+
+    def __init__(self, withheld: Withheld) -> None:
+        self._withheld = withheld
+        self._text = ""
+        """Raw, from the first word that still matters on."""
+        self._shown = 0
+        """Characters of it that are shown, or stand for what was withheld."""
+        self._open = False
+        """Whether the last thing that was shown is the mark for words that were withheld."""
+
+    def feed(self, piece: str) -> str:
+        """The next piece of the answer. Returns what can be shown now."""
+        self._text += piece
+        longest = self._withheld.longest
+        if not longest:
+            shown, self._text = self._text, ""
+            return shown
+        found = list(_WORD.finditer(self._text))
+        # The last word may go on in the next piece, and those before it may be the beginning of a run.
+        certain = max(0, len(found) - longest)
+        stop = found[certain].start() if certain < len(found) else self._text.__len__()
+        return self._advance(found, stop)
+
+    def end(self) -> str:
+        """What was held back, once the answer is whole."""
+        return self._advance(list(_WORD.finditer(self._text)), len(self._text)) if self._withheld.longest else ""
+
+    def _advance(self, found: Sequence[re.Match[str]], stop: int) -> str:
+        marks = self._withheld.marked([match[0].casefold() for match in found])
+        pieces: list[str] = []
+        at = self._shown
+        for match, private in zip(found, marks, strict=True):
+            if match.start() < self._shown or match.start() >= stop:
+                continue
+            if private:
+                if not self._open:
+                    pieces += [self._text[at : match.start()], WITHHELD]
+                self._open = True
+            else:
+                pieces.append(self._text[at : match.end()])
+                self._open = False
+            at = match.end()
+        if not self._open or stop == len(self._text):
+            pieces.append(self._text[at:stop])
+            at = max(at, stop)
+        self._shown = at
+        self._forget(found)
+        return "".join(pieces)
+
+    def _forget(self, found: Sequence[re.Match[str]]) -> None:
+        """Raw words that no run to come can reach any more need not be kept."""
+        keep = len(found) - 2 * self._withheld.longest
+        if keep > 0:
+            cut = min(found[keep].start(), self._shown)
+            self._text, self._shown = self._text[cut:], self._shown - cut
+
+
+def _words(text: str) -> list[str]:
+    return [word.casefold() for word in _WORD.findall(text)]
+
+
+def _runs(words: Sequence[str], length: int) -> list[Run]:
+    return [tuple(words[start : start + length]) for start in range(len(words) - length + 1)]
