@@ -298,11 +298,26 @@ class PrivacySettings(_Section):
     journal: Use = "recall"
     direct_messages: Use = "none"
     verbatim_words: Annotated[int, Field(ge=2)] = 8
-    """A longer run of words from a recall-only document is never shown."""
+    """A run of so many words from a recall-only document is never shown."""
     consent: tuple[str, ...] = ()
     """Hosts beside this machine that may receive text, with or without a port."""
     send_recall_only: bool = False
     """Whether journals and other words that are for recall only may go to such a host."""
+
+
+class TwinSettings(_Section):
+    """How the twin talks."""
+
+    judgement: Literal["nearness", "recall"] = "nearness"
+    """Which memories it is shown: those near enough to the question, or those that the judge of ``[recall]`` lets
+    through, which takes a second or two more on a CPU."""
+    nearness: Annotated[float, Field(ge=-1, le=1)] = 0.2
+    """Least cosine of a question and a memory."""
+    abstain: bool = True
+    """Whether a question about the target that nothing supports is answered with "I don't know", in their words
+    (``prompts/unknown.j2``)."""
+    support: Annotated[float, Field(ge=-1, le=1)] = 0.3
+    """Least cosine of such a question and its best memory for an answer to be tried."""
 
 
 class SpeakerSettings(_Section):
@@ -325,6 +340,7 @@ class Settings(_Section):
     training: TrainingSettings = TrainingSettings()
     retriever: RetrieverSettings = RetrieverSettings()
     privacy: PrivacySettings = PrivacySettings()
+    twin: TwinSettings = TwinSettings()
     speakers: dict[str, SpeakerSettings] = Field(default_factory=dict)
 
     @property

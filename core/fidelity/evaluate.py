@@ -39,7 +39,7 @@ from core.store.conversations import exchanges_of, list_conversations
 from core.store.identity import content_uid
 from core.store.scorecards import put_scorecard
 from core.store.texts import answers, document_texts, recall_only_texts
-from core.twin.receipts import PrivateWords
+from core.twin.guard import Withheld
 from core.workspace import Workspace
 
 GENERATION_BATCH = 18
@@ -56,7 +56,7 @@ def run(job: Job) -> dict[str, Any]:
     model = CausalLM(base)
     renderer = renderer_of(workspace, base)
     shared = workspace.settings.judges_by_likelihood and workspace.settings.models.judge.model == base
-    recollector, _ = load_recollector(workspace, model if shared else None, run=job.folder.name)
+    recollector, _ = load_recollector(workspace, model if shared else None, run=job.folder.name, live=True)
     try:
         interviews = load_interviews(job, renderer, recollector, job.params.get("limit"))
     finally:
@@ -153,7 +153,7 @@ class _Scoreboard:
         trained = [answer for _, _, answer in answers(workspace.database)]
         for text in (*(text for _, text in document_texts(workspace.database)), *trained):
             self._known |= ngrams(text, OVERLAP_WORDS)
-        self._private = PrivateWords(recall_only_texts(workspace.database), workspace.settings.privacy.verbatim_words)
+        self._private = Withheld(recall_only_texts(workspace.database), workspace.settings.privacy.verbatim_words)
         self._total = systems * len(self._answers) * 2
         self._done = 0
         self._target = workspace.target

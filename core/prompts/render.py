@@ -53,6 +53,8 @@ class Scene:
     about: str = ""
     date: str = ""
     speakers: tuple[Speaker, ...] = ()
+    earlier: tuple[str, ...] = ()
+    """Lines that stand for turns which are not shown whole any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class Renderer:
             about=plain(scene.about),
             date=scene.date,
             speakers=[Speaker(plain(speaker.name), plain(speaker.relation)) for speaker in scene.speakers],
+            earlier=[plain(line) for line in scene.earlier],
         ).strip()
         messages = [Message("system", system)]
         for turn in turns:

@@ -16,5 +16,7 @@ class Asked:
     """The conversation it belongs to, which is never searched; 0 for none."""
     answer: str | None = None
     """The real answer where there is one, for the second opinion only."""
+    context: str = ""
+    """What was said just before, in a live talk: a question such as "and your brother?" means nothing alone."""
     uid: str = ""
     """Of the stored exchange; empty for a question that is asked live."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.models.roles import check_role, embedder_of
 from core.recall.judge import Judge
+from core.recall.nearness import NearnessJudge
 from core.recall.recollect import Recollector
 from core.recall.retell import ExtractiveWriter, Writer
 from core.retrieval.search import Searcher
@@ -36,12 +37,18 @@ def with_engines(settings: Settings, engines: Mapping[str, str]) -> Settings:
 
 
 def load_recollector(
-    workspace: Workspace, model: CausalLM | None = None, run: str = "", settings: Settings | None = None
+    workspace: Workspace,
+    model: CausalLM | None = None,
+    run: str = "",
+    settings: Settings | None = None,
+    live: bool = False,
 ) -> tuple[Recollector, str]:
     """Retrieval, writer and judge as the workspace's settings name them, and the identity of the three together.
 
     ``model`` is the judge's base where it is loaded already, ``run`` whose calls these are, ``settings`` what holds
-    instead of the workspace's. Raises ModelError.
+    instead of the workspace's. ``live`` is how the twin recalls when it talks, and when it is measured.
+
+    Raises ModelError.
     """
     settings = settings or workspace.settings
     for role in ("writer", "judge"):
@@ -49,7 +56,11 @@ def load_recollector(
     searcher = Searcher(workspace, lambda: embedder_of(settings))
     callers: list[Caller] = []
     writer = _writer(workspace, settings, searcher, run, callers)
-    judge = _judge(workspace, settings, model, run, callers)
+    judge: Judge
+    if live and settings.twin.judgement == "nearness":
+        judge = NearnessJudge(searcher.embedder, settings.twin.nearness)
+    else:
+        judge = _judge(workspace, settings, model, run, callers)
     identity = content_uid(writer.identity, judge.identity, settings.recall.candidates)
     return Recollector(settings, searcher, writer, judge, callers), identity
 

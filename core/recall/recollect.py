@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,9 @@ from core.store.chunks import Passage
 if TYPE_CHECKING:
     from core.calls.caller import Caller, Stats
 
+FUSION_K = 5
+WIDER_WEIGHT = 0.6
+"""What a rank counts that a question has with the words before it, beside 1 by itself."""
 UNRELATED_POOL = 50
 """The unrelated passage is drawn from the far half of this many passages."""
 
@@ -57,6 +60,17 @@ class Recalled:
 def as_memory(text: str, passage: Passage) -> RecalledMemory:
     """A memory as prompts show it."""
     return RecalledMemory(text, passage.date, passage.title)
+
+
+def fused(alone: Sequence[Found], wider: Sequence[Found]) -> list[Found]:
+    """What a question found by itself, and what it found with the words before it, by reciprocal-rank fusion."""
+    scores: dict[int, float] = {}
+    passages = {hit.passage.chunk.id: hit for hit in (*wider, *alone)}
+    for weight, hits in ((1.0, alone), (WIDER_WEIGHT, wider)):
+        for hit in hits:
+            scores[hit.passage.chunk.id] = scores.get(hit.passage.chunk.id, 0.0) + weight / (FUSION_K + hit.rank)
+    order = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))
+    return [Found(rank, round(scores[chunk], 6), passages[chunk].passage) for rank, chunk in enumerate(order, 1)]
 
 
 class Recollector:
@@ -105,6 +119,9 @@ class Recollector:
             async with self._embedding:
                 await asyncio.to_thread(self._searcher.prepare, query)
         found = self._searcher.search(query, accept)
+        if asked.context:
+            wider = replace(query, text=f"{asked.context}\n{asked.question}")
+            found = fused(found, self._searcher.search(wider, accept))
         best = found[: self._settings.recall.candidates]
         if not best:
             return Recalled(())

@@ -1,4 +1,8 @@
-"""A conversation with the twin: recall as in training, one renderer, stored with its prompt and its receipts."""
+"""A conversation with the twin: recall as it is measured, one renderer, stored with its prompt and its receipts.
+
+An answer has three steps. What is asked is prepared and stored (``prepare``), spoken (``Speaking``, which touches
+neither the store nor the recollector, so that several can speak at once), and what was spoken is stored (``finish``).
+"""
 
 from __future__ import annotations
 
@@ -24,11 +28,20 @@ from core.store.sessions import (
     session_adapter,
     session_messages,
 )
+from core.twin.abstaining import asks_for_facts, unknown_answer
+from core.twin.context import fitted
+from core.twin.guard import Shown, Withheld
 from core.twin.parts import LONGEST_ANSWER, Parts
 from core.twin.receipts import Receipt, receipts_of
-from core.twin.speech import Finish, Manner
+from core.twin.speech import Finish, Manner, Voice
+from core.twin.statements import bearing_on, facts_before
 from core.twin.transcript import PastTurns, past_turns
 from core.workspace import Workspace
+
+CONTEXT_WORDS = 60
+"""Last words of the turn before, with which a question is looked for once more."""
+BY_RULE = "rule"
+"""The engine of an answer that no model spoke."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,74 @@ class Answer:
     """Of the prompt, and of the answer."""
     missed: tuple[str, ...] = ()
     """Why a model gave no memory where it was asked for one, once for each."""
+    unknown: bool = False
+    """Whether nothing supports an answer, so that the twin says that it does not know."""
+    told_in_lines: int = 0
+    """Turns before, which the model read in a line each."""
+    repeatable: bool = True
+    """Whether the same question with the same seed gives the same words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A stored question, and all that its answer is spoken from."""
+
+    session_id: int
+    prompt: str
+    tokens: tuple[int, ...]
+    manner: Manner
+    voice: Voice
+    withheld: Withheld
+    recollections: tuple[Recollection, ...]
+    missed: tuple[str, ...]
+    unknown: str
+    """What is said instead of asking a model; empty where a model speaks."""
+    told_in_lines: int
+
+
+class Speaking:
+    """One answer while it is spoken: iterate over what may be shown. It may be iterated on another thread."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._prepared = prepared
+        self._shown: list[str] = []
+        self.finish: Finish = "stop"
+        self.ended = "stopped"
+        """How it ended: as ``finish``, ``stopped`` where it was closed before, ``broken``."""
+
+    @property
+    def text(self) -> str:
+        """What was shown so far."""
+        return "".join(self._shown).strip()
+
+    def __iter__(self) -> Generator[str, None, None]:
+        prepared = self._prepared
+        if prepared.unknown:
+            self._shown.append(prepared.unknown)
+            yield prepared.unknown
+            self.ended = "stop"
+            return
+        stream = Shown(prepared.withheld)
+        speaking = prepared.voice.speak(prepared.prompt, prepared.tokens, prepared.manner)
+        try:
+            while True:
+                try:
+                    piece = next(speaking)
+                except StopIteration as end:
+                    self.finish = end.value
+                    break
+                if shown := stream.feed(piece):
+                    self._shown.append(shown)
+                    yield shown
+            if rest := stream.end():
+                self._shown.append(rest)
+                yield rest
+            self.ended = self.finish
+        except ModelError:
+            self.ended = "broken"
+            raise
+        finally:
+            speaking.close()
 
 
 class Conversation:
@@ -85,9 +166,28 @@ class Conversation:
         """Yield the answer's words as they may be shown, then the stored ``Answer``.
 
         The question is stored before the first word; an answer that is closed before its end is stored as far as it
-        went. Once a passage that must not be repeated was recalled, answers are held back until they are whole.
-        Raises UsageError for a question that the model has no room for, ModelError.
+        went. Raises UsageError for a question that the model has no room for, ModelError.
         """
+        return self._spoken(self.prepare(question))
+
+    def again(self) -> Generator[str | Answer, None, None]:
+        """Answer the session's last question once more, as ``ask`` does. Raises UsageError when there is none."""
+        return self._spoken(self.prepare_again())
+
+    def _spoken(self, prepared: Prepared) -> Generator[str | Answer, None, None]:
+        speaking = Speaking(prepared)
+        answer: Answer | None = None
+        words = iter(speaking)
+        try:
+            yield from words
+        finally:
+            words.close()
+            answer = self.finish(prepared, speaking)
+        if answer is not None:
+            yield answer
+
+    def prepare(self, question: str) -> Prepared:
+        """Store a question, and recall and render what its answer is spoken from. Raises UsageError, ModelError."""
         self._check_length(question)
         past = self._past(None)
         database = self._workspace.database
@@ -96,59 +196,52 @@ class Conversation:
                 adapter_id = self.adapter.id if self.adapter else None
                 self.session_id = begin_session(database, adapter_id, self._options.as_of, _now())
             add_message(database, self.session_id, "user", self._options.speaker, question, "", {}, _now())
-        return self._answer(question, self._options.speaker, past)
+        return self._prepared(question, self._options.speaker, past)
 
-    def again(self) -> Generator[str | Answer, None, None]:
-        """Answer the session's last question once more, as ``ask`` does. Raises UsageError when there is none."""
+    def prepare_again(self) -> Prepared:
+        """The same for the session's last question. Raises UsageError when there is none."""
         asked = session_messages(self._workspace.database, self.session_id) if self.session_id is not None else []
         last = next((each for each in reversed(asked) if each.role == "user"), None)
         if last is None:
             raise UsageError("nothing was asked yet", "ask something first")
-        return self._answer(last.text, last.speaker, self._past(last.id))
+        return self._prepared(last.text, last.speaker, self._past(last.id))
 
-    def _answer(self, question: str, speaker: str, past: PastTurns) -> Generator[str | Answer, None, None]:
-        recollections, missed = self._recall(question, speaker)
-        turn = PromptTurn(question, speaker, tuple(each.remembered() for each in recollections))
-        prompt = self._renderer.prompt(self._fitting([*self._told, *past.turns, turn]))
-        tokens = self._renderer.tokenizer.encode(prompt)
-        manner = replace(self._options.manner, max_tokens=self._length)
-        voice = self._parts.voice(self.adapter)
+    def finish(self, prepared: Prepared, speaking: Speaking) -> Answer | None:
+        """Store what was spoken, with its receipts; None for an answer without a word that did not come to its end."""
+        if speaking.ended == "broken":
+            self._parts.drop_voice(prepared.voice)
+        text = speaking.text
+        if not text and speaking.ended != speaking.finish:
+            return None
+        receipts = self._receipts(text, prepared.recollections)
+        message_id = self._store(prepared, speaking, text, receipts)
+        counted = (len(prepared.tokens), self._renderer.tokenizer.count(text))
+        return Answer(
+            text, prepared.prompt, prepared.recollections, receipts, message_id, prepared.session_id, speaking.finish,
+            counted, prepared.missed, bool(prepared.unknown), prepared.told_in_lines, prepared.voice.repeatable,
+        )  # fmt: skip
+
+    def _prepared(self, question: str, speaker: str, past: PastTurns) -> Prepared:
+        turns = [*self._told, *past.turns]
+        recollections, missed, unknown = self._recall(question, speaker, turns[-1] if turns else None)
+        facts = self._facts(question)
+        turn = PromptTurn(question, speaker, (*facts, *(each.remembered() for each in recollections)))
+        messages, told = self._fitting([*turns, turn])
+        prompt = self._renderer.prompt(messages)
         guarded = past.guarded or any(each.found.passage.use == "recall" for each in recollections)
-        private = self._parts.private_words()
-        shown: list[str] = []
-        finish: Finish = "stop"
-        ended = "stopped"
-        speaking = voice.speak(prompt, tokens, manner)
-        try:
-            pieces: list[str] = []
-            while True:
-                try:
-                    piece = next(speaking)
-                except StopIteration as end:
-                    finish = end.value
-                    break
-                if guarded:
-                    pieces.append(piece)
-                    continue
-                shown.append(piece)
-                yield piece
-            if pieces:
-                shown.append(private.redact("".join(pieces)))
-                yield shown[-1]
-            ended = finish
-        except ModelError:
-            ended = "broken"
-            self._parts.drop_voice(voice)
-            raise
-        finally:
-            speaking.close()
-            text = "".join(shown).strip()
-            if text or ended == finish:
-                receipts = self._receipts(text, recollections)
-                message_id = self._store(text, prompt, recollections, receipts, ended, voice.engine)
         assert self.session_id is not None
-        counted = (len(tokens), self._renderer.tokenizer.count(text))
-        yield Answer(text, prompt, tuple(recollections), receipts, message_id, self.session_id, finish, counted, missed)
+        return Prepared(
+            self.session_id,
+            prompt,
+            tuple(self._renderer.tokenizer.encode(prompt)),
+            replace(self._options.manner, max_tokens=self._length),
+            self._parts.voice(self.adapter),
+            self._parts.withheld(guarded),
+            tuple(recollections),
+            missed,
+            unknown_answer(self._workspace, question) if unknown and not facts else "",
+            told,
+        )
 
     def _go_on(self, session_id: int) -> None:
         known = session_adapter(self._workspace.database, session_id)
@@ -171,16 +264,32 @@ class Conversation:
             return PastTurns()
         return past_turns(self._workspace, self.session_id, before)
 
-    def _recall(self, question: str, speaker: str) -> tuple[list[Recollection], tuple[str, ...]]:
-        """The memories that the prompt shows, and why some that were asked of a model are not among them."""
+    def _recall(
+        self, question: str, speaker: str, last: PromptTurn | None
+    ) -> tuple[list[Recollection], tuple[str, ...], bool]:
+        """The memories that the prompt shows, why some that were asked of a model are not among them, and whether
+        nothing that was found supports an answer."""
         if not self._options.memories:
-            return [], ()
+            return [], (), False
         recollector = self._parts.recollector
-        asked = Asked(question, speaker, self._before)
+        context = " ".join(f"{last.question} {last.answer or ''}".split()[-CONTEXT_WORDS:]) if last else ""
+        asked = Asked(question, speaker, self._before, context=context)
         recalled = recollector.recollect(asked, recallable_words(self._workspace))
-        return recollector.useful(recalled.memories), tuple(str(each) for each in recalled.parked)
+        useful = recollector.useful(recalled.memories)
+        twin = self._workspace.settings.twin
+        unknown = twin.abstain and not recalled.parked and asks_for_facts(question)
+        if unknown and useful:
+            words = f"{context}\n{question}" if context else question
+            vectors = recollector.embedder.embed([question, words, *(each.retold.text for each in useful)])
+            unknown = float((vectors[2:] @ vectors[:2].T).max()) < twin.support
+        return useful, tuple(str(each) for each in recalled.parked), unknown
 
-    def _receipts(self, text: str, recollections: list[Recollection]) -> tuple[Receipt, ...]:
+    def _facts(self, question: str) -> list[Any]:
+        """The facts that a person stated and that bear on the question; they stand before every memory."""
+        facts = facts_before(self._workspace, self._before)
+        return list(bearing_on(question, facts, self._parts.recollector.embedder)) if facts else []
+
+    def _receipts(self, text: str, recollections: Sequence[Recollection]) -> tuple[Receipt, ...]:
         # Where nothing was recalled no sentence has support, and no embedder is needed to say so.
         embedder = self._parts.recollector.embedder if recollections else None
         return tuple(receipts_of(text, recollections, embedder))
@@ -190,48 +299,45 @@ class Conversation:
         if self._renderer.tokenizer.count(question) > room:
             raise UsageError(f"the question is longer than the {room} tokens that the twin reads", "ask in fewer words")
 
-    def _fitting(self, turns: list[PromptTurn]) -> list[Message]:
-        """The messages of the conversation so far; the oldest turns are dropped when the context is full."""
-        room = self._parts.context - self._length
-        while True:
-            names = dict.fromkeys(turn.asker for turn in turns if turn.asker)
-            # The same precision as a dated interview's scene: what the twin was trained on.
-            as_of = self._options.as_of
-            when = DateSpan.parse(as_of).iso() if as_of else date.today().isoformat()
-            scene = scene_of(self._workspace.settings, self._workspace.target, when, tuple(names))
-            shown = turns if len(names) > 1 else [replace(turn, asker="") for turn in turns]
-            messages = self._renderer.messages(scene, shown)
-            if len(turns) == 1 or self._renderer.tokenizer.count(self._renderer.prompt(messages)) <= room:
-                return messages
-            turns = turns[1:]
+    def _fitting(self, turns: list[PromptTurn]) -> tuple[list[Message], int]:
+        """The messages of the conversation so far, and how many turns are told in a line for want of room."""
+        names = dict.fromkeys(turn.asker for turn in turns if turn.asker)
+        # The same precision as a dated interview's scene: what the twin was trained on.
+        as_of = self._options.as_of
+        when = DateSpan.parse(as_of).iso() if as_of else date.today().isoformat()
+        scene = scene_of(self._workspace.settings, self._workspace.target, when, tuple(names))
 
-    def _store(
-        self,
-        text: str,
-        prompt: str,
-        recollections: list[Recollection],
-        receipts: tuple[Receipt, ...],
-        finish: str,
-        engine: str,
-    ) -> int:
+        def render(shown: Sequence[PromptTurn], earlier: Sequence[str]) -> list[Message]:
+            plain = shown if len(names) > 1 else [replace(turn, asker="") for turn in shown]
+            return self._renderer.messages(replace(scene, earlier=tuple(earlier)), plain)
+
+        def count(messages: Sequence[Message]) -> int:
+            return self._renderer.tokenizer.count(self._renderer.prompt(messages))
+
+        return fitted(turns, render, count, self._parts.context - self._length)
+
+    def _store(self, prepared: Prepared, speaking: Speaking, text: str, receipts: tuple[Receipt, ...]) -> int:
         database = self._workspace.database
         manner = self._options.manner
         settings: dict[str, Any] = {
-            "engine": engine,
+            "engine": BY_RULE if prepared.unknown else prepared.voice.engine,
             "adapter": self.adapter.name if self.adapter else None,
             "temperature": manner.temperature,
             "seed": manner.seed,
             "max_tokens": self._length,
             "memories": self._options.memories,
-            "finish": finish,
+            "finish": speaking.ended,
+            "repeatable": prepared.voice.repeatable,
         }
-        assert self.session_id is not None
         with database.write():
             message_id = add_message(
-                database, self.session_id, "assistant", self._workspace.target, text, prompt, settings, _now()
-            )
+                database, prepared.session_id, "assistant", self._workspace.target, text, prepared.prompt, settings,
+                _now(),
+            )  # fmt: skip
             add_memories(
-                database, message_id, [(each.found.passage.chunk.id, each.retold.text) for each in recollections]
+                database,
+                message_id,
+                [(each.found.passage.chunk.id, each.retold.text) for each in prepared.recollections],
             )
             add_receipts(
                 database,

@@ -32,7 +32,7 @@ def fitted(
     if count(whole) <= room:
         return whole, 0
     for told in range(1, len(turns)):
-        lines = _lines(turns[:told], lambda some: count(render((), some)) <= SHARE * room, render)
+        lines = _lines(turns[:told], lambda some: count(render((), some)) <= SHARE * room)
         messages = render(turns[told:], lines)
         if count(messages) <= room:
             return messages, told
@@ -52,7 +52,7 @@ def _last_alone(
     return messages
 
 
-def _lines(turns: Sequence[PromptTurn], fits: Callable[[Sequence[str]], bool], render: Render) -> list[str]:
+def _lines(turns: Sequence[PromptTurn], fits: Callable[[Sequence[str]], bool]) -> list[str]:
     lines = [line_of(turn) for turn in turns]
     for left_out in range(len(lines)):
         counted = [f"({left_out} exchanges before these)"] if left_out else []

@@ -16,8 +16,9 @@ from core.recall.load import load_recollector
 from core.recall.recollect import Recollector
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
 from core.store.texts import recall_only_texts
-from core.twin.receipts import PrivateWords
+from core.twin.guard import Withheld
 from core.twin.speech import LlamaVoice, TransformersVoice, Voice
+from core.twin.statements import never_said
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Parts:
         self._recollector: Recollector | None = None
         self._renderers: dict[str, Renderer] = {}
         self._voices: dict[tuple[str, str], Voice] = {}
-        self._private: tuple[int, PrivateWords] | None = None
+        self._withheld: dict[bool, tuple[int, Withheld]] = {}
         self.context = max(CONTEXT_TOKENS, workspace.settings.dataset.max_tokens + LONGEST_ANSWER)
 
     def adapter(self, name: str | None) -> AdapterRow | None:
@@ -72,10 +73,11 @@ class Parts:
     @property
     def recollector(self) -> Recollector:
         if self._recollector is None:
-            compares = self.workspace.settings.judges_by_likelihood
+            settings = self.workspace.settings
+            compares = settings.judges_by_likelihood and settings.twin.judgement == "recall"
             judge = self._model(self.workspace.settings.models.judge.model, "the judge") if compares else None
             self._tell("the embedder")
-            self._recollector = load_recollector(self.workspace, judge)[0]
+            self._recollector = load_recollector(self.workspace, judge, live=True)[0]
         return self._recollector
 
     def voice(self, adapter: AdapterRow | None) -> Voice:
@@ -92,13 +94,16 @@ class Parts:
         self._voices = {key: each for key, each in self._voices.items() if each is not voice}
         voice.close()
 
-    def private_words(self) -> PrivateWords:
-        """What must not be repeated, as the corpus is now."""
-        texts = recall_only_texts(self.workspace.database)
-        key = hash(tuple(texts))
-        if self._private is None or self._private[0] != key:
-            self._private = (key, PrivateWords(texts, self.workspace.settings.privacy.verbatim_words))
-        return self._private[1]
+    def withheld(self, guarded: bool) -> Withheld:
+        """What must not be shown, as the corpus is now: what was never to be said, and once a passage that must not be
+        repeated was recalled (``guarded``), the words of all such passages."""
+        texts = recall_only_texts(self.workspace.database) if guarded else []
+        phrases = never_said(self.workspace)
+        key = hash((guarded, *texts, "", *phrases))
+        if guarded not in self._withheld or self._withheld[guarded][0] != key:
+            longest = self.workspace.settings.privacy.verbatim_words
+            self._withheld[guarded] = (key, Withheld(texts, longest, phrases))
+        return self._withheld[guarded][1]
 
     def close(self) -> None:
         for voice in self._voices.values():

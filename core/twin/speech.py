@@ -38,6 +38,10 @@ class Voice(Protocol):
 
     engine: str
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether the same prompt with the same seed gives the same words."""
+
     def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Generator[str, None, Finish]:
         """Yield the answer in pieces and return how it ended; closing it stops the engine where it can.
 
@@ -53,7 +57,9 @@ class LlamaVoice:
 
     engine = "llama.cpp"
 
-    def __init__(self, workspace: Workspace, base: str, adapter: AdapterRow | None, context: int) -> None:
+    def __init__(
+        self, workspace: Workspace, base: str, adapter: AdapterRow | None, context: int, slots: int = 1
+    ) -> None:
         model = resolve_persona(base, "llama.cpp")
         if not isinstance(model, Path) or not model.is_file():
             raise ModelError(
@@ -61,7 +67,9 @@ class LlamaVoice:
                 'name a .gguf file, or set [models.persona] engine = "transformers"',
             )
         adapters = [Adapter(gguf_of(workspace, adapter))] if adapter else []
-        self._server = LlamaServer.start(model, adapters=adapters, context=context)
+        # Answers that share a step of the engine change the order in which it adds up, and with it the last bits.
+        self.repeatable = slots == 1
+        self._server = LlamaServer.start(model, adapters=adapters, context=context, slots=slots)
 
     def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Generator[str, None, Finish]:
         """Yield the answer as tokens come."""
@@ -79,6 +87,7 @@ class TransformersVoice:
     """transformers and PEFT in this process."""
 
     engine = "transformers"
+    repeatable = True
 
     def __init__(self, workspace: Workspace, model: CausalLM, adapter: AdapterRow | None) -> None:
         self._model = model

@@ -1,7 +1,7 @@
 """What a person tells the twin in so many words: "this is wrong, it is …" and "never say this".
 
-A fact outranks every memory: where it bears on a question it stands first among what the twin remembers, dated like them.
-What is never to be said is taken out of every answer, whatever said it.
+A fact outranks every memory: where it bears on a question it stands first among what the twin remembers, dated like
+them. What is never to be said is taken out of every answer, whatever said it.
 """
 
 from __future__ import annotations
