@@ -9,6 +9,8 @@ COMMANDS = {
     "memories": "on or off: whether passages are recalled",
     "who": "NAME: who you are to them; without one, nobody in particular",
     "recall": "WORDS: look passages up, as the twin does",
+    "wrong": "IT IS …: what is so instead; it outranks every memory. [since DATE] at its end dates it",
+    "never": "WORDS: never say them again",
     "retry": "answer the last question again",
     "save": "write this session to a file",
     "forget": "remove this session for good",

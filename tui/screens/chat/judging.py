@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import re
 from typing import TYPE_CHECKING
 
 from core.errors import UsageError
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from core.twin.preferences import Side
     from tui.screens.chat.screen import ChatScreen
 
+_SINCE = re.compile(r"(.+?)\s*\[since\s+([0-9-]+)\]\s*", re.DOTALL)
+LONGEST_WRONG = 300
+"""Characters of the answer that a fact stands instead of: enough to find it by."""
 RATED = {1: "called good", -1: "called bad", 0: "no longer rated"}
 SIDES: dict[str, Side] = {"left": "left", "right": "right"}
 
@@ -93,6 +97,29 @@ async def compare(screen: ChatScreen) -> None:
         return sitting.last_live if sitting.last_live is not before else None
 
     await screen.bench.ask(CompareBox(asking.question, first.text, fresh), chosen)
+
+
+async def state(screen: ChatScreen, words: str) -> None:
+    """Keep what is so instead of the last answer. Raises UsageError."""
+    from core.twin.statements import state_fact
+
+    text, since = words, ""
+    if (dated := _SINCE.fullmatch(words)) is not None:
+        text, since = dated[1], dated[2]
+    answered = screen.answered()
+    said = answered[1] if answered else None
+    wrong = said.text[:LONGEST_WRONG] if said else ""
+    row = await screen.bench.write(state_fact, _actor().name, text, since, wrong, said.message_id if said else None)
+    screen.say(f"kept{', since ' + row.date if row.date else ''}: it outranks memories from the next answer on", "good")
+
+
+async def never(screen: ChatScreen, words: str) -> None:
+    """Keep words that are never to be said again. Raises UsageError."""
+    from core.twin.statements import never_say
+
+    answered = screen.answered()
+    await screen.bench.write(never_say, _actor().name, words, answered[1].message_id if answered else None)
+    screen.say("they are not said any more", "good")
 
 
 async def forget(screen: ChatScreen) -> None:

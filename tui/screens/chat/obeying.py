@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from core.errors import UsageError
 from tui.screens.chat.boxes import passages_box
 from tui.screens.chat.commands import Command, listing
-from tui.screens.chat.judging import forget
+from tui.screens.chat.judging import forget, never, state
 
 if TYPE_CHECKING:
     from tui.screens.chat.screen import ChatScreen
@@ -36,6 +36,10 @@ async def obey(screen: ChatScreen, command: Command) -> None:
             found, how = await screen.bench.read(look_up, rest, sitting.as_of)
             screen.say("")
             await screen.bench.push_screen(passages_box(rest, found, how))
+        case "wrong":
+            await state(screen, rest)
+        case "never":
+            await never(screen, rest)
         case "retry":
             screen.action_retry()
         case "save":
