@@ -1,4 +1,4 @@
-"""Single keys on a terminal, beside a command that is at work: read without waiting for Enter, the terminal put back."""
+"""Single keys on a terminal, beside a command that is at work: read without Enter, and the terminal put back."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ def on_keys(act: Callable[[str], None]) -> Iterator[bool]:
     ended = threading.Event()
 
     def read() -> None:
-        while not ended.is_set():
-            with contextlib.suppress(OSError):
-                if select.select([0], [], [], LOOK)[0]:
-                    pressed = os.read(0, 64).decode("utf-8", "replace")
-                    if not pressed:
-                        return
-                    for each in pressed:
-                        act(each)
+        # A terminal that has gone reads as an error or as nothing.
+        with contextlib.suppress(OSError):
+            while not ended.is_set():
+                if not select.select([0], [], [], LOOK)[0]:
+                    continue
+                pressed = os.read(0, 64).decode("utf-8", "replace")
+                if not pressed:
+                    return
+                for each in pressed:
+                    act(each)
 
     tty.setcbreak(0)
     reading = threading.Thread(target=read, name="keys", daemon=True)

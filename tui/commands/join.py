@@ -257,7 +257,7 @@ def _follow(face: Face, events: Iterator[Event]) -> None:
 
 
 def _print_json(event: Event) -> None:
-    row = {"seq": event.seq, "at": event.at, "kind": event.kind, **event.payload}
+    row = {"seq": event.seq, "at": event.at, **event.payload, "kind": event.kind}
     sys.stdout.write(json.dumps(row, ensure_ascii=True) + "\n")
     sys.stdout.flush()
 
@@ -291,12 +291,7 @@ def _line(event: Event) -> str:
 def _key(run: Run, key: str) -> None:
     if key == MUTE_KEY:
         switch = Mute.of_run(run.folder)
-        _say_muted(switch.set(not switch.on), switch.on)
-
-
-def _say_muted(_changed: bool, on: bool) -> None:
-    sys.stderr.write("muted\n" if on else "speaking again\n")
-    sys.stderr.flush()
+        switch.set(not switch.on)
 
 
 def _set_mute(face: Face, on: bool) -> None:

@@ -92,6 +92,7 @@ class CoHost:
         self._owners = {each.casefold().lstrip("@") for each in how.owners}
         self._likeness: dict[int, float] = {}
         self._looking: set[asyncio.Task[None]] = set()
+        self._muted = False
         self._busy = False
         self._failures = 0
         self._resting_until = float("-inf")
@@ -106,6 +107,7 @@ class CoHost:
         tasks = {hearing, speaking}
         try:
             while not should_leave():
+                self._tell_mute()
                 done, _ = await asyncio.wait(tasks, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
                 if done:
                     break
@@ -113,10 +115,16 @@ class CoHost:
                 if each.done():
                     each.result()
         finally:
-            for task in (*tasks, *self._looking):
-                task.cancel()
-            await asyncio.gather(*tasks, *self._looking, return_exceptions=True)
+            # Hearing holds the connection, on which leaving is said.
+            await _ended([speaking, *self._looking])
             await self._link.close()
+            await _ended([hearing])
+
+    def _tell_mute(self, by: str = "a terminal") -> None:
+        """Tell when it has changed, whoever changed it."""
+        if self._mute.on != self._muted:
+            self._muted = not self._muted
+            self._tell("muted" if self._muted else "unmuted", {"by": by})
 
     # Hearing
 
@@ -144,8 +152,8 @@ class CoHost:
             return
         silence = asks_to_mute(heard, names)
         if silence is not None and (heard.host or heard.who in self._owners):
-            if self._mute.set(silence):
-                self._tell("muted" if silence else "unmuted", {"by": heard.name})
+            self._mute.set(silence)
+            self._tell_mute(heard.name)
             return
         if is_bot(heard) or is_command(heard):
             self.counts["for programs"] += 1
@@ -274,6 +282,12 @@ class CoHost:
         self._room.settle(asked.places[-1])
         self.counts["held"] += 1
         self._tell("held", {"why": clean(why, 300), "hint": hint})
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _without_name(text: str, names: Sequence[str]) -> str:

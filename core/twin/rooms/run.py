@@ -30,8 +30,6 @@ def run(job: Job) -> dict[str, Any]:
     """Stay in a room until asked to stop. Raises ConsentError, RunError, UsageError; Interrupted when asked to stop."""
     params = JoinParams.model_validate(job.params)
     mute = Mute.of_run(job.folder)
-    if mute.on:
-        job.event("muted", by="before")
 
     def tell(kind: str, payload: dict[str, Any]) -> None:
         job.event(kind, **payload)

@@ -130,7 +130,7 @@ def _head(text: str, limits: Limits) -> str:
     if len(head) < len(text):
         head = _cut(text, len(head))
         space = head.rfind(" ")
-        if not text[len(head)].isspace() and space > len(head) // 2:
+        if not text[len(head)].isspace() and space * 2 >= len(head) > 0:
             head = head[:space]
     return head
 
