@@ -85,7 +85,7 @@ class CoHost:
         self._clock = clock
         self._draw = draw
         self._line_gap = line_gap
-        self._room = Room(target_names, how.lines)
+        self._room = Room(how.lines)
         self._pace = Pace(how.per_minute, how.min_gap)
         self._flood = Flood(how.person_lines, 10.0)
         self._ignored = {each.casefold().lstrip("@") for each in how.ignore}

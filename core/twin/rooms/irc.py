@@ -60,7 +60,7 @@ class Channel:
 
     @property
     def twitch(self) -> bool:
-        return spellings(self.server)[1].endswith("twitch.tv")
+        return f".{spellings(self.server)[1]}".endswith(".twitch.tv")
 
 
 def channel_of(server: str, channel: str, nick: str) -> Channel:
@@ -100,6 +100,7 @@ class IrcLink:
         check: Callable[[], None] = lambda: None,
         backoff: Backoff | None = None,
         quiet: float = QUIET,
+        join_within: float = JOIN_WITHIN,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``check`` is asked before each connection whether the host may be spoken to, and raises where not."""
@@ -112,6 +113,7 @@ class IrcLink:
         self._check = check
         self._backoff = backoff or Backoff()
         self._quiet = quiet
+        self._join_within = join_within
         self._clock = clock
         self._writer: asyncio.StreamWriter | None = None
         self._capabilities: set[str] = set()
@@ -193,7 +195,7 @@ class IrcLink:
         yield News("connected", {"server": self.host, "tls": secure is not None})
         await self._introduce()
         splitter = LineSplitter(LONGEST_RECEIVED)
-        until = self._clock() + JOIN_WITHIN
+        until = self._clock() + self._join_within
         asked_at: float | None = None
         while True:
             wait = PONG_WITHIN if asked_at is not None else self._quiet
@@ -204,7 +206,7 @@ class IrcLink:
                     data = await reader.read(4096)
             except TimeoutError:
                 if not self.ready and self._clock() >= until:
-                    raise _Again(f"not in {self.place} after {JOIN_WITHIN:.0f} s") from None
+                    raise _Again(f"not in {self.place} after {self._join_within:.0f} s") from None
                 if asked_at is not None:
                     raise _Again("the server is silent") from None
                 asked_at = self._clock()
@@ -219,7 +221,7 @@ class IrcLink:
                 if taken is not None:
                     yield taken
             if not self.ready and self._clock() >= until:
-                raise _Again(f"not in {self.place} after {JOIN_WITHIN:.0f} s")
+                raise _Again(f"not in {self.place} after {self._join_within:.0f} s")
 
     async def _introduce(self) -> None:
         self.nick = self._channel.nick

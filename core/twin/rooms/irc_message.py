@@ -1,8 +1,8 @@
 """IRC's messages: one line each, with IRCv3's tags before it (modern.ircdocs.horse, ircv3.net/specs/extensions).
 
-Reading never raises for what a server sends, and writing raises for what could be two messages. The libraries that
-were looked at (irctokens 2.0.2, pydle 1.2.0, irc 20.5.0) do the grammar too; the first falls over an empty line or
-tags without a command and its releases have ended, the others bring a client whose reader holds lines of any length.
+Reading never raises for what a server sends, and writing raises for what could be two messages. No library: irctokens
+2.0.2 (of 2022) and pydle 1.2.0 both raise for a line of tags alone, the second inside its own reader, which also makes a
+task of each message without a bound; irc 20.5 brings an event loop of its own.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ a group each begins with who says it, between two it is the bare words.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.corpus.exchanges import GROUP, GROUP_SILENCE, SILENCE, is_named
+from core.corpus.exchanges import GROUP, GROUP_SILENCE, SILENCE
 
 IDS = 2000
 """Ids of lines that are remembered, so that none is heard twice."""
@@ -85,8 +85,7 @@ class Asked:
 class Room:
     """The last lines of one room. Holds no clock: whoever hears brings the moment."""
 
-    def __init__(self, target_names: Iterable[str], most: int = 20) -> None:
-        self._target = tuple(target_names)
+    def __init__(self, most: int = 20) -> None:
         self.pending: deque[Line] = deque(maxlen=most)
         """Lines since the twin's last answer."""
         self.exchanges: deque[Exchange] = deque(maxlen=TOLD)
@@ -171,9 +170,6 @@ class Room:
         self.in_a_row += 1
         for each in own_ids:
             _keep(self.own_ids, each, IDS)
-
-    def is_target(self, name: str) -> bool:
-        return is_named(name, self._target)
 
     def _begin_again(self, at: float) -> None:
         silence = (GROUP_SILENCE if self._group else SILENCE).total_seconds()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -134,6 +135,37 @@ def test_a_ban_a_kick_and_a_place_that_is_not_there_end_it(sit: Sit) -> None:
     gone = IrcLink(channel_of(f"127.0.0.1:{port}", CHANNEL, "adatwin"), backoff=Backoff(0.02, 0.05))
     with pytest.raises(RunError, match="cannot be reached"):
         sit(gone, wait)
+
+
+def test_a_server_that_never_lets_it_in_is_given_up(sit: Sit) -> None:
+    async def wait(room: Sitting) -> None:
+        await asyncio.sleep(10)
+
+    with IrcServer(silent=True) as server, pytest.raises(RunError, match="not in #room after"):
+        sit(link(server, join_within=0.2), wait)
+
+
+def test_beyond_loopback_nothing_is_said_before_there_is_tls(sit: Sit) -> None:
+    first: list[bytes] = []
+
+    async def scenario(room: Sitting) -> None:
+        async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            first.append(await reader.read(4096))
+            writer.write(b":irc.test 001 adatwin :Welcome\r\n")
+            writer.close()
+
+        async with await asyncio.start_server(client, "127.0.0.1", port):
+            await asyncio.sleep(10)
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # 0.0.0.0 leads here, yet is no loopback.
+    away = IrcLink(channel_of(f"0.0.0.0:{port}", CHANNEL, "adatwin"), TOKEN, backoff=Backoff(0.2, 0.2))
+    with pytest.raises(RunError, match="cannot be reached"):
+        sit(away, scenario)
+    assert first
+    assert all(each.startswith(b"\x16\x03") and TOKEN.encode() not in each for each in first), "a TLS handshake"
 
 
 def test_a_taken_nick_becomes_another_one_and_is_still_a_name(sit: Sit) -> None:

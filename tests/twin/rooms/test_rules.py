@@ -21,7 +21,7 @@ class Playing:
     """A room in which things are said at moments."""
 
     def __init__(self, **how: Any) -> None:
-        self.room = Room(NAMES)
+        self.room = Room()
         self.how = RoomSettings(**how)
 
     def say(self, name: str, text: str, at: float = 0.0, luck: float = 0.0, **heard: Any) -> int:
@@ -199,6 +199,46 @@ def test_no_minute_holds_more_answers_than_allowed_and_none_comes_too_soon(
         assert place == 0 or moment >= said[place - 1] + min_gap
 
 
+@given(
+    st.lists(st.tuples(st.floats(0, 20), st.sampled_from(["joe", "ann", "bob"]), st.booleans()), max_size=60),
+    st.integers(1, 4),
+    st.floats(0, 15),
+    st.floats(0, 9),
+)
+def test_whenever_lines_come_answers_keep_their_pace_and_no_line_is_in_two_questions(
+    lines: list[tuple[float, str, bool]], per_minute: int, min_gap: float, thinking: float
+) -> None:
+    play = Playing(per_minute=per_minute, min_gap=min_gap, answer_when="worth")
+    pace = Pace(per_minute, min_gap)
+    arrivals, at = [], 0.0
+    for wait, who, named in lines:
+        at += wait
+        arrivals.append((at, who, named))
+    now, said, places = 0.0, [], []
+
+    def hear_until(moment: float) -> None:
+        while arrivals and arrivals[0][0] <= moment:
+            at, who, named = arrivals.pop(0)
+            play.say(who, f"{'ada, ' if named else ''}line {at}?", at, luck=0.0)
+
+    while now < at + 120:
+        hear_until(now)
+        found = due(play.room, play.how, now)
+        if found is not None and now >= pace.ready_at():
+            asked = play.room.asked()
+            now += thinking
+            hear_until(now)
+            assert pace.take(now)
+            play.room.answered(asked, "So it is.", now)
+            said.append(now)
+            places += asked.places
+        now += 0.5
+    assert len(places) == len(set(places))
+    for place, moment in enumerate(said):
+        assert sum(moment <= each < moment + MINUTE for each in said) <= per_minute
+        assert place == 0 or moment - said[place - 1] >= min_gap
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 5)), max_size=80))
 def test_nobody_is_heard_more_often_than_the_sieve_lets_through(lines: list[tuple[str, float]]) -> None:
     flood = Flood(3, 10.0)
@@ -213,7 +253,7 @@ def test_nobody_is_heard_more_often_than_the_sieve_lets_through(lines: list[tupl
 
 
 def test_a_crowd_of_many_names_costs_little_memory() -> None:
-    flood, room = Flood(3, 10.0), Room(NAMES)
+    flood, room = Flood(3, 10.0), Room()
     for number in range(5000):
         flood.lets(f"p{number}", float(number))
         room.hear(Heard(f"p{number}", f"line {number}", id=str(number)), float(number), 0.0, False)
