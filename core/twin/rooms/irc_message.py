@@ -1,8 +1,8 @@
 """IRC's messages: one line each, with IRCv3's tags before it (modern.ircdocs.horse, ircv3.net/specs/extensions).
 
 Reading never raises for what a server sends, and writing raises for what could be two messages. No library: irctokens
-2.0.2 (of 2022) and pydle 1.2.0 both raise for a line of tags alone, the second inside its own reader, which also makes a
-task of each message without a bound; irc 20.5 brings an event loop of its own.
+2.0.2 (of 2022) and pydle 1.2.0 both raise for a line of tags alone, the second inside its own reader, which also makes
+a task of each message without a bound; irc 20.5 brings a loop of its own.
 """
 
 from __future__ import annotations
