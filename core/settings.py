@@ -320,6 +320,42 @@ class TwinSettings(_Section):
     """Least cosine of such a question and its best memory for an answer to be tried."""
 
 
+class RoomSettings(_Section):
+    """How the twin behaves as a co-host (``simulee join``). No method's figures: chosen so that it seldom intrudes."""
+
+    answer_when: Literal["addressed", "worth", "always"] = "addressed"
+    """``worth`` adds open questions, its own topics and silences; ``always`` answers whatever is said."""
+    names: tuple[str, ...] = ()
+    """What it is called beside its nick; empty: the target's name and aliases."""
+    per_minute: Annotated[int, Field(ge=0, le=600)] = 6
+    """Answers in any sixty seconds; 0 is no limit."""
+    min_gap: Annotated[float, Field(ge=0, le=3600)] = 4.0
+    """Seconds between two answers."""
+    max_chars: Annotated[int, Field(ge=20, le=2000)] = 400
+    """Of one message; Twitch takes 500."""
+    max_lines: Annotated[int, Field(ge=1, le=10)] = 1
+    """Messages of one answer."""
+    lines: Annotated[int, Field(ge=1, le=200)] = 20
+    """Lines since the last answer that the next question holds."""
+    person_lines: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Lines of one person in ten seconds that are heard."""
+    in_a_row: Annotated[int, Field(ge=0)] = 12
+    """Answers to one person while nobody else speaks, so that two programs cannot talk for ever; 0 is no limit."""
+    open_question: Annotated[float, Field(ge=0)] = 20.0
+    """Seconds for which a question to the room stays unanswered before the twin takes it; 0 never."""
+    open_question_chance: Annotated[float, Field(ge=0, le=1)] = 1.0
+    topic_likeness: Annotated[float, Field(ge=-1, le=1)] = 0.6
+    """Least cosine of a line and the best passage; MiniLM puts near paraphrases above it."""
+    topic_chance: Annotated[float, Field(ge=0, le=1)] = 0.5
+    silence: Annotated[float, Field(ge=0)] = 180.0
+    """Seconds of silence after which the twin may go on about what was said last; 0 never."""
+    silence_chance: Annotated[float, Field(ge=0, le=1)] = 0.3
+    ignore: tuple[str, ...] = ()
+    """Who is never heard."""
+    owners: tuple[str, ...] = ()
+    """Who may say ``!mute`` and ``!unmute``; on Twitch the broadcaster may too."""
+
+
 class SpeakerSettings(_Section):
     """Who else speaks, and what they are to the target."""
 
@@ -341,6 +377,7 @@ class Settings(_Section):
     retriever: RetrieverSettings = RetrieverSettings()
     privacy: PrivacySettings = PrivacySettings()
     twin: TwinSettings = TwinSettings()
+    room: RoomSettings = RoomSettings()
     speakers: dict[str, SpeakerSettings] = Field(default_factory=dict)
 
     @property
@@ -378,6 +415,15 @@ def retriever_settings(base: RetrieverSettings, overrides: Mapping[str, object])
     except ValidationError as error:
         problem = _first_problem(error).removeprefix(": ")
         raise SettingsError(problem, "`simulee train retriever -h` shows what it takes") from None
+
+
+def room_settings(base: RoomSettings, overrides: Mapping[str, object]) -> RoomSettings:
+    """The settings with some overruled where they are not None. Raises SettingsError for a value that cannot be."""
+    named = {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return RoomSettings.model_validate(base.model_dump() | named)
+    except ValidationError as error:
+        raise SettingsError(_first_problem(error), "`simulee join irc -h` shows what it takes") from None
 
 
 def role_settings(role: str, values: Mapping[str, object]) -> RoleSettings:

@@ -44,6 +44,7 @@ PHASES: dict[str, dict[str, str]] = {
         "feedback": "Rate, correct, compare; say what is so.",
         "pairs": "Which of two answers is better: list, in, out.",
         "serve": "The twin for other programs, over loopback.",
+        "join": "The twin as a co-host in a chat.",
     },
     "Workshop": {
         "web": "The workbench in a browser on this machine.",

@@ -23,7 +23,7 @@ NICENESS = 10
 ROOM = 16_384
 """Bytes of disk that a run keeps for its last words, so that it can still say that the disk is full."""
 
-WAITED_FOR = frozenset({"serve"})
+WAITED_FOR = frozenset({"serve", "join"})
 """Kinds of runs that a person waits for while they work: they do not give way."""
 
 Work = Callable[[Job], dict[str, Any]]

@@ -97,7 +97,8 @@ class ServedTwin:
             raise Refusal(404, f"there is no model {name!r} here: GET /v1/models lists them", "model_not_found")
         seed = random.randrange(2**31) if asked.seed is None else asked.seed  # noqa: S311
         most = asked.max_completion_tokens or asked.max_tokens or Manner().max_tokens
-        return ChatOptions(name, asked.memories, asked.as_of, asked.speaker, Manner(most, asked.temperature, seed))
+        speaker = asked.messages[-1].name or asked.speaker
+        return ChatOptions(name, asked.memories, asked.as_of, speaker, Manner(most, asked.temperature, seed))
 
     def _remember(self, said: list[str], known: _Known) -> None:
         self._known[content_uid(said)] = known
@@ -144,7 +145,7 @@ def _told(asked: ChatRequest) -> tuple[PromptTurn, ...]:
     """The turns before a request's question."""
     earlier = [each for each in asked.messages[:-1] if each.role in ("user", "assistant")]
     return tuple(
-        PromptTurn(one.content, asked.speaker, (), other.content)
+        PromptTurn(one.content, one.name or asked.speaker, (), other.content)
         for one, other in zip(earlier[::2], earlier[1::2], strict=False)
         if (one.role, other.role) == ("user", "assistant")
     )

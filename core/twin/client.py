@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
@@ -56,6 +56,10 @@ class Question:
     adapter: str | None = None
     seed: int | None = None
     temperature: float = 0.7
+    max_tokens: int | None = None
+    """None leaves it to the server."""
+    told: tuple[dict[str, str], ...] = ()
+    """Messages before it, in OpenAI's form, for a question that begins a session."""
 
     def extension(self) -> dict[str, Any]:
         """The fields that go beside OpenAI's own."""
@@ -157,13 +161,15 @@ class TwinClient:
         extra = question.extension()
         if question.seed is not None:
             extra["seed"] = question.seed
+        if question.max_tokens is not None:
+            extra["max_tokens"] = question.max_tokens
         finished: Finished | None = None
         ended = ""
         try:
             async with asyncio.timeout(self._answer_within):
                 stream = await self._client.chat.completions.create(
                     model=TWIN_MODEL,
-                    messages=[{"role": "user", "content": question.text}],
+                    messages=cast("Any", [*question.told, {"role": "user", "content": question.text}]),
                     temperature=question.temperature,
                     stream=True,
                     extra_body=extra,

@@ -27,6 +27,8 @@ class ChatMessage(BaseModel):
     model_config = ConfigDict(extra="ignore")
     role: str
     content: str
+    name: Line = ""
+    """Who says it, in a room of several; of a question it stands before the request's ``speaker``."""
 
     @field_validator("content", mode="before")
     @classmethod
@@ -37,7 +39,12 @@ class ChatMessage(BaseModel):
             return "\n".join(str(part["text"]) for part in value if isinstance(part, dict) and "text" in part)
         return value
 
-    @field_validator("content")
+    @field_validator("name", mode="before")
+    @classmethod
+    def _unnamed(cls, value: Any) -> Any:
+        return "" if value is None else value
+
+    @field_validator("content", "name")
     @classmethod
     def _storable(cls, value: str) -> str:
         return value.replace("\0", "")
