@@ -162,6 +162,8 @@ class DatasetSettings(_Section):
     continues a conversation (METHODS 5)."""
     passages: Literal["together", "apart"] = "together"
     """``apart``: each of an exchange's best memories before a copy of its own (RA-DIT, Lin et al. 2023: the top 3)."""
+    tools: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of questions with memories whose sample lets the target ask for them (``[recall: words]``)."""
     heldout: Annotated[float, Field(ge=0, lt=1)] = 0.25
     """Share of conversations, the latest, that are never trained on."""
 
@@ -313,6 +315,8 @@ class TwinSettings(_Section):
     through, which takes a second or two more on a CPU."""
     nearness: Annotated[float, Field(ge=-1, le=1)] = 0.2
     """Least cosine of a question and a memory."""
+    tools: Literal["auto", "on", "off"] = "auto"
+    """Whether the twin asks for its memories itself; ``auto``: where its adapter was trained to."""
     abstain: bool = True
     """Whether a question about the target that nothing supports is answered with "I don't know", in their words
     (``prompts/unknown.j2``)."""

@@ -15,7 +15,9 @@ from core.dataset.packing import Stretch, pack
 from core.dataset.scenes import conversation_scene, stretches_of, turn_of
 from core.errors import DatasetError
 from core.models.chat_tokenizer import load_tokenizer
+from core.prompts.commands import command_for
 from core.prompts.render import RecalledMemory, Renderer
+from core.retrieval.function_words import FUNCTION_WORDS
 from core.settings import DatasetSettings
 from core.store.chunks import passages
 from core.store.conversations import (
@@ -128,6 +130,7 @@ def build(
         "memories": memories,
         "form": how.form,
         "passages": how.passages,
+        "tools": how.tools if memories else 0.0,
         "failed_recall": how.failed_recall if memories else 0.0,
         "heldout": held,
     }
@@ -155,6 +158,18 @@ def build(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Commands:
+    """Which questions' samples let the target ask for its memories: a share of them, the same ones every time."""
+
+    share: float
+    seed: int
+
+    def of(self, exchange: ExchangeRow) -> str:
+        chance = random.Random(f"command:{self.seed}:{exchange.uid}")  # noqa: S311 - reproducible, not secret
+        return command_for(exchange.question, FUNCTION_WORDS) if chance.random() < self.share else ""
+
+
 _Part = tuple[Stretch, tuple[PartRow, ...]]
 """A sample, and for each of its exchanges what its prompt shows."""
 
@@ -176,11 +191,15 @@ def _stretches(
         scene = conversation_scene(settings, workspace.target, row, stretch_exchanges)
         recalled = [_recall(row, each, accepted, failed_share, settings.training.seed) for each in stretch_exchanges]
         asked = [*zip(stretch_exchanges, recalled, strict=True)]
+        commands = _Commands(how.tools, settings.training.seed)
         groups = [asked]
         if how.passages == "apart":
             groups = [[(exchange, one)] for exchange, memory in asked for one in memory.apart()]
         for group in groups:
-            turns = [turn_of(exchange, memory.shown) for exchange, memory in group]
+            turns = [
+                turn_of(exchange, memory.shown, commands.of(exchange) if memory.shown else "")
+                for exchange, memory in group
+            ]
             stretches, missed = pack(renderer, scene, turns, how.max_tokens)
             left_out += missed
             for stretch in stretches:

@@ -35,6 +35,6 @@ def stretches_of(exchanges: Sequence[ExchangeRow]) -> Iterator[list[ExchangeRow]
         yield list(stretch)
 
 
-def turn_of(exchange: ExchangeRow, memories: tuple[RecalledMemory, ...]) -> PromptTurn:
+def turn_of(exchange: ExchangeRow, memories: tuple[RecalledMemory, ...], command: str = "") -> PromptTurn:
     """A stored exchange as a turn of a prompt. A group's question names its speakers itself."""
-    return PromptTurn(exchange.question, "", memories, exchange.answer)
+    return PromptTurn(exchange.question, "", memories, exchange.answer, command=command)

@@ -8,8 +8,10 @@ from core.dataset.build import check_leaks, renderer_of
 from core.dataset.leaks import Leak
 from core.dataset.logs import log_lines, windows
 from core.dataset.scenes import conversation_scene, stretches_of, turn_of
+from core.prompts.commands import command_for
 from core.prompts.messages import Message
 from core.prompts.render import PromptTurn, RecalledMemory, Renderer, Scene
+from core.retrieval.function_words import FUNCTION_WORDS
 from core.store.chunks import passages
 from core.store.conversations import ExchangeRow, exchanges_of, list_conversations, turns_of
 from core.store.database import Database
@@ -97,17 +99,20 @@ def _problem(database: Database, renderer: Renderer, known: Known, example: Exam
     if any(part.exchange_uid not in known for part in example.parts):
         return "an exchange of it has changed or is gone"
     turns: list[PromptTurn] = []
+    said = {message["content"] for message in example.messages if message["role"] == "assistant"}
     for part in example.parts:
         memories = [_memory(database, uid) for uid in part.memory_uids]
         shown = tuple(memory for memory in memories if memory is not None)
         if len(shown) < len(memories):
             return "a memory that it shows is gone"
-        turns.append(turn_of(known[part.exchange_uid][1], shown))
+        exchange = known[part.exchange_uid][1]
+        command = command_for(exchange.question, FUNCTION_WORDS)
+        turns.append(turn_of(exchange, shown, command if command in said and shown else ""))
     scene = known[example.parts[0].exchange_uid][0]
     frozen = [Message.of(message) for message in example.messages]
     text = "".join(segment.text for segment in renderer.segments(frozen))
     for index, turn in enumerate(turns):
-        asked = PromptTurn(turn.question, turn.asker, turn.memories)
+        asked = PromptTurn(turn.question, turn.asker, turn.memories, command=turn.command)
         prompt = renderer.prompt(renderer.messages(scene, [*turns[:index], asked]))
         if not text.startswith(prompt):
             return f"turn {index + 1} would be asked in other words today"

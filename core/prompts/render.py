@@ -22,7 +22,7 @@ from core.models.chat_tokenizer import ChatTokenizer
 from core.prompts.log import is_log, log_segments
 from core.prompts.messages import Message, RenderedSegment
 
-TEMPLATES = ("system.j2", "question.j2")
+TEMPLATES = ("system.j2", "question.j2", "found.j2")
 THINKING = "thinking.j2"
 MemoryForm = Literal["question", "thinking"]
 """Where memories stand: after the question, or, for models with a thinking phase, at the head of the answer."""
@@ -68,6 +68,8 @@ class PromptTurn:
     answer: str | None = None
     trained: bool = True
     """Whether the loss reads the answer."""
+    command: str = ""
+    """How the target asked for its memories, where it did: they then come back as a message of their own."""
 
 
 class Renderer:
@@ -87,6 +89,7 @@ class Renderer:
         try:
             self._system = environment.get_template("system.j2")
             self._question = environment.get_template("question.j2")
+            self._found = environment.get_template("found.j2")
             self._thinking = environment.get_template(THINKING) if form == "thinking" else None
         except jinja2.TemplateSyntaxError as error:
             raise SettingsError(
@@ -109,10 +112,14 @@ class Renderer:
             content = self._question.render(
                 asker=plain(turn.asker),
                 question=plain(turn.question.strip()),
-                memories=[] if self._thinking else memories,
+                memories=[] if self._thinking or turn.command else memories,
             )
             messages.append(Message("user", content.strip()))
-            thought = self._thinking.render(memories=memories).strip() + "\n\n" if self._thinking else ""
+            if turn.command:
+                messages.append(Message("assistant", plain(turn.command), turn.trained))
+                messages.append(Message("user", self._found.render(memories=memories).strip()))
+            thinks = self._thinking is not None and not turn.command
+            thought = self._thinking.render(memories=memories).strip() + "\n\n" if self._thinking and thinks else ""
             if turn.answer is not None:
                 messages.append(Message("assistant", thought + plain(turn.answer.strip()), turn.trained, len(thought)))
             elif thought:

@@ -14,12 +14,15 @@ from typing import Any
 from core.dataset.scenes import scene_of
 from core.dates import DateSpan, as_of_request
 from core.errors import ModelError, UsageError
+from core.prompts.commands import Command, may_become_command, read_command
 from core.prompts.messages import Message
-from core.prompts.render import PromptTurn
+from core.prompts.render import PromptTurn, RecalledMemory
 from core.recall.asked import Asked
 from core.recall.load import recallable_words
 from core.recall.recollect import Recollection
 from core.store.adapters import AdapterRow, list_adapters
+from core.store.chunks import Passage
+from core.store.datasets import dataset_of
 from core.store.sessions import (
     add_memories,
     add_message,
@@ -40,6 +43,8 @@ from core.workspace import Workspace
 
 CONTEXT_WORDS = 60
 """Last words of the turn before, with which a question is looked for once more."""
+MOST_COMMANDS = 2
+"""How often the twin may ask for its memories in one answer."""
 BY_RULE = "rule"
 """The engine of an answer that no model spoke."""
 
@@ -93,6 +98,18 @@ class Prepared:
     unknown: str
     """What is said instead of asking a model; empty where a model speaks."""
     told_in_lines: int
+    asking: _Asking | None = None
+    """What is needed to go on when the twin asks for its memories; None where it may not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """A question under way: what was said before it, and how often the twin has asked for its memories."""
+
+    question: str
+    speaker: str
+    past: PastTurns
+    commands: int = 0
 
 
 class Speaking:
@@ -101,6 +118,8 @@ class Speaking:
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
         self._shown: list[str] = []
+        self.command: Command | None = None
+        """What the twin asks for instead of answering: nothing of it is shown."""
         self.finish: Finish = "stop"
         self.ended = "stopped"
         """How it ended: as ``finish``, ``stopped`` where it was closed before, ``broken``."""
@@ -118,6 +137,7 @@ class Speaking:
             self.ended = "stop"
             return
         stream = Shown(prepared.withheld)
+        begun: str | None = "" if prepared.asking is not None else None
         speaking = prepared.voice.speak(prepared.prompt, prepared.tokens, prepared.manner)
         try:
             while True:
@@ -126,10 +146,18 @@ class Speaking:
                 except StopIteration as end:
                     self.finish = end.value
                     break
+                if begun is not None:
+                    begun += piece
+                    self.command = read_command(begun)
+                    if self.command is not None:
+                        return
+                    if may_become_command(begun):
+                        continue
+                    piece, begun = begun, None
                 if shown := stream.feed(piece):
                     self._shown.append(shown)
                     yield shown
-            if rest := stream.end():
+            if rest := stream.feed(begun or "") + stream.end():
                 self._shown.append(rest)
                 yield rest
             self.ended = self.finish
@@ -175,16 +203,51 @@ class Conversation:
         return self._spoken(self.prepare_again())
 
     def _spoken(self, prepared: Prepared) -> Generator[str | Answer, None, None]:
-        speaking = Speaking(prepared)
         answer: Answer | None = None
-        words = iter(speaking)
-        try:
-            yield from words
-        finally:
-            words.close()
-            answer = self.finish(prepared, speaking)
+        while True:
+            speaking = Speaking(prepared)
+            words = iter(speaking)
+            try:
+                yield from words
+            finally:
+                words.close()
+                if speaking.command is None:
+                    answer = self.finish(prepared, speaking)
+            if speaking.command is None:
+                break
+            prepared = self.followed(prepared, speaking.command)
         if answer is not None:
             yield answer
+
+    def followed(self, prepared: Prepared, command: Command) -> Prepared:
+        """What the answer goes on from once the twin has asked for its memories. Raises UsageError, ModelError."""
+        asking = prepared.asking
+        assert asking is not None
+        found, missed = self._commanded(command, asking.speaker)
+        memories = tuple(each.remembered() for each in found)
+        if command.name == "today":
+            memories = (RecalledMemory(f"It is {self._when}."),)
+        turn = PromptTurn(asking.question, asking.speaker, (*self._facts(asking.question), *memories), None, True,
+                          command.text)  # fmt: skip
+        again = replace(asking, commands=asking.commands + 1)
+        return self._rendered(turn, again, found, (*prepared.missed, *missed), "")
+
+    def _commanded(self, command: Command, speaker: str) -> tuple[list[Recollection], tuple[str, ...]]:
+        """What comes back for a command."""
+        if command.name == "today":
+            return [], ()
+        after = DateSpan.parse(command.after)
+        before = DateSpan.parse(command.before)
+        days = [day for day in (self._before, before.first if before.known else None) if day is not None]
+        words = recallable_words(self._workspace)
+
+        def accept(passage: Passage) -> bool:
+            late = not after.known or passage.chunk.last_day > after.last
+            return late and words(passage) and (command.name == "recall" or passage.kind == "journal")
+
+        recollector = self._parts.recollector
+        recalled = recollector.recollect(Asked(command.words, speaker, min(days) if days else None), accept)
+        return recollector.useful(recalled.memories), tuple(str(each) for each in recalled.parked)
 
     def prepare(self, question: str) -> Prepared:
         """Store a question, and recall and render what its answer is spoken from. Raises UsageError, ModelError."""
@@ -223,10 +286,34 @@ class Conversation:
 
     def _prepared(self, question: str, speaker: str, past: PastTurns) -> Prepared:
         turns = [*self._told, *past.turns]
-        recollections, missed, unknown = self._recall(question, speaker, turns[-1] if turns else None)
+        asking = _Asking(question, speaker, past)
         facts = self._facts(question)
+        if self._may_ask:
+            return self._rendered(PromptTurn(question, speaker, tuple(facts)), asking, [], (), "")
+        recollections, missed, unknown = self._recall(question, speaker, turns[-1] if turns else None)
         turn = PromptTurn(question, speaker, (*facts, *(each.remembered() for each in recollections)))
-        messages, told = self._fitting([*turns, turn])
+        silent = unknown_answer(self._workspace, question) if unknown and not facts else ""
+        return self._rendered(turn, asking, recollections, missed, silent)
+
+    @property
+    def _may_ask(self) -> bool:
+        """Whether the twin asks for its memories itself."""
+        tools = self._workspace.settings.twin.tools
+        if not self._options.memories or tools == "off":
+            return False
+        dataset = dataset_of(self._workspace.database, self.adapter.dataset_id or 0) if self.adapter else None
+        return tools == "on" or bool(dataset and dataset.settings.get("tools"))
+
+    def _rendered(
+        self,
+        turn: PromptTurn,
+        asking: _Asking,
+        recollections: list[Recollection],
+        missed: tuple[str, ...],
+        silent: str,
+    ) -> Prepared:
+        past = asking.past
+        messages, told = self._fitting([*self._told, *past.turns, turn])
         prompt = self._renderer.prompt(messages)
         guarded = past.guarded or any(each.found.passage.use == "recall" for each in recollections)
         assert self.session_id is not None
@@ -239,8 +326,9 @@ class Conversation:
             self._parts.withheld(guarded),
             tuple(recollections),
             missed,
-            unknown_answer(self._workspace, question) if unknown and not facts else "",
+            silent,
             told,
+            asking if self._may_ask and asking.commands < MOST_COMMANDS else None,
         )
 
     def _go_on(self, session_id: int) -> None:
@@ -302,10 +390,7 @@ class Conversation:
     def _fitting(self, turns: list[PromptTurn]) -> tuple[list[Message], int]:
         """The messages of the conversation so far, and how many turns are told in a line for want of room."""
         names = dict.fromkeys(turn.asker for turn in turns if turn.asker)
-        # The same precision as a dated interview's scene: what the twin was trained on.
-        as_of = self._options.as_of
-        when = DateSpan.parse(as_of).iso() if as_of else date.today().isoformat()
-        scene = scene_of(self._workspace.settings, self._workspace.target, when, tuple(names))
+        scene = scene_of(self._workspace.settings, self._workspace.target, self._when, tuple(names))
 
         def render(shown: Sequence[PromptTurn], earlier: Sequence[str]) -> list[Message]:
             plain = shown if len(names) > 1 else [replace(turn, asker="") for turn in shown]
@@ -315,6 +400,12 @@ class Conversation:
             return self._renderer.tokenizer.count(self._renderer.prompt(messages))
 
         return fitted(turns, render, count, self._parts.context - self._length)
+
+    @property
+    def _when(self) -> str:
+        """The day of the talk, in the precision of a dated interview's scene: what the twin was trained on."""
+        as_of = self._options.as_of
+        return DateSpan.parse(as_of).iso() if as_of else date.today().isoformat()
 
     def _store(self, prepared: Prepared, speaking: Speaking, text: str, receipts: tuple[Receipt, ...]) -> int:
         database = self._workspace.database

@@ -94,3 +94,18 @@ def test_a_form_that_is_none_is_refused() -> None:
     with pytest.raises(SettingsError, match="form"):
         dataset_settings(DatasetSettings(), {"form": "poem"})
     assert dataset_settings(DatasetSettings(), {"form": None}) == DatasetSettings()
+
+
+def test_samples_that_ask_for_their_memories_are_what_the_twin_would_be_shown(workspace: Workspace) -> None:
+    fill(workspace.database, 300)
+    uids = [row[0] for row in workspace.database.rows("SELECT uid FROM memory")]
+    decide(workspace.database, Actor("person", "Ada"), [Decision(uid, "accept") for uid in uids])
+    built = build(workspace, how=DatasetSettings(tools=0.5, failed_recall=0.0))
+    dataset = find_dataset(workspace, str(built.id))
+    assert dataset.settings["tools"] == 0.5
+    rows = examples_of(workspace.database, dataset.id)
+    said = [message for row in rows for message in row.messages if message["role"] == "assistant"]
+    commands = [message for message in said if message["content"].startswith("[recall: ")]
+    assert all(message["trained"] for message in commands)
+    assert 0.3 < len(commands) / (len(said) - len(commands)) < 0.7
+    assert parity_problems(workspace, dataset) == []

@@ -9,6 +9,7 @@ from typing import ClassVar
 import pytest
 
 from core.dates import DateSpan
+from core.settings import Settings
 from core.store.sessions import find_message
 from core.twin.chat import Answer, ChatOptions, Conversation
 from core.twin.guard import WITHHELD
@@ -166,3 +167,41 @@ def test_what_no_longer_fits_is_told_in_lines(sample: Workspace, talk: type[Talk
         asked.prompt
     )
     assert answers[-1].tokens[0] <= asked.parts.context
+
+
+def test_the_twin_asks_for_its_memories_and_goes_on_with_what_comes_back(sample: Workspace, talk: type[Talk]) -> None:
+    def script(prompt: str) -> str:
+        if "You remember:" in prompt:
+            return "I keep them the way one keeps letters."
+        return "[recall: old charts | before 2012]"
+
+    asked = talk(sample, script)
+    asked.parts.workspace.__dict__["settings"] = _with_tools(sample)
+    try:
+        answer = asked.ask("Do you still keep the old charts?")
+    finally:
+        sample.forget_settings()
+    assert answer.text == "I keep them the way one keeps letters."
+    assert "recall" not in "".join(asked.pieces)
+    first, second = asked.parts.scripted.prompts
+    assert "You remember:" not in first
+    assert second.startswith(first + "[recall: old charts | before 2012]")
+    assert answer.recollections
+    assert all(each.found.passage.chunk.last_day < DateSpan.parse("2012").first for each in answer.recollections)
+
+
+def test_a_twin_that_only_asks_answers_in_the_end(sample: Workspace, talk: type[Talk]) -> None:
+    asked = talk(sample, lambda _: "[journal: anything at all]")
+    asked.parts.workspace.__dict__["settings"] = _with_tools(sample)
+    try:
+        answer = asked.ask("Do you still keep the old charts?")
+    finally:
+        sample.forget_settings()
+    assert len(asked.parts.scripted.prompts) == 3
+    assert answer.text == "[journal: anything at all]"
+    assert all(each.found.passage.kind == "journal" for each in answer.recollections)
+
+
+def _with_tools(workspace: Workspace) -> Settings:
+    settings = workspace.settings
+    return settings.model_copy(update={"twin": settings.twin.model_copy(update={"tools": "on"})})

@@ -33,6 +33,9 @@ def build(
     form: Annotated[
         str | None, typer.Option("--form", metavar="F", help="chat, or completion: named logs without a template.")
     ] = None,
+    tools: Annotated[
+        float | None, typer.Option("--tools", metavar="P", help="Share of samples that ask for their memories.")
+    ] = None,
     passages: Annotated[
         str | None, typer.Option("--passages", metavar="P", help="together, or apart: RA-DIT's copies.")
     ] = None,
@@ -43,7 +46,7 @@ def build(
     """
     workspace = face.workspace()
     how = dataset_settings(
-        workspace.settings.dataset, {"failed_recall": failed_recall, "form": form, "passages": passages}
+        workspace.settings.dataset, {"failed_recall": failed_recall, "form": form, "passages": passages, "tools": tools}
     )
     built = build_dataset(workspace, heldout or (), memories=not no_memories, how=how)
     values = {"dataset": f"ds{built.id}", **asdict(built), "leaks": 0}
