@@ -41,6 +41,7 @@ PHASES: dict[str, dict[str, str]] = {
         "adapters": "What was trained, and which the twin uses.",
         "evaluate": "Measure the twin on interviews it never saw.",
         "chat": "Talk with the twin.",
+        "sessions": "What was said: find, export, bring back.",
         "pairs": "Which of two answers is better: list, in, out.",
         "serve": "The twin for other programs, over loopback.",
     },

@@ -10,7 +10,9 @@ COMMANDS = {
     "who": "NAME: who you are to them; without one, nobody in particular",
     "recall": "WORDS: look passages up, as the twin does",
     "retry": "answer the last question again",
+    "find": "WORDS: the sessions in which they were said",
     "save": "write this session to a file",
+    "export": "FORMAT: the same as markdown, messages or sillytavern",
     "forget": "remove this session for good",
 }
 
