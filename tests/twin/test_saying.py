@@ -65,7 +65,9 @@ def test_a_sentence_is_said_while_the_answer_still_streams(tmp_path: Path) -> No
     assert (tmp_path / "said").read_text() == "I keep the charts.\nThe coast wins.\n"
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=("Cs",)) | st.sampled_from(" .!?\n。a"), max_size=200), st.data())
+@given(
+    st.text(alphabet=st.characters(exclude_categories=("Cs",)) | st.sampled_from(" .!?\n。a"), max_size=200), st.data()
+)
 def test_nothing_is_lost_or_said_twice_however_the_words_come(text: str, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=30)))
     stream = SentenceStream()
@@ -86,7 +88,9 @@ def test_whole_paragraphs_are_cut_as_the_receipts_cut_them() -> None:
     assert said == [each.text for each in sentences_of(text)]
 
 
-def test_no_word_of_an_answer_or_of_the_command_reaches_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_word_of_an_answer_or_of_the_command_reaches_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     saying = Saying(voice_command("tee -a said ; touch $(touch broken) `touch broken`"))
     answer = "$(touch broken); `touch broken` && touch broken | touch broken > broken; --version"
@@ -94,7 +98,9 @@ def test_no_word_of_an_answer_or_of_the_command_reaches_a_shell(tmp_path: Path, 
     saying.wait()
     assert (tmp_path / "said").read_text() == answer + "\n"
     assert not (tmp_path / "broken").exists()
-    assert {";", "$(touch", "`touch"} <= {path.name for path in tmp_path.iterdir()}, "they are only words of the command"
+    assert {";", "$(touch", "`touch"} <= {path.name for path in tmp_path.iterdir()}, (
+        "they are only words of the command"
+    )
 
 
 def test_what_acts_or_hides_never_reaches_the_voice(tmp_path: Path) -> None:
@@ -151,11 +157,15 @@ def _is_gone(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z" if Path("/proc").is_dir() else False
+    return (
+        Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z" if Path("/proc").is_dir() else False
+    )
 
 
 def test_a_failing_voice_is_one_line_for_each_answer_and_breaks_nothing(tmp_path: Path) -> None:
-    saying = shell('echo x >> "$1"; echo warming up >&2; printf "no \\033[31msound card\\n" >&2; exit 3', tmp_path / "tries")
+    saying = shell(
+        'echo x >> "$1"; echo warming up >&2; printf "no \\033[31msound card\\n" >&2; exit 3', tmp_path / "tries"
+    )
     say(saying, "One. Two. Three.")
     saying.wait()
     assert saying.troubles() == ["the voice sh failed: exit code 3: no [31msound card"]
@@ -188,7 +198,8 @@ def test_a_voice_that_is_killed_vanishes_hangs_or_does_not_listen(tmp_path: Path
     assert "one sentence took it over 0.2 seconds" in told
 
     deaf = Saying(voice_command("true"))
-    say(deaf, "word " * 40_000 + "end. Another.")
+    deaf.hear("word " * 40_000 + "end. Another.")
+    deaf.finish()
     deaf.wait()
     assert deaf.troubles() == []
 
