@@ -94,7 +94,7 @@ def load_transcript(workspace: Workspace, session_id: int) -> Transcript:
     database = workspace.database
     session = find_session(database, session_id)
     if session is None:
-        raise UsageError(f"there is no session {session_id} here", "`simulee chat` begins one")
+        raise UsageError(f"there is no session {session_id} here", "`simulee sessions list` shows those that are")
     pairs: dict[int, list[PairRow]] = {}
     for pair in pairs_of_session(database, session_id):
         pairs.setdefault(pair.message_id or 0, []).append(pair)

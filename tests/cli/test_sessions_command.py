@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -23,7 +28,10 @@ def talked(workspace: Workspace) -> Workspace:
     """Two sessions; in the second, an answer was corrected."""
     database = workspace.database
     with database.write():
-        for question, answer in (("Do you like tea?", "Under protest."), ("Do maps lie?", "They \x1b[31mdo, as charts.")):
+        for question, answer in (
+            ("Do you like tea?", "Under protest."),
+            ("Do maps lie?", "They \x1b[31mdo, as charts."),
+        ):
             session = begin_session(database, None, "", AT)
             add_message(database, session, "user", "Nell", question, "", {}, AT)
             message = add_message(database, session, "assistant", "Ada Marlow", answer, "p", {}, AT)
@@ -49,12 +57,17 @@ def test_sessions_are_listed_found_and_shown(simulee: Simulee, talked: Workspace
     assert "*Corrected:* They argue with the coast." in shown
     assert "\x1b" not in shown
     (exchange,) = json.loads(simulee("sessions", "show", "s2", "--json", cwd=talked.root).stdout)["exchanges"]
-    assert (exchange["question"], exchange["answers"][0]["correction"]) == ("Do maps lie?", "They argue with the coast.")
+    assert (exchange["question"], exchange["answers"][0]["correction"]) == (
+        "Do maps lie?",
+        "They argue with the coast.",
+    )
 
 
 def test_a_session_is_written_brought_back_and_removed(simulee: Simulee, talked: Workspace, tmp_path: Path) -> None:
     file = tmp_path / "talk.jsonl"
-    done = simulee("sessions", "export", "s2", "--to", "sillytavern", "--out", "../talk.jsonl", "--json", cwd=talked.root)
+    done = simulee(
+        "sessions", "export", "s2", "--to", "sillytavern", "--out", "../talk.jsonl", "--json", cwd=talked.root
+    )
     assert json.loads(done.stdout) == {"format": "sillytavern", "file": str(talked.root / ".." / "talk.jsonl")}
     assert [json.loads(line).get("mes") for line in file.read_text("utf-8").splitlines()] == [
         None, "Do maps lie?", "They argue with the coast.",
@@ -74,7 +87,8 @@ def test_a_session_is_written_brought_back_and_removed(simulee: Simulee, talked:
     [
         (("import", "s2"), "by your word"), (("import", "s1", "--use", "train", "--answers", "corrected"), "no answer"),
         (("import", "s2", "--use", "none"), "none"), (("import", "s2", "--use", "recall", "--answers", "all"), "all"),
-        (("import", "s9", "--use", "recall"), "no session 9"), (("show", "m1"), "m1"), (("remove", "s9"), "no session 9"),
+        (("import", "s9", "--use", "recall"), "no session 9"), (("show", "m1"), "m1"),
+        (("remove", "s9"), "no session 9"),
         (("export", "s1", "--to", "html"), "html"), (("export", "s1"), "--to"), (("search",), "WORDS"),
         (("search", " "), "nothing to look for"),
     ],
@@ -101,7 +115,9 @@ def test_a_voice_that_is_not_there_is_told_before_the_twin_is_woken(simulee: Sim
 
 
 @pytest.mark.slow
-def test_the_embedded_twin_is_said_aloud_sentence_by_sentence(simulee: Simulee, workspace: Workspace, tmp_path: Path) -> None:
+def test_the_embedded_twin_is_said_aloud_sentence_by_sentence(
+    simulee: Simulee, workspace: Workspace, tmp_path: Path
+) -> None:
     said = tmp_path / "said"
     done = simulee(
         "chat", "--once", "Tell me three things about the sea.", "--no-memories", "--seed", "3", "--json",
@@ -116,3 +132,34 @@ def test_the_embedded_twin_is_said_aloud_sentence_by_sentence(simulee: Simulee, 
     assert failed.returncode == 0
     assert failed.stdout.strip()
     assert failed.stderr.count("the voice false failed: exit code 1") == 1
+
+
+@pytest.mark.slow
+def test_an_interrupted_answer_takes_its_voice_with_it(workspace: Workspace, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    voice = f"sh -c 'cat > /dev/null; echo $$ > {begun}.new; mv {begun}.new {begun}; sleep 600; sleep 600'"
+    talk = subprocess.Popen(
+        [sys.executable, "-c", "from tui.cli import main; main()", "chat", "--once", "Tell me about the sea.",
+         "--no-memories", "--seed", "3", "--say", voice, "-w", str(workspace.root)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not begun.exists():
+        assert talk.poll() is None, talk.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    talk.send_signal(signal.SIGINT)
+    _, told = talk.communicate(timeout=60)
+    assert talk.returncode == 130
+    assert "Traceback" not in told
+    while _is_there(int(begun.read_text())):  # One that was ended stays until it is reaped.
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _is_there(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

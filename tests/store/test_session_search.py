@@ -38,8 +38,8 @@ def test_words_are_found_by_their_beginning_whatever_their_case_and_accents(work
     tea = put(database, "Tea?", "Instead of coffee: 100% protest, 👩‍🚀.")
     for words, sessions in (
         (["chart"], [charts]), (["charts", "cafe"], [charts]), (["CAFÉ"], [charts]), (["don't"], [charts]),
-        (["tea"], [tea]), (["stead"], []), (["100%"], [tea]), (["%"], [tea]), (["👩‍🚀"], [tea]), (["charts", "tea"], []),
-        (["t"], [tea, charts]), (["_"], []), (["\\"], []),
+        (["tea"], [tea]), (["stead"], []), (["100%"], [tea]), (["%"], [tea]), (["👩‍🚀"], [tea]),
+        (["charts", "tea"], []), (["t"], [tea, charts]), (["_"], []), (["\\"], []),
     ):  # fmt: skip
         assert found(database, *words) == sessions, words
 

@@ -47,7 +47,8 @@ def test_each_sentence_is_a_process_of_its_own_and_they_come_in_order(tmp_path: 
     saying.wait()
     lines = said.read_text("utf-8").splitlines()
     assert lines[::2] == [
-        "I keep the charts.", "Dr. Calder asked for them twice!", "Nobody asked the tide.", "潮が来た。", "港が静かだ。",
+        "I keep the charts.", "Dr. Calder asked for them twice!", "Nobody asked the tide.", "潮が来た。",
+        "港が静かだ。",
     ]  # fmt: skip
     assert len(set(lines[1::2])) == 5
     assert saying.troubles() == []
@@ -82,7 +83,7 @@ def test_nothing_is_lost_or_said_twice_however_the_words_come(text: str, data: s
 
 
 def test_whole_paragraphs_are_cut_as_the_receipts_cut_them() -> None:
-    text = "I met Dr. Smith, e.g. at 3.5 knots. He said “Go.” She didn't... Why?! No. 5 was late.\nAt 9 a.m. it rained. So."
+    text = "I met Dr. Smith, e.g. at 3.5 knots. He said “Go.” She didn't... Why?! No. 5 was late.\nBy 9 a.m. it rained."
     stream = SentenceStream()
     said = [sentence for word in text.split(" ") for sentence in stream.hear(word + " ")] + stream.rest()
     assert said == [each.text for each in sentences_of(text)]

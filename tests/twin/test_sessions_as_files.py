@@ -23,8 +23,8 @@ NELL = Actor("person", "Nell")
 AT = "2026-01-02T03:04:05+00:00"
 TEXT = st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="\0")
                | st.sampled_from("\n\r\x85\u2028\u2029\x1c\"\\"), max_size=40)  # fmt: skip
-TALK = st.lists(st.tuples(st.sampled_from(["", "Nell", "Ines \u2028 Calder"]), TEXT, st.lists(TEXT, max_size=3)), min_size=1,
-                max_size=5)  # fmt: skip
+ASKER = st.sampled_from(["", "Nell", "Ines \u2028 Calder"])
+TALK = st.lists(st.tuples(ASKER, TEXT, st.lists(TEXT, max_size=3)), min_size=1, max_size=5)
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +120,10 @@ def test_files_are_the_persons_alone_and_replaced_whole(workspace: Workspace, tm
 
 def test_what_cannot_be_exported_is_refused_in_words(workspace: Workspace, tmp_path: Path) -> None:
     session, _ = put(workspace, [("", "Do maps lie?", ["They do."])])
-    for number, name, path in ((session, "html", None), (session + 1, "messages", None),
-                               (session, "messages", tmp_path / "none" / "f"), (session, "messages", tmp_path)):  # fmt: skip
+    for number, name, path in (
+        (session, "html", None), (session + 1, "messages", None),
+        (session, "messages", tmp_path / "none" / "f"), (session, "messages", tmp_path),
+    ):  # fmt: skip
         with pytest.raises(UsageError) as refused:
             export_session(workspace, number, name, path)
         assert refused.value.hint
