@@ -65,6 +65,8 @@ CONTENT = {
     "card_state": "SELECT * FROM card_state",
     "blind_draw": "SELECT row_number() OVER (ORDER BY id), actor, memory_uid, drawn_at FROM blind_draw",
     "learned": "SELECT actor, last_decision FROM learned",
+    "statement": "SELECT uid, kind, text, instead_of, date, last_day, actor, created_at FROM statement",
+    "statement_end": "SELECT * FROM statement_end",
     "dataset": "SELECT hash, settings, decision, created_at, built_at FROM dataset",
     "example": "SELECT hash, position, split, messages FROM example JOIN dataset ON dataset.id = dataset_id",
     "example_part": "SELECT hash, example.position, part.position, exchange_uid, memory_uids, recall"

@@ -42,6 +42,7 @@ PHASES: dict[str, dict[str, str]] = {
         "evaluate": "Measure the twin on interviews it never saw.",
         "chat": "Talk with the twin.",
         "feedback": "Rate, correct, compare; say what is so.",
+        "sessions": "What was said: find, export, bring back.",
         "pairs": "Which of two answers is better: list, in, out.",
         "serve": "The twin for other programs, over loopback.",
         "join": "The twin as a co-host in a chat.",

@@ -47,8 +47,9 @@ def expected_splits(workspace: Workspace) -> dict[str, str]:
     known = splits(workspace.database)
     aside: dict[str, str] = {}
     if not any(split == "heldout" for split, _ in known.values()):
-        by_rule = _latest_aside(conversations, workspace.settings.dataset.heldout)
-        aside = {uid: split for uid, split in by_rule.items() if known.get(uid, ("", "rule"))[1] == "rule"}
+        # What a person has placed is none of the rule's, nor does it count for its share.
+        free = [each for each in conversations if known.get(each.uid, ("", "rule"))[1] == "rule"]
+        aside = _latest_aside(free, workspace.settings.dataset.heldout)
     return {each.uid: aside.get(each.uid) or known.get(each.uid, ("train", ""))[0] for each in conversations}
 
 
@@ -75,6 +76,14 @@ def hold_out(workspace: Workspace, references: Sequence[str]) -> None:
                 _set(database, uid, "train", "rule")
         for uid in chosen:
             _set(database, uid, "heldout", "person")
+
+
+def keep_in_training(workspace: Workspace, conversation_uid: str) -> None:
+    """A person's choice: no rule sets this conversation aside. What a person has held out stays so."""
+    database = workspace.database
+    with database.write():
+        if splits(database).get(conversation_uid, ("", "rule"))[1] == "rule":
+            _set(database, conversation_uid, "train", "person")
 
 
 @dataclass(frozen=True, slots=True)

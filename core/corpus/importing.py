@@ -166,6 +166,22 @@ def import_source(
     return report
 
 
+def import_conversation(
+    workspace: Workspace, location: str, format_name: str, conversation: Conversation | None, use: Use
+) -> SourceReport:
+    """Make one conversation all that a source holds which is no file; None empties it. A person chose the use."""
+    database, uid = workspace.database, content_uid("source", location)
+    report = SourceReport(location, format_name, 1.0, use=use)
+    with database.write():
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        source_id = begin_source(database, uid, location, format_name, use, True, at)
+        sink = _Sink(database, workspace.settings, source_id, uid, report)
+        sink.store([conversation] if conversation else [])
+        report.removed = store_conversations.remove_conversations_but(database, source_id, sink.conversation_uids)
+        finish_source(database, source_id, content_uid("content", sorted(sink.hashes)), use)
+    return report
+
+
 class _Sink:
     """Stores the records of one source and counts them."""
 

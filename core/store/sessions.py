@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.store.database import Database
+from core.store.session_search import said_somewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,9 @@ def add_memories(db: Database, message_id: int, memories: Sequence[tuple[int, st
 
 
 def list_sessions(db: Database, words: Sequence[str] = (), limit: int = 500) -> list[SessionRow]:
-    """Sessions in which every word is said somewhere, whatever its case; the one talked in last comes first."""
-    said = " AND EXISTS (SELECT 1 FROM message WHERE session_id = session.id AND text LIKE ? ESCAPE '\\')" * len(words)
-    return _sessions(db, f"1{said}", [*(f"%{_escaped(word)}%" for word in words), limit])
+    """Sessions in which every word is said somewhere, if only its beginning; the one talked in last comes first."""
+    condition, parameters = said_somewhere(words)
+    return _sessions(db, condition, [*parameters, limit])
 
 
 def find_session(db: Database, session_id: int) -> SessionRow | None:
@@ -172,7 +173,3 @@ def _messages(db: Database, where: str, parameters: Sequence[object]) -> list[Me
         parameters,
     )
     return [MessageRow(*[*row[:6], json.loads(row[6]), *row[7:]]) for row in rows]
-
-
-def _escaped(word: str) -> str:
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

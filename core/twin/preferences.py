@@ -18,7 +18,6 @@ from core.review.decisions import Actor, Decision, append
 from core.store.database import Database
 from core.store.pairs import Origin, list_pairs, put_pair
 from core.store.sessions import MessageRow, find_message, question_of, rate_message, remove_session
-from core.twin.transcript import as_markdown, load_transcript
 from core.workspace import Workspace
 
 Side = Literal["left", "right"]
@@ -72,20 +71,6 @@ def forget_session(workspace: Workspace, session_id: int) -> None:
     """Remove a session with its messages, receipts and ratings; pairs made of it keep their texts."""
     with workspace.database.write():
         remove_session(workspace.database, session_id)
-
-
-def save_session(workspace: Workspace, session_id: int) -> Path:
-    """Write a session as Markdown into ``exports/``. Returns the file. Raises UsageError."""
-    path = workspace.exports / f"session-{session_id}.md"
-    text = as_markdown(load_transcript(workspace, session_id), workspace.target)
-    try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        write_atomically(path, text)
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {path}: {error.strerror}", "check the folder and the space on the disk"
-        ) from None
-    return path
 
 
 def export_pairs(workspace: Workspace, path: Path) -> int:

@@ -55,6 +55,8 @@ class Said:
     correction: str = ""
     """What a person would rather have read."""
     settings: dict[str, Any] = field(default_factory=dict)
+    at: str = ""
+    corrected_at: str = ""
 
     @property
     def stopped(self) -> bool:
@@ -92,7 +94,7 @@ def load_transcript(workspace: Workspace, session_id: int) -> Transcript:
     database = workspace.database
     session = find_session(database, session_id)
     if session is None:
-        raise UsageError(f"there is no session {session_id} here", "`simulee chat` begins one")
+        raise UsageError(f"there is no session {session_id} here", "`simulee sessions list` shows those that are")
     pairs: dict[int, list[PairRow]] = {}
     for pair in pairs_of_session(database, session_id):
         pairs.setdefault(pair.message_id or 0, []).append(pair)
@@ -127,7 +129,8 @@ def past_turns(workspace: Workspace, session_id: int, before: int | None = None)
         if not answers:
             continue
         answer = answers[_standing(answers, pairs)]
-        text = _correction(pairs.get(answer.id, [])) or answer.text
+        correction = _correction(pairs.get(answer.id, []))
+        text = correction.left if correction else answer.text
         shown = memories_of_message(database, answer.id)
         found = passages(database, [each.chunk_id for each in shown if each.chunk_id is not None])
         # A passage that is gone may have been one that must not be repeated.
@@ -182,12 +185,12 @@ def _standing(answers: list[MessageRow], pairs: dict[int, list[PairRow]]) -> int
     return standing
 
 
-def _correction(pairs: list[PairRow]) -> str:
+def _correction(pairs: list[PairRow]) -> PairRow | None:
     """The last correction that is still preferred."""
     return next((
-        pair.left for pair in reversed(pairs)
+        pair for pair in reversed(pairs)
         if pair.origin == "correction" and pair.state == "accepted" and pair.preferred == "left"
-    ), "")  # fmt: skip
+    ), None)  # fmt: skip
 
 
 def _said(workspace: Workspace, answer: MessageRow, pairs: list[PairRow]) -> Said:
@@ -201,7 +204,8 @@ def _said(workspace: Workspace, answer: MessageRow, pairs: list[PairRow]) -> Sai
             notes.append(Note(receipt.sentence, None, receipt.score))
         else:
             notes.append(note_of(receipt.sentence, receipt.score, passage, shown.get(passage.chunk.id, "")))
-    return Said(answer.id, answer.text, answer.rating, tuple(notes), _correction(pairs), answer.settings)
+    words, at = (pair.left, pair.created_at) if (pair := _correction(pairs)) else ("", "")
+    return Said(answer.id, answer.text, answer.rating, tuple(notes), words, answer.settings, answer.created_at, at)
 
 
 def note_of(sentence: str, score: float, passage: Passage, memory: str) -> Note:

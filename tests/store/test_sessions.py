@@ -53,7 +53,7 @@ def test_every_word_must_be_said_somewhere_in_a_session(workspace: Workspace) ->
     put_session(workspace, "Tea?", "Under protest, 100%.")
     assert [each.id for each in list_sessions(workspace.database, ["charts", "tea"])] == [charts]
     assert list_sessions(workspace.database, ["charts", "coffee"]) == []
-    assert len(list_sessions(workspace.database, ["0%"])) == 1
+    assert len(list_sessions(workspace.database, ["100%"])) == 1
     assert list_sessions(workspace.database, ["t%p"]) == [], "a percent sign is only a percent sign"
 
 

@@ -212,6 +212,7 @@ def test_a_workspace_without_outside_text_needs_nothing_but_the_list(
 
 # Commands
 
+WRONG = "\x1b[5;31m\x9b2J\u202e[/nope]\r\n\x07"
 READING: list[list[str]] = [
     [],
     ["corpus", "list"], *(["corpus", "show", each] for each in ("d1", "d10", "d87", "c1", "c10", "c78")),
@@ -222,13 +223,14 @@ READING: list[list[str]] = [
     ["adapters", "list"], ["adapters", "show", at(24)],
     ["train", "sft", "--estimate"], ["evaluate", "--estimate"], ["evaluate", "show"],
     ["pairs", "list"],
+    ["sessions", "list"], ["sessions", "search", "a"], ["sessions", "search", WRONG],
+    *(["sessions", "show", each] for each in ("s2", "10", "s92")),
     ["trace", "m3"], ["trace", "ds2", "-v"], ["trace", "msg2"], ["trace", at(24)],
     ["runs", "list"], ["runs", "show", "import-92"], ["runs", "show", "sft-94"],
     ["runs", "attach", "import-92"], ["runs", "attach", "sft-94", "-v"],
     ["models", "list"], ["consent", "list"], ["ledger", "--all"], ["formats"], ["keys"], ["doctor"],
     ["import", "--preview", "FOLDER"],
 ]  # fmt: skip
-WRONG = "\x1b[5;31m\x9b2J\u202e[/nope]\r\n\x07"
 REFUSED: list[list[str | bytes]] = [
     [WRONG], [f"--{WRONG}"], ["corpus", WRONG], ["corpus", "show", WRONG], ["trace", WRONG],
     ["search", "harbor", "--as-of", WRONG], ["search", "harbor", "--mode", WRONG], ["search", "harbor", "-k", WRONG],
@@ -237,7 +239,9 @@ REFUSED: list[list[str | bytes]] = [
     ["adapters", "export", at(24)], ["consent", "grant", WRONG], ["consent", "revoke", WRONG],
     ["evaluate", "show", WRONG], ["evaluate", "--systems", WRONG],
     ["runs", "show", WRONG], ["import", WRONG], ["import", "FOLDER", "--format", WRONG], ["import", "x" * 10_000],
-    ["pairs", "import", WRONG], ["journal", "--import", WRONG], ["new", "Ada", "--dir", "."],
+    ["sessions", "show", WRONG], ["sessions", "export", "1", "--to", WRONG], ["chat", "--once", "x", "--say", WRONG],
+    ["sessions", "search", b"\xff\x9b5m"], ["pairs", "import", WRONG], ["journal", "--import", WRONG],
+    ["new", "Ada", "--dir", "."],
     *([command, "show", each] for command in ("corpus", "runs") for each in (b"\xff\x9b5m", b"\xed\xa0\x80")),
     ["search", b"\xff\x9b5m", "--mode", "lexical"], ["new", b"\xff\x9b5m"], ["journal", "--export", "x/" + WRONG],
 ]  # fmt: skip

@@ -11,6 +11,7 @@ import typer
 
 from core.errors import UsageError
 from core.twin.chat import Answer, ChatOptions, Twin
+from core.twin.saying import Saying, voice_command
 from core.twin.speech import Manner
 from tui.face import Face, command
 from tui.missed import missed_lines
@@ -31,6 +32,9 @@ def chat(
     speaker: Annotated[str, typer.Option("--speaker", metavar="NAME", help="Who you are to them.")] = "",
     seed: Annotated[int | None, typer.Option("--seed", help="The same seed gives the same answer.")] = None,
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, max=2.0)] = 0.7,
+    say: Annotated[
+        str | None, typer.Option("--say", metavar="CMD", help="A voice: each finished sentence goes to its input.")
+    ] = None,
 ) -> None:
     """Talk with the twin. Under each answer stand the passages it rests on.
 
@@ -39,23 +43,32 @@ def chat(
     workspace = face.workspace()
     if once is not None and not once.strip():
         raise UsageError("there is no question", 'simulee chat --once "…"')
+    saying = Saying(voice_command(say)) if say is not None else None
     manner = Manner(temperature=temperature, seed=random.randrange(2**31) if seed is None else seed)  # noqa: S311
     face.note(f"waking {workspace.target}…")
     twin = Twin(workspace, ChatOptions(adapter, not no_memories, as_of, speaker, manner))
     try:
         if once is not None:
-            answer = _answer(face, twin, once, streamed=not face.json)
+            answer = _answer(face, twin, once, not face.json, saying)
             if face.json:
                 face.result(_values(answer))
-            return
-        if face.json:
+        elif face.json:
             raise UsageError("--json needs --once", 'simulee chat --once "…" --json')
-        _loop(face, twin)
+        else:
+            _loop(face, twin, saying)
+        if saying:
+            saying.wait()
+            _tell_troubles(face, saying)
+    except BaseException:
+        if saying:
+            saying.stop()
+            saying.wait()
+        raise
     finally:
         twin.close()
 
 
-def _loop(face: Face, twin: Twin) -> None:
+def _loop(face: Face, twin: Twin, saying: Saying | None) -> None:
     """Read questions until the end of input; an empty line is passed over."""
     prompted = sys.stdin.isatty()
     if isinstance(sys.stdin, io.TextIOWrapper):
@@ -70,23 +83,34 @@ def _loop(face: Face, twin: Twin) -> None:
         if not line:
             return
         if line.strip():
-            _answer(face, twin, line.strip(), streamed=True)
+            _answer(face, twin, line.strip(), True, saying)
 
 
-def _answer(face: Face, twin: Twin, question: str, streamed: bool) -> Answer:
+def _answer(face: Face, twin: Twin, question: str, streamed: bool, saying: Saying | None) -> Answer:
     for piece in twin.answer(question):
         if isinstance(piece, Answer):
+            if saying:
+                saying.finish()
             for line in missed_lines(piece.missed):
                 face.note(line)
             if streamed:
                 sys.stdout.write("\n")
                 for line in _receipts(piece):
                     face.note(line)
+            if saying:
+                _tell_troubles(face, saying)
             return piece
+        if saying:
+            saying.hear(piece)
         if streamed:
             sys.stdout.write(safe(piece))
             sys.stdout.flush()
     raise AssertionError("an answer always ends with its record")
+
+
+def _tell_troubles(face: Face, saying: Saying) -> None:
+    for line in saying.troubles():
+        face.note(line)
 
 
 def _receipts(answer: Answer) -> list[str]:

@@ -53,6 +53,8 @@ RULES = {
     "message_rating": "the later one",
     "pair": "by uid",
     "proposal": "by uid",
+    "statement": "by uid",
+    "statement_end": "by statement: what was taken back on either side holds no more",
     # Calls (calls.py)
     "model_call": "by everything told before it left; an outcome closes a row that is open here",
     "call_cache": "by key",

@@ -13,7 +13,7 @@ _MESSAGE = "role, speaker, text, prompt, settings, created_at"
 
 
 def merge_talk(db: Database, adapters: Mapping[int, int], tally: Tally) -> None:
-    """Bring sessions, messages, ratings, pairs and proposals; ``adapters`` tells their ids here.
+    """Bring sessions, messages, ratings, pairs, proposals and statements; ``adapters`` tells their ids here.
 
     A session that went on on both sides holds what was said on both. The caller holds the transaction.
     """
@@ -31,10 +31,29 @@ def merge_talk(db: Database, adapters: Mapping[int, int], tally: Tally) -> None:
         )
     tally.added["pairs"] += len(rows)
     columns = "uid, kind, about, title, before, after, reason, score, created_at"
+    _merge_statements(db, messages, tally)
     tally.added["proposals"] += changes(
         db,
         f"INSERT INTO main.proposal ({columns}) SELECT {columns} FROM other.proposal"
         " WHERE uid NOT IN (SELECT uid FROM main.proposal) ORDER BY id",
+    )
+
+
+def _merge_statements(db: Database, messages: Mapping[int, int], tally: Tally) -> None:
+    rows = db.rows(
+        "SELECT uid, kind, text, instead_of, date, last_day, message_id, actor, created_at FROM other.statement"
+        " WHERE uid NOT IN (SELECT uid FROM main.statement) ORDER BY id"
+    )
+    for *values, message_id, actor, created_at in rows:
+        db.execute(
+            "INSERT INTO main.statement (uid, kind, text, instead_of, date, last_day, message_id, actor, created_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*values, messages.get(message_id), actor, created_at),
+        )
+    tally.added["statements"] += len(rows)
+    db.execute(
+        "INSERT INTO main.statement_end (statement_uid, actor, ended_at)"
+        " SELECT statement_uid, actor, ended_at FROM other.statement_end WHERE true ON CONFLICT DO NOTHING"
     )
 
 

@@ -22,6 +22,7 @@ from core.store.sessions import add_message, begin_session, list_sessions, sessi
 from core.twin.preferences import correct
 from core.workspace import Workspace
 from tui.screens.chat.screen import ChatScreen
+from tui.widgets.line_list import LineList
 from tui.widgets.text import Words
 from tui.widgets.transcript import TalkView
 
@@ -386,3 +387,27 @@ def test_the_screen_and_its_client_import_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_sessions_are_found_and_written_by_slash_commands(twin: Workspace, sit: Any) -> None:
+    with twin.database.write():
+        old = begin_session(twin.database, None, "", AT)
+        add_message(twin.database, old, "user", "", "Where are the charts?", "", {}, AT)
+
+    async def work(seat: Any) -> None:
+        await ask(seat, "Do maps lie?")
+        await ask(seat, "/export sillytavern", wait=False)
+        await seat.until(lambda: "saved in" in seat.said)
+        await ask(seat, "/export html", wait=False)
+        await seat.until(lambda: "choose one of: markdown, messages, sillytavern" in seat.said)
+        await ask(seat, "/find chart", wait=False)
+        await seat.until(lambda: "Where are the charts?" in seat.shown)
+        assert seat.bench.screen.query_one(LineList).count == 1
+        await seat.press("enter")
+        await seat.until(lambda: f"session {old}" in header(seat))
+
+    sit(twin.root, "chat", work)
+    (file,) = twin.exports.iterdir()
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    assert rows[1]["mes"] == "Do maps lie?"
+    assert rows[2]["name"] == "Ada Marlow"

@@ -142,14 +142,15 @@ Find = Callable[[list[str]], Coroutine[Any, Any, "list[SessionRow]"]]
 class SessionsBox(Box[int]):
     """Every session, searched by what was said in it. Enter opens the one under the cursor."""
 
-    def __init__(self, find: Find, current: int | None) -> None:
+    def __init__(self, find: Find, current: int | None, words: str = "") -> None:
         super().__init__("Sessions")
         self._find = find
         self._current = current
+        self._words = words
         self._rows: list[SessionRow] = []
 
     def inside(self) -> ComposeResult:
-        yield Field(placeholder="words that were said")
+        yield Field(self._words, placeholder="words that were said")
         yield LineList(empty="")
         yield Words(("type to search · ↑ ↓ move · enter opens · esc closes", "$quiet"))
 

@@ -12,7 +12,9 @@ COMMANDS = {
     "wrong": "IT IS …: what is so instead; it outranks every memory. [since DATE] at its end dates it",
     "never": "WORDS: never say them again",
     "retry": "answer the last question again",
+    "find": "WORDS: the sessions in which they were said",
     "save": "write this session to a file",
+    "export": "FORMAT: the same as markdown, messages or sillytavern",
     "forget": "remove this session for good",
 }
 

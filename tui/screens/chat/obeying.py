@@ -42,18 +42,28 @@ async def obey(screen: ChatScreen, command: Command) -> None:
             await never(screen, rest)
         case "retry":
             screen.action_retry()
+        case "find":
+            await screen.find_session(rest)
         case "save":
-            from core.twin.preferences import save_session
-
-            if sitting.transcript is None:
-                raise UsageError("this session holds nothing yet", "ask something first")
-            path = await screen.bench.read(save_session, sitting.transcript.session.id)
-            screen.say(f"saved in {path}", "good")
+            await _export(screen, "markdown")
+        case "export":
+            await _export(screen, rest)
         case "forget":
             await forget(screen)
         case _:
             screen.say(f"there is no /{rest}: {listing()}", "warning")
     screen.draw()
+
+
+async def _export(screen: ChatScreen, format_name: str) -> None:
+    from core.twin.session_files import check_format, export_session
+
+    check_format(format_name)
+    transcript = screen.sitting.transcript
+    if transcript is None:
+        raise UsageError("this session holds nothing yet", "ask something first")
+    path = await screen.bench.read(export_session, transcript.session.id, format_name)
+    screen.say(f"saved in {path}", "good")
 
 
 def _set_as_of(screen: ChatScreen, as_of: str) -> None:

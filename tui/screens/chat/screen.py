@@ -343,7 +343,11 @@ class ChatScreen(Stage):
 
     async def action_sessions(self) -> None:
         """The sessions, to open another one."""
-        await self.bench.ask(SessionsBox(self.sitting.find, self.sitting.session), self._open_session)
+        await self.find_session()
+
+    async def find_session(self, words: str = "") -> None:
+        """The sessions in which words were said, to open one."""
+        await self.bench.ask(SessionsBox(self.sitting.find, self.sitting.session, words), self._open_session)
 
     async def _open_session(self, chosen: int | None) -> None:
         if chosen is None or chosen == self.sitting.session:
