@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from core.adapters.files import ADAPTER_FILES, folder_hash
 from core.runs.journal import EventLog, create_run
 from core.store.adapters import AdapterRow, put_adapter, use_adapter
 from core.store.database import Database
@@ -22,8 +23,6 @@ from core.store.pairs import put_pair
 from core.store.proposals import put_proposal
 from core.store.scorecards import put_scorecard
 from core.store.sessions import add_memories, add_message, add_receipts, begin_session, rate_message
-from core.training.checkpoints import folder_hash
-from core.training.launch import ADAPTER_FILES
 from core.transfer.pack import pack
 from core.transfer.unpack import unpack
 from core.workspace import Workspace
@@ -65,6 +64,7 @@ CONTENT = {
     "card_state": "SELECT * FROM card_state",
     "blind_draw": "SELECT row_number() OVER (ORDER BY id), actor, memory_uid, drawn_at FROM blind_draw",
     "learned": "SELECT actor, last_decision FROM learned",
+    "message_text": "SELECT text FROM message_text",
     "statement": "SELECT uid, kind, text, instead_of, date, last_day, actor, created_at FROM statement",
     "statement_end": "SELECT * FROM statement_end",
     "dataset": "SELECT hash, settings, decision, created_at, built_at FROM dataset",

@@ -33,7 +33,7 @@ from core.store.identity import content_uid
 from core.store.sessions import memories_of_message
 from core.store.sources import find_source
 from core.store.texts import recall_only_texts
-from core.twin.receipts import PrivateWords
+from core.twin.guard import Withheld
 from core.twin.transcript import Asking, Said, Transcript, load_transcript
 from core.workspace import Workspace
 
@@ -170,7 +170,7 @@ def _guarded(workspace: Workspace, transcript: Transcript) -> Iterator[tuple[Ask
         yield asking, guarded
 
 
-def _private_words(workspace: Workspace, transcript: Transcript) -> PrivateWords:
+def _private_words(workspace: Workspace, transcript: Transcript) -> Withheld:
     """What may not be trained on, beside what an earlier import of this very session was for."""
     database = workspace.database
     texts = Counter(recall_only_texts(database))
@@ -178,7 +178,7 @@ def _private_words(workspace: Workspace, transcript: Transcript) -> PrivateWords
     source, row = find_source(database, content_uid("source", location)), _stored(database, location)
     if source is not None and source.use == "recall" and row is not None:
         texts -= Counter(exchange.answer for exchange in exchanges_of(database, row))
-    return PrivateWords(list(texts), workspace.settings.privacy.verbatim_words)
+    return Withheld(list(texts), workspace.settings.privacy.verbatim_words)
 
 
 def _stored(database: Database, location: str) -> int | None:

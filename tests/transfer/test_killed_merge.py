@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from core.adapters.files import ADAPTER_FILES, folder_hash
 from core.review.decisions import Actor, Decision, decide
 from core.runs.journal import list_runs
 from core.store.adapters import list_adapters
-from core.training.checkpoints import folder_hash
-from core.training.launch import ADAPTER_FILES
 from core.transfer.merge import merge
 from core.workspace import Workspace
 from tests.two_machines import content, copied, packed, talk, train

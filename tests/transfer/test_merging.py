@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from core.adapters.files import ADAPTER_FILES, folder_hash
 from core.corpus.journal import save_entry
 from core.doctor import check_workspace
 from core.errors import StoreError, TransferError
@@ -21,8 +22,6 @@ from core.store.conversations import assign_split
 from core.store.decisions import card_states, list_decisions
 from core.store.sessions import add_message
 from core.store.vector_index import VectorIndex
-from core.training.checkpoints import folder_hash
-from core.training.launch import ADAPTER_FILES
 from core.transfer.merge import BACKUP, merge
 from core.workspace import Workspace
 from tests.two_machines import OWN, call, content, copied, packed, recall, talk, train

@@ -48,6 +48,7 @@ RULES = {
     # Talk (talk.py)
     "session": "by when it began and its first words",
     "message": "by what was said, and when",
+    "message_text": "follows its messages by triggers",
     "message_memory": "with its message; a passage that is not here is named no more, its words stay",
     "receipt": "with its message",
     "message_rating": "the later one",
@@ -63,7 +64,7 @@ RULES = {
     "parked": "stays: the next run here asks again by itself",
 }
 """Table → what is brought from the other side."""
-SHADOWS = ("chunk_text_",)
+SHADOWS = ("chunk_text_", "message_text_")
 """How the names of FTS5's own tables begin."""
 
 
