@@ -67,6 +67,7 @@ def _digests(checkpoint: Path) -> dict[str, list[object]]:
     digests: dict[str, list[object]] = {}
     for path in sorted(checkpoint.rglob("*")):
         if path.is_file() and path.name != MANIFEST:
-            data = path.read_bytes()
-            digests[str(path.relative_to(checkpoint))] = [len(data), hashlib.sha256(data).hexdigest()]
+            with path.open("rb") as file:  # In blocks: a checkpoint is looked at when memory has run out, too.
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digests[str(path.relative_to(checkpoint))] = [path.stat().st_size, digest]
     return digests

@@ -54,5 +54,8 @@ def _no_room(checkpoints: Path) -> TrainingError:
 
 
 def _kept(checkpoints: Path) -> str:
-    whole = [step for step, path in by_step(checkpoints) if is_whole(path)]
+    try:
+        whole = [step for step, path in by_step(checkpoints) if is_whole(path)]
+    except MemoryError:
+        return "the last checkpoint is kept"
     return f"the checkpoint of step {whole[-1]} is kept" if whole else "no checkpoint was saved yet"
