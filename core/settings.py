@@ -268,6 +268,13 @@ class PrivacySettings(_Section):
     """Whether journals and other words that are for recall only may go to such a host."""
 
 
+class JournalSettings(_Section):
+    """Where the journal is kept beside the workspace."""
+
+    sync: str = ""
+    """A folder of TiddlyWiki's ``.tid`` files that is kept in step with the journal; empty for none."""
+
+
 class SpeakerSettings(_Section):
     """Who else speaks, and what they are to the target."""
 
@@ -287,6 +294,7 @@ class Settings(_Section):
     dataset: DatasetSettings = DatasetSettings()
     training: TrainingSettings = TrainingSettings()
     privacy: PrivacySettings = PrivacySettings()
+    journal: JournalSettings = JournalSettings()
     speakers: dict[str, SpeakerSettings] = Field(default_factory=dict)
 
     @property
