@@ -74,7 +74,7 @@ class Page:
         from core.workspace import Workspace
 
         workspace = Workspace.open(self._root)
-        if text == self._left and not left_draft(self._draft, workspace):
+        if text.strip() == self._left.strip() and not left_draft(self._draft, workspace):
             raise UsageError("this entry was saved before", "nothing was written since")
         kept = keep_entry(workspace, text, embedder=self._ready.get("embedder"))
         self._draft.keep("")

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 LOG_FILE = "journal.log"
 LONGEST_LOG = 65_536
 """Bytes after which the log begins anew."""
-NICENESS = 10
 _started: list[subprocess.Popen[bytes]] = []
 """Processes that were started here and not yet waited for."""
 
@@ -132,9 +131,11 @@ def sync_and_index(workspace: Workspace, folder: Path) -> SyncReport:
 
 
 def main(root: Path) -> int:
-    """What is left to do after an entry. One at a time works, one more waits, and any other may go."""
+    """What is left to do after an entry. One at a time works, one more waits, and any other may go.
+
+    It does not give way as runs do: it is short, and beside a training run the entry would be found a minute later.
+    """
     os.umask(0o077)
-    os.nice(NICENESS)
     with (root / ".journal-work.lock").open("w") as work, (root / ".journal-next.lock").open("w") as waiting:
         try:
             fcntl.flock(waiting, fcntl.LOCK_EX | fcntl.LOCK_NB)
