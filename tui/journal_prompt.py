@@ -12,6 +12,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable
@@ -144,7 +145,13 @@ class Page:
             signal.signal(number, leave)
         signal.signal(signal.SIGALRM, note)
         self._loading.start()
+        before = termios.tcgetattr(sys.stdin) if "readline" in sys.modules else None
         try:
+            if before is not None:
+                # Between two lines, too, keys come as they are: the terminal's own line mode would swallow a ctrl+d.
+                raw = [*before[:3], before[3] & ~termios.ICANON, *before[4:6], [*before[6]]]
+                raw[6][termios.VMIN], raw[6][termios.VTIME] = 1, 0
+                termios.tcsetattr(sys.stdin, termios.TCSANOW, raw)
             while True:
                 typing = True
                 signal.setitimer(signal.ITIMER_REAL, DRAFT_SECONDS, DRAFT_SECONDS)
@@ -167,6 +174,9 @@ class Page:
         finally:
             typing = False
             signal.setitimer(signal.ITIMER_REAL, 0)
+            if before is not None:
+                with suppress(termios.error):
+                    termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
     def _taken_up(self) -> tuple[list[str], str]:
         """The lines of the draft that was left, shown, and the last of them, to go on with."""

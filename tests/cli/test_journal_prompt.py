@@ -122,6 +122,14 @@ def test_a_line_longer_than_the_terminal_takes_at_once_is_whole(workspace: Works
     assert texts(workspace) == [words.rstrip()]
 
 
+def test_keys_that_come_all_at_once_are_all_taken(workspace: Workspace, prompt: Prompt) -> None:
+    terminal = prompt()
+    terminal.wait_for("\n>")
+    terminal.type(f"one\ntwo\n{CTRL_D}")
+    assert terminal.wait() == 0
+    assert texts(workspace) == ["one\ntwo"]
+
+
 def test_an_empty_page_is_refused(workspace: Workspace, prompt: Prompt) -> None:
     terminal = prompt()
     terminal.wait_for("\n>")
