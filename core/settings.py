@@ -360,6 +360,13 @@ class RoomSettings(_Section):
     """Who may say ``!mute`` and ``!unmute``; on Twitch the broadcaster may too."""
 
 
+class JournalSettings(_Section):
+    """Where the journal is kept beside the workspace."""
+
+    sync: str = ""
+    """A folder of TiddlyWiki's ``.tid`` files that is kept in step with the journal; empty for none."""
+
+
 class SpeakerSettings(_Section):
     """Who else speaks, and what they are to the target."""
 
@@ -382,6 +389,7 @@ class Settings(_Section):
     privacy: PrivacySettings = PrivacySettings()
     twin: TwinSettings = TwinSettings()
     room: RoomSettings = RoomSettings()
+    journal: JournalSettings = JournalSettings()
     speakers: dict[str, SpeakerSettings] = Field(default_factory=dict)
 
     @property

@@ -33,6 +33,8 @@ CONTENT = {
     "source": "SELECT uid, location, format, content_hash, use, use_chosen, imported_at FROM source",
     "document": "SELECT source.uid, document.uid, kind, title, date, text, tags, document.content_hash FROM document"
     " JOIN source ON source.id = source_id",
+    "tiddler": "SELECT uid, fields FROM tiddler JOIN document ON document.id = document_id",
+    "synced_tiddler": "SELECT * FROM synced_tiddler",
     "conversation": "SELECT source.uid, conversation.uid, title, date, conversation.content_hash FROM conversation"
     " JOIN source ON source.id = source_id",
     "conversation_split": "SELECT * FROM conversation_split",
@@ -96,7 +98,7 @@ CONTENT = {
     "parked": "SELECT * FROM parked",
 }
 """What each table holds, whatever the row ids; the log of review with its ids, which are its order."""
-OWN = ("active_adapter", "consent", "parked")
+OWN = ("active_adapter", "consent", "parked", "synced_tiddler")
 """What each machine keeps to itself."""
 
 

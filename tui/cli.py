@@ -14,6 +14,12 @@ def main() -> None:
     """Open the workbench or run a command, and leave with its exit code."""
     os.umask(0o077)
     arguments = sys.argv[1:]
+    if arguments[:1] == ["journal"] and sys.stdin.isatty() and sys.stdout.isatty():
+        from tui.journal_prompt import prompt
+
+        code = prompt(arguments[1:])
+        if code is not None:
+            sys.exit(code)
     asked = _workbench_options(arguments)
     if asked is None or not (on_the_web() or (sys.stdin.isatty() and sys.stdout.isatty())):
         from tui.command_line import run

@@ -9,8 +9,6 @@ from __future__ import annotations
 import codecs
 import re
 
-import charset_normalizer
-
 from core.errors import ImportFailed
 
 _BOMS = (
@@ -66,6 +64,8 @@ def _decode_unmarked(data: bytes, where: str) -> str:
     outside = [character for character in western if not character.isascii()]
     if len(outside) * 5 < len(western) * 2 and _WESTERN.issuperset(outside):
         return western
+    import charset_normalizer  # Only now: most texts are UTF-8, and its tables take a while.
+
     head = data[:_DETECTION_BYTES]
     best = (
         charset_normalizer.from_bytes(head, cp_isolation=_COMMON).best() or charset_normalizer.from_bytes(head).best()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from core.corpus import exchanges as deriving
+from core.corpus.document_rows import document_row
 from core.corpus.opening import open_source
 from core.corpus.records import Conversation, Document, DocumentKind, Issue, Options, Record, Turn, Use, sort_of
 from core.corpus.sniffing import Choice, choose_each, importer_named
@@ -27,9 +28,10 @@ from core.settings import Settings
 from core.store import conversations as store_conversations
 from core.store.conversations import ConversationRow, ExchangeRow, TurnRow
 from core.store.database import Database
-from core.store.documents import DocumentRow, put_document, remove_documents_but, same_document_elsewhere
+from core.store.documents import put_document, remove_documents_but, same_document_elsewhere
 from core.store.identity import content_uid
 from core.store.sources import begin_source, find_source, finish_source
+from core.store.tiddlers import put_tiddler
 from core.workspace import Workspace
 
 KIND = "import"
@@ -230,7 +232,10 @@ class _Sink:
         if elsewhere:
             self._issue(document.title or document.uid, f"already imported from {elsewhere}")
             return
-        self._count(put_document(self._database, row))
+        outcome = put_document(self._database, row)
+        if document.original and put_tiddler(self._database, self._source_id, row.uid, document.original):
+            outcome = "changed" if outcome == "same" else outcome
+        self._count(outcome)
         self.document_uids.add(document.uid)
         self.hashes.append(row.content_hash)
         self._sorts.add(sort_of(document))
@@ -316,19 +321,6 @@ def _exchanges(
 def _turn(row: TurnRow) -> Turn:
     time = datetime.fromisoformat(row.time) if row.time else None
     return Turn(row.speaker, row.text, time, row.reply_to, cast(Any, row.kind))
-
-
-def document_row(document: Document, source_id: int, position: int) -> DocumentRow:
-    """A document as the store keeps it; its hash is over everything that is told of it."""
-    content_hash = content_uid(
-        document.kind, document.title, document.text, document.date.iso(), document.link, document.language,
-        document.visibility, document.reply_to, list(document.tags),
-    )  # fmt: skip
-    return DocumentRow(
-        0, document.uid, source_id, position, document.kind, document.title, document.link, document.date.iso(),
-        document.date.precision, document.date.first, document.date.last, document.text, document.language,
-        document.visibility, document.reply_to, document.tags, content_hash,
-    )  # fmt: skip
 
 
 def _conversation_row(

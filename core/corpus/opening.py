@@ -20,6 +20,8 @@ from core.corpus.records import Issue, Probe
 from core.errors import ImportFailed
 
 NOTE_SUFFIXES = (".md", ".markdown")
+TIDDLER_SUFFIXES = (".tid", ".meta", "tiddlywiki.info")
+"""What tells a folder of tiddlers; JSON in it belongs to it."""
 
 _BINARY = (b"%PDF-", b"SQLite format 3\x00", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"\x89PNG", b"\xff\xd8\xff", b"GIF8")
 _ATTACHMENTS = frozenset(
@@ -191,8 +193,11 @@ def _divide(
     here = [name for name in inside if "/" not in name[start:]]
     if f"{folder}/posts.csv".lstrip("/") in here:
         return inside, [], {}
+    if any(name.lower().endswith(".tid") for name in inside) and _mostly(inside, TIDDLER_SUFFIXES):
+        tiddlers = [name for name in inside if name.lower().endswith((*TIDDLER_SUFFIXES, ".json"))]
+        return tiddlers, [name for name in inside if name not in tiddlers], {}
     notes = [name for name in inside if name.lower().endswith(NOTE_SUFFIXES)]
-    if notes and (folder in vaults or (_mostly_notes(here) and _mostly_notes(inside))):
+    if notes and (folder in vaults or (_mostly(here, NOTE_SUFFIXES) and _mostly(inside, NOTE_SUFFIXES))):
         return notes, [name for name in inside if not name.lower().endswith(NOTE_SUFFIXES)], {}
     folders: dict[str, list[str]] = {}
     for name in inside:
@@ -202,10 +207,10 @@ def _divide(
     return [], here, folders
 
 
-def _mostly_notes(names: Iterable[str]) -> bool:
+def _mostly(names: Iterable[str], suffixes: tuple[str, ...]) -> bool:
     telling = [name for name in names if Path(name).suffix.lower() not in _ATTACHMENTS]
-    notes = sum(name.lower().endswith(NOTE_SUFFIXES) for name in telling)
-    return 2 * notes > len(telling) or not telling
+    such = sum(name.lower().endswith(suffixes) for name in telling)
+    return 2 * such > len(telling) or not telling
 
 
 def _walk(folder: Path, limits: Limits) -> _Listing:

@@ -35,6 +35,8 @@ class Document:
     reply_to: str = ""
     """What this answers, when the source says so and the asker's words are elsewhere."""
     tags: tuple[str, ...] = ()
+    original: str = ""
+    """The tiddler it was, as JSON of all its fields (``core.corpus.tiddlers``); empty for every other format."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from core.runs.job import Job
 from core.store import chunks as store
 from core.store.conversations import exchanges_of, list_conversations, speaker_counts, splits
 from core.store.database import Database
-from core.store.documents import DocumentRow, list_documents
+from core.store.documents import DocumentRow, list_documents, used_titles
 from core.store.identity import content_uid
 from core.store.mentions import add_mention, put_mentions
 from core.store.sources import list_sources
@@ -69,41 +69,56 @@ def cut_corpus(job: Job, embedder: Embedder) -> tuple[int, int]:
     Returns how many chunks were added and removed. Documents whose source may be used are cut; so are past exchanges of
     conversations that are trained on, and never those that are set aside for measuring.
     """
-    database, settings = job.workspace.database, job.workspace.settings
+    added = removed = 0
+    for fresh, gone in _cut(job.workspace, embedder, list_documents(job.workspace.database), exchanges=True):
+        added, removed = added + fresh, removed + gone
+        job.progress(added, added, "cutting passages")
+        job.stop_point()
+    return added, removed
+
+
+def cut_documents(workspace: Workspace, embedder: Embedder, documents: Sequence[DocumentRow]) -> int:
+    """Make the stored chunks of these documents what they are now: from then on their words find them.
+
+    Returns how many were added.
+    """
+    return sum(fresh for fresh, _ in _cut(workspace, embedder, documents, exchanges=False))
+
+
+def _cut(
+    workspace: Workspace, embedder: Embedder, documents: Sequence[DocumentRow], *, exchanges: bool
+) -> Iterator[tuple[int, int]]:
+    """Cut what is not up to date; yields, after each owner, how many chunks it gained and lost."""
+    database, settings = workspace.database, workspace.settings
     limit = min(settings.retrieval.chunk_tokens, embedder.spec.max_tokens - TITLE_TOKENS)
     overlap = min(settings.retrieval.overlap, limit // 2)
     rules = (embedder.spec.model, limit, overlap, MENTIONS)
-    index = None
-    added = removed = 0
-    documents = list_documents(database)
-    known = _known(job.workspace, documents)
-    for owner, owner_id, key, title, around, rows in _wanted(database, embedder, documents, rules, limit, overlap):
-        job.stop_point()
-        if index is None:
-            index = open_index(job.workspace, embedder)
+    index = known = None
+    for owner, owner_id, key, title, around, rows in _wanted(
+        database, embedder, documents, rules, limit, overlap, exchanges
+    ):
+        known = known or _known(workspace)
+        if index is None and store.chunk_ids_of(database, owner, owner_id):
+            index = open_index(workspace, embedder)
         with database.write():
             before = set(store.chunk_ids_of(database, owner, owner_id))
             fresh, gone = store.sync_chunks(database, owner, owner_id, title, rows)
             there = store.chunk_texts_of(database, owner, owner_id)
-            index.remove(before - there.keys())
+            if index is not None:
+                index.remove(before - there.keys())
             put_mentions(database, {chunk_id: names_in(text, around, known) for chunk_id, text in there.items()})
             if owner == "document_id" and there:
                 # Passages that were cut before this document was there may hold its title.
                 add_mention(database, folded(title), passages_with_title(database, title))
             store.set_chunked_key(database, owner, owner_id, key)
-        added, removed = added + fresh, removed + gone
-        job.progress(added, added, "cutting passages")
-    return added, removed
+        yield fresh, gone
 
 
-def _known(workspace: Workspace, documents: Sequence[DocumentRow]) -> Known:
+def _known(workspace: Workspace) -> Known:
     """The names to look for in every passage. Whoever first speaks later is found in what is cut from then on."""
     database = workspace.database
-    used = {source.id for source in list_sources(database) if source.use != "none"}
     return known_names(
-        (name for name, _ in speaker_counts(database)),
-        workspace.settings.target_names,
-        (document.title for document in documents if document.source_id in used),
+        (name for name, _ in speaker_counts(database)), workspace.settings.target_names, used_titles(database)
     )
 
 
@@ -114,6 +129,7 @@ def _wanted(
     rules: tuple[object, ...],
     limit: int,
     overlap: int,
+    exchanges: bool,
 ) -> Iterator[tuple[str, int, str, str, Around, list[store.ChunkRow]]]:
     """(owner, owner id, key, title, names, chunks) for every owner whose stored chunks are not up to date."""
     sources = {source.id: source for source in list_sources(database)}
@@ -137,6 +153,8 @@ def _wanted(
         ]  # fmt: skip
         around = Around((document.title, document.link, document.reply_to, *document.tags))
         yield "document_id", document.id, key, document.title, around, rows if used else []
+    if not exchanges:
+        return
     assigned = splits(database)
     known = store.chunked_keys(database, "exchange_id")
     for conversation in list_conversations(database):
@@ -159,12 +177,19 @@ def _wanted(
 
 def embed_missing(job: Job, embedder: Embedder) -> int:
     """Embed every chunk that has no vector of this model; one transaction per batch. Returns how many."""
-    database = job.workspace.database
-    index = open_index(job.workspace, embedder)
-    missing = store.chunks_without_vector(database, embedder.spec.model, embedder.spec.revision)
+    missing = store.chunks_without_vector(job.workspace.database, embedder.spec.model, embedder.spec.revision)
+    for done in embed_chunks(job.workspace, embedder, missing):
+        job.progress(done, len(missing), "embedding")
+        job.stop_point()
+    return len(missing)
+
+
+def embed_chunks(workspace: Workspace, embedder: Embedder, missing: Sequence[store.ChunkRow]) -> Iterator[int]:
+    """Embed and index chunks, one transaction per batch; yields, after each, how many are done."""
+    database = workspace.database
+    index = open_index(workspace, embedder)
     metadata = {row[0]: row for row in store.index_metadata(database)}
     for start in range(0, len(missing), BATCH_CHUNKS):
-        job.stop_point()
         batch = missing[start : start + BATCH_CHUNKS]
         vectors = embedder.embed(embedded_texts(database, batch, embedder))
         with database.write():
@@ -175,8 +200,7 @@ def embed_missing(job: Job, embedder: Embedder) -> int:
                 for chunk, vector in zip(batch, np.asarray(vectors, dtype=np.float32), strict=True)
                 if chunk.id in there
             )
-        job.progress(start + len(batch), len(missing), "embedding")
-    return len(missing)
+        yield start + len(batch)
 
 
 def embedded_texts(database: Database, rows: Sequence[store.ChunkRow], embedder: Embedder) -> list[str]:

@@ -56,7 +56,10 @@ class Asked:
 
 
 def run(job: Job) -> dict[str, Any]:
-    """The work of a ``questions`` run: ask about what is new, then embed what was kept."""
+    """The work of a ``questions`` run: ask about what is new, then embed what was kept.
+
+    Where the params say so, only about documents of one ``kind``.
+    """
     started = time.monotonic()
     workspace = job.workspace
     embedder = embedder_of(workspace.settings)
@@ -82,6 +85,7 @@ async def _ask_with_models(job: Job, embedder: Embedder) -> Asked:
         return await ask_about_passages(
             job.workspace, embedder, writer, judge,
             lambda done, total: job.progress(done, total, "asking about passages"), job.stop_point,
+            kind=str(job.params.get("kind", "")),
         )  # fmt: skip
 
 
@@ -115,16 +119,19 @@ async def ask_about_passages(
     judge: Asker | None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     stop_point: Callable[[], None] = lambda: None,
+    *,
+    kind: str = "",
 ) -> Asked:
     """Ask about every passage that is new, or that was asked about with another writer, judge or prompt.
 
+    ``kind`` leaves out the passages that are not of documents of this kind.
     ``stop_point`` raises to stop: what waits for an answer is let go. Raises what the askers raise but CallFailed.
     """
     asking = _Asking(workspace, embedder, writer, judge)
     known = asked_keys(workspace.database)
     waiting = [
         (passage, key)
-        for passage in passages_to_ask_about(workspace.database)
+        for passage in passages_to_ask_about(workspace.database, kind)
         if known.get(passage.chunk.id) != (key := asking.key(passage))
     ]
     asked = Asked(len(waiting))

@@ -177,12 +177,13 @@ def corpus_fingerprint(db: Database) -> str:
     return content_uid([list(row) for row in rows])
 
 
-def chunks_without_vector(db: Database, model: str, revision: str) -> list[ChunkRow]:
-    """Chunks that this model has not embedded, in the order of their ids."""
+def chunks_without_vector(db: Database, model: str, revision: str, kind: str = "") -> list[ChunkRow]:
+    """Chunks that this model has not embedded, in the order of their ids; of all, or of documents of one kind."""
     rows = db.rows(
         f"SELECT {_COLUMNS} FROM chunk WHERE NOT EXISTS"
-        " (SELECT 1 FROM vector WHERE chunk_id = chunk.id AND model = ? AND revision = ?) ORDER BY chunk.id",
-        (model, revision),
+        " (SELECT 1 FROM vector WHERE chunk_id = chunk.id AND model = ? AND revision = ?)"
+        " AND (? = '' OR document_id IN (SELECT id FROM document WHERE kind = ?)) ORDER BY chunk.id",
+        (model, revision, kind, kind),
     )
     return [ChunkRow(*row) for row in rows]
 

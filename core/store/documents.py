@@ -127,3 +127,27 @@ def documents_of_kind(db: Database, kind: str) -> list[DocumentRow]:
     """Every document of a kind, oldest first, undated ones at the end."""
     rows = db.rows(f"SELECT {_COLUMNS} FROM document WHERE kind = ? ORDER BY last_day < 0, last_day, id", (kind,))
     return [_row(row) for row in rows]
+
+
+def document_hashes(db: Database, source_id: int) -> dict[str, str]:
+    """Uid → content hash of one source's documents."""
+    rows = db.rows("SELECT uid, content_hash FROM document WHERE source_id = ?", (source_id,))
+    return {str(row[0]): str(row[1]) for row in rows}
+
+
+def document_id(db: Database, source_id: int, uid: str) -> int:
+    """The id of a source's document, or 0."""
+    return int(db.value("SELECT id FROM document WHERE source_id = ? AND uid = ?", (source_id, uid)) or 0)
+
+
+def newest_text(db: Database, source_id: int) -> str:
+    """The text of the document that was stored last, or an empty string."""
+    return str(db.value("SELECT text FROM document WHERE source_id = ? ORDER BY id DESC LIMIT 1", (source_id,)) or "")
+
+
+def used_titles(db: Database) -> list[str]:
+    """The titles of all documents whose source may be used."""
+    return [
+        str(row[0])
+        for row in db.rows("SELECT title FROM document JOIN source ON source.id = source_id WHERE use <> 'none'")
+    ]

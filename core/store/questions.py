@@ -27,9 +27,12 @@ class QuestionRow:
     """Whether it is searched."""
 
 
-def passages_to_ask_about(db: Database) -> list[Passage]:
-    """Every passage that may be used at all, in the order of their ids."""
-    return [passage_of(row) for row in db.rows(f"{PASSAGE} WHERE source.use <> 'none' ORDER BY chunk.id")]
+def passages_to_ask_about(db: Database, kind: str = "") -> list[Passage]:
+    """Every passage that may be used at all, in the order of their ids; of all, or of documents of one kind."""
+    rows = db.rows(
+        f"{PASSAGE} WHERE source.use <> 'none' AND (? = '' OR document.kind = ?) ORDER BY chunk.id", (kind, kind)
+    )
+    return [passage_of(row) for row in rows]
 
 
 def asked_keys(db: Database) -> dict[int, str]:

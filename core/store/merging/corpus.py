@@ -22,6 +22,7 @@ from core.store.documents import DocumentRow, put_document, same_document_elsewh
 from core.store.identity import content_uid
 from core.store.merging.tables import Tally
 from core.store.sources import SourceRow, find_source, finish_source
+from core.store.tiddlers import put_tiddler
 
 _STRICTNESS = {"none": 2, "recall": 1, "train": 0}
 _ASIDE = {"heldout": 2, "validation": 1, "train": 0}
@@ -90,6 +91,12 @@ def _merge_documents(db: Database, their_id: int, own_id: int, later: bool, same
             tally.left_out["documents"] += 1
             continue
         put_document(db, document)
+        fields = db.value(
+            "SELECT fields FROM other.tiddler JOIN other.document ON id = document_id WHERE source_id = ? AND uid = ?",
+            (their_id, document.uid),
+        )
+        if fields is not None:
+            put_tiddler(db, own_id, document.uid, str(fields))
         tally.added["documents" if row[15] else "changed documents"] += 1
         changed = True
     return changed

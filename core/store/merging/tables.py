@@ -15,6 +15,8 @@ RULES = {
     # The corpus (corpus.py)
     "source": "by uid; a use that a person chose before a rule's, else the stricter one; never one half imported",
     "document": "by source and uid; of two texts the one imported later; what another source here holds is left out",
+    "tiddler": "with a document that is brought or replaced",
+    "synced_tiddler": "stays: a folder is of one machine",
     "conversation": "as document, its turns and exchanges with it",
     "turn": "with a conversation that is brought or replaced",
     "exchange": "with a conversation that is brought or replaced; else this side's, which follow from its own names",

@@ -16,7 +16,7 @@ from tui.widgets.inputs import Page
 from tui.widgets.text import Words
 
 if TYPE_CHECKING:
-    from core.corpus.journal import Draft
+    from core.corpus.drafts import Draft
     from core.workspace import Workspace
 
 DRAFT_SECONDS = 0.5
@@ -50,13 +50,19 @@ class JournalScreen(Stage):
         sign.display = True
 
     async def load(self, workspace: Workspace) -> None:
-        from core.corpus.journal import Draft
+        from core.corpus.drafts import Draft
+        from core.corpus.journal import left_draft
 
         self.query_one("#without", Words).display = False
         self._page.display = True
         if self._draft is None or self._draft.root != workspace.root:
-            draft = Draft(workspace.root)
-            kept = await self.bench.read(draft.read)
+            if self._draft is not None:
+                self._draft.release()
+            try:
+                draft = Draft.claim(workspace.root)
+            except OSError:  # Nothing can be written there; saving says so too.
+                draft = Draft(workspace.root)
+            kept = await self.bench.read(lambda opened: left_draft(draft, opened))
             if kept:
                 # What was typed before the workspace was open stands after it.
                 typed = self._page.text
@@ -98,10 +104,11 @@ class JournalScreen(Stage):
         if self._draft is not None:
             with suppress(OSError):
                 self._draft.write()
+            self._draft.release()
 
     async def action_save(self) -> None:
         """Store the page as an entry; the page is empty again."""
-        from core.corpus.journal import save_entry
+        from core.retrieval.entries import keep_entry
 
         if self.bench.workspace is None:
             self.say("no workspace is open: nothing can be saved here", "warning")
@@ -111,14 +118,17 @@ class JournalScreen(Stage):
             self.say("the page is empty: there is nothing to save", "warning")
             return
         try:
-            saved = await self.bench.write(save_entry, text)
+            kept = await self.bench.write(lambda workspace: keep_entry(workspace, text, now=False))
         except SimuleeError as error:
             self.bench.complain(error)
             return
         # What was typed while it was saved belongs to the next entry.
         self._page.put(self._page.text.removeprefix(text))
         self._keep_draft()
-        self.say(f"saved, {saved.words} words", "good")
+        if kept.trouble:
+            self.say(f"saved, {kept.saved.words} words, but {kept.trouble}", "warning")
+        else:
+            self.say(f"saved, {kept.saved.words} words", "good")
         self.bench.refresh_stage()
 
     async def action_editor(self) -> None:
