@@ -97,7 +97,8 @@ class ServedTwin:
             raise Refusal(404, f"there is no model {name!r} here: GET /v1/models lists them", "model_not_found")
         seed = random.randrange(2**31) if asked.seed is None else asked.seed  # noqa: S311
         most = asked.max_completion_tokens or asked.max_tokens or Manner().max_tokens
-        return ChatOptions(name, asked.memories, asked.as_of, asked.speaker, Manner(most, asked.temperature, seed))
+        manner = Manner(most, asked.temperature, seed)
+        return ChatOptions(name, asked.memories, asked.as_of, asked.speaker, manner, asked.hybrid)
 
     def _remember(self, said: list[str], known: _Known) -> None:
         self._known[content_uid(said)] = known
@@ -137,6 +138,8 @@ def finished(answer: Answer) -> Finished:
             for each in answer.recollections
         ],
         missed=list(answer.missed),
+        hybrid=answer.hybrid is not None and answer.hybrid.outcome != "plain",
+        fell_back=answer.hybrid.why if answer.hybrid else "",
     )
 
 

@@ -15,7 +15,7 @@ from core.dataset.scenes import scene_of
 from core.dates import DateSpan, as_of_request
 from core.errors import ModelError, UsageError
 from core.prompts.messages import Message
-from core.prompts.render import PromptTurn
+from core.prompts.render import PromptTurn, RecalledMemory
 from core.recall.asked import Asked
 from core.recall.load import recallable_words
 from core.recall.recollect import Recollection
@@ -31,7 +31,10 @@ from core.store.sessions import (
 from core.twin.abstaining import asks_for_facts, unknown_answer
 from core.twin.context import fitted
 from core.twin.guard import Shown, Withheld
-from core.twin.parts import LONGEST_ANSWER, Parts
+from core.twin.hybrid.facts import facts_of
+from core.twin.hybrid.simulation import begun_log, log_of, simulating_adapter
+from core.twin.hybrid.turn import Hybrid, HybridTurn
+from core.twin.parts import LONGEST_ANSWER, Parts, Tell
 from core.twin.receipts import Receipt, receipts_of
 from core.twin.speech import Finish, Manner, Voice
 from core.twin.statements import bearing_on, facts_before
@@ -53,6 +56,10 @@ class ChatOptions:
     as_of: str = ""
     speaker: str = ""
     manner: Manner = field(default_factory=Manner)
+    hybrid: bool = False
+    """Whether an answer is merged from facts and a simulated chat; it is then shown when it is whole."""
+    tell: Tell = lambda _: None
+    """Told what is being done while there are no words yet, in hybrid mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,8 @@ class Answer:
     """Turns before, which the model read in a line each."""
     repeatable: bool = True
     """Whether the same question with the same seed gives the same words."""
+    hybrid: Hybrid | None = None
+    """How it came about in hybrid mode; None for any other answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +102,13 @@ class Prepared:
     unknown: str
     """What is said instead of asking a model; empty where a model speaks."""
     told_in_lines: int
+    hybrid: HybridTurn | None = None
+    """What an answer in hybrid mode is made from; it is spoken on the thread of the parts."""
 
 
 class Speaking:
-    """One answer while it is spoken: iterate over what may be shown. It may be iterated on another thread."""
+    """One answer while it is spoken: iterate over what may be shown. It may be iterated on another thread, but for one
+    in hybrid mode."""
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
@@ -104,6 +116,7 @@ class Speaking:
         self.finish: Finish = "stop"
         self.ended = "stopped"
         """How it ended: as ``finish``, ``stopped`` where it was closed before, ``broken``."""
+        self.hybrid: Hybrid | None = None
 
     @property
     def text(self) -> str:
@@ -117,6 +130,14 @@ class Speaking:
             yield prepared.unknown
             self.ended = "stop"
             return
+        if prepared.hybrid is not None:
+            # Empty pieces come meanwhile, so that whoever waits can leave.
+            self.hybrid = yield from self._whole(prepared.hybrid)
+            if self.hybrid.text:
+                self._shown.append(self.hybrid.text)
+                self.ended = self.finish
+                yield self.hybrid.text
+                return
         stream = Shown(prepared.withheld)
         speaking = prepared.voice.speak(prepared.prompt, prepared.tokens, prepared.manner)
         try:
@@ -138,6 +159,13 @@ class Speaking:
             raise
         finally:
             speaking.close()
+
+    def _whole(self, turn: HybridTurn) -> Generator[str, None, Hybrid]:
+        try:
+            return (yield from turn.answer())
+        except ModelError:
+            self.ended = "broken"
+            raise
 
 
 class Conversation:
@@ -209,7 +237,8 @@ class Conversation:
     def finish(self, prepared: Prepared, speaking: Speaking) -> Answer | None:
         """Store what was spoken, with its receipts; None for an answer without a word that did not come to its end."""
         if speaking.ended == "broken":
-            self._parts.drop_voice(prepared.voice)
+            simulating = prepared.hybrid is not None and speaking.hybrid is None
+            self._parts.drop_voice(prepared.hybrid.voice if prepared.hybrid and simulating else prepared.voice)
         text = speaking.text
         if not text and speaking.ended != speaking.finish:
             return None
@@ -219,6 +248,7 @@ class Conversation:
         return Answer(
             text, prepared.prompt, prepared.recollections, receipts, message_id, prepared.session_id, speaking.finish,
             counted, prepared.missed, bool(prepared.unknown), prepared.told_in_lines, prepared.voice.repeatable,
+            speaking.hybrid,
         )  # fmt: skip
 
     def _prepared(self, question: str, speaker: str, past: PastTurns) -> Prepared:
@@ -230,6 +260,10 @@ class Conversation:
         prompt = self._renderer.prompt(messages)
         guarded = past.guarded or any(each.found.passage.use == "recall" for each in recollections)
         assert self.session_id is not None
+        abstained = unknown_answer(self._workspace, question) if unknown and not facts else ""
+        hybrid = None
+        if self._options.hybrid and not abstained:
+            hybrid = self._hybrid_turn([*turns, turn], facts, recollections, guarded, past.guarded)
         return Prepared(
             self.session_id,
             prompt,
@@ -239,8 +273,39 @@ class Conversation:
             self._parts.withheld(guarded),
             tuple(recollections),
             missed,
-            unknown_answer(self._workspace, question) if unknown and not facts else "",
+            abstained,
             told,
+            hybrid,
+        )
+
+    def _hybrid_turn(
+        self,
+        turns: Sequence[PromptTurn],
+        facts: Sequence[RecalledMemory],
+        recollections: Sequence[Recollection],
+        guarded: bool,
+        guarded_before: bool,
+    ) -> HybridTurn:
+        """What the answer to the last turn is made from in hybrid mode. Raises UsageError, ModelError."""
+        parts, workspace = self._parts, self._workspace
+        adapter = simulating_adapter(workspace, self.adapter)
+        renderer = self._renderer if adapter == self.adapter else parts.renderer(parts.base(adapter))
+        length = workspace.settings.twin.simulation_tokens
+        last = turns[-1]
+        return HybridTurn(
+            workspace=workspace,
+            recollector=parts.recollector,
+            voice=parts.voice(adapter),
+            adapter=adapter.name if adapter else "",
+            log=begun_log(renderer, log_of(turns, workspace.target), workspace.target, parts.context - length),
+            manner=replace(self._options.manner, max_tokens=length),
+            question=last.question,
+            asker=last.asker,
+            facts=facts_of(facts, recollections, turns[:-1], guarded_before),
+            known=list(dict.fromkeys(turn.asker for turn in turns if turn.asker)),
+            withheld=parts.withheld(guarded),
+            style=parts.style(),
+            tell=self._options.tell,
         )
 
     def _go_on(self, session_id: int) -> None:
@@ -284,7 +349,7 @@ class Conversation:
             unknown = float((vectors[2:] @ vectors[:2].T).max()) < twin.support
         return useful, tuple(str(each) for each in recalled.parked), unknown
 
-    def _facts(self, question: str) -> list[Any]:
+    def _facts(self, question: str) -> list[RecalledMemory]:
         """The facts that a person stated and that bear on the question; they stand before every memory."""
         facts = facts_before(self._workspace, self._before)
         return list(bearing_on(question, facts, self._parts.recollector.embedder)) if facts else []
@@ -329,6 +394,8 @@ class Conversation:
             "finish": speaking.ended,
             "repeatable": prepared.voice.repeatable,
         }
+        if speaking.hybrid is not None:
+            settings["hybrid"] = speaking.hybrid.stored() | {"prompt": speaking.hybrid.prompt}
         with database.write():
             message_id = add_message(
                 database, prepared.session_id, "assistant", self._workspace.target, text, prepared.prompt, settings,

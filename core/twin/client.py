@@ -56,6 +56,7 @@ class Question:
     adapter: str | None = None
     seed: int | None = None
     temperature: float = 0.7
+    hybrid: bool = False
 
     def extension(self) -> dict[str, Any]:
         """The fields that go beside OpenAI's own."""
@@ -66,6 +67,7 @@ class Question:
             "memories": self.memories,
             "speaker": self.speaker,
             "adapter": self.adapter,
+            "hybrid": self.hybrid,
         }
 
 

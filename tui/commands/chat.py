@@ -13,6 +13,7 @@ from core.errors import UsageError
 from core.twin.chat import Answer, ChatOptions, Twin
 from core.twin.speech import Manner
 from tui.face import Face, command
+from tui.hybrid_words import hybrid_lines, hybrid_values
 from tui.missed import missed_lines
 from tui.safe_text import safe, safe_line
 
@@ -31,6 +32,12 @@ def chat(
     speaker: Annotated[str, typer.Option("--speaker", metavar="NAME", help="Who you are to them.")] = "",
     seed: Annotated[int | None, typer.Option("--seed", help="The same seed gives the same answer.")] = None,
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, max=2.0)] = 0.7,
+    hybrid: Annotated[
+        bool, typer.Option("--hybrid", help="Merge facts from memory with a simulated chat; slower, verified.")
+    ] = False,
+    show_simulation: Annotated[
+        bool, typer.Option("--show-simulation", help="With --hybrid: show the simulated chat under the answer.")
+    ] = False,
 ) -> None:
     """Talk with the twin. Under each answer stand the passages it rests on.
 
@@ -39,23 +46,28 @@ def chat(
     workspace = face.workspace()
     if once is not None and not once.strip():
         raise UsageError("there is no question", 'simulee chat --once "…"')
+    if show_simulation and not hybrid:
+        raise UsageError("--show-simulation needs --hybrid", 'simulee chat --hybrid --show-simulation --once "…"')
     manner = Manner(temperature=temperature, seed=random.randrange(2**31) if seed is None else seed)  # noqa: S311
     face.note(f"waking {workspace.target}…")
-    twin = Twin(workspace, ChatOptions(adapter, not no_memories, as_of, speaker, manner))
+    options = ChatOptions(
+        adapter, not no_memories, as_of, speaker, manner, hybrid, tell=lambda what: face.note(f"{what}…")
+    )
+    twin = Twin(workspace, options)
     try:
         if once is not None:
-            answer = _answer(face, twin, once, streamed=not face.json)
+            answer = _answer(face, twin, once, streamed=not face.json, show_simulation=show_simulation)
             if face.json:
-                face.result(_values(answer))
+                face.result(_values(answer) | hybrid_values(answer.hybrid, show_simulation))
             return
         if face.json:
             raise UsageError("--json needs --once", 'simulee chat --once "…" --json')
-        _loop(face, twin)
+        _loop(face, twin, show_simulation)
     finally:
         twin.close()
 
 
-def _loop(face: Face, twin: Twin) -> None:
+def _loop(face: Face, twin: Twin, show_simulation: bool) -> None:
     """Read questions until the end of input; an empty line is passed over."""
     prompted = sys.stdin.isatty()
     if isinstance(sys.stdin, io.TextIOWrapper):
@@ -70,17 +82,17 @@ def _loop(face: Face, twin: Twin) -> None:
         if not line:
             return
         if line.strip():
-            _answer(face, twin, line.strip(), streamed=True)
+            _answer(face, twin, line.strip(), streamed=True, show_simulation=show_simulation)
 
 
-def _answer(face: Face, twin: Twin, question: str, streamed: bool) -> Answer:
+def _answer(face: Face, twin: Twin, question: str, streamed: bool, show_simulation: bool) -> Answer:
     for piece in twin.answer(question):
         if isinstance(piece, Answer):
             for line in missed_lines(piece.missed):
                 face.note(line)
             if streamed:
                 sys.stdout.write("\n")
-                for line in _receipts(piece):
+                for line in [*_receipts(piece), *hybrid_lines(piece.hybrid, show_simulation)]:
                     face.note(line)
             return piece
         if streamed:
