@@ -10,21 +10,23 @@ if TYPE_CHECKING:
     from core.twin.hybrid.turn import Hybrid
 
 
-def hybrid_lines(hybrid: Hybrid | None, show_simulation: bool) -> list[str]:
-    """A mark where it fell back, and the simulated chat where it is asked for."""
+def fall_back_lines(hybrid: Hybrid | None) -> list[str]:
+    """The mark of an answer that is not what was merged."""
+    if hybrid is None or not hybrid.fell_back:
+        return []
+    said = "an answer without a simulation" if hybrid.outcome == "plain" else "the simulated turn"
+    return [f"fell back to {said}: {safe_line(hybrid.why)}"]
+
+
+def simulation_lines(hybrid: Hybrid | None) -> list[str]:
+    """The simulated chat, others' invented lines among it."""
     if hybrid is None:
         return []
-    lines = [fallen_back(hybrid.why, hybrid.outcome == "plain")] if hybrid.fell_back else []
-    if show_simulation:
-        lines.append(f"  simulated by {safe_line(hybrid.adapter) or 'the base'}:")
-        lines += [f"    {safe_line(each.name)}: {safe_line(each.text)}" for each in hybrid.simulation]
-    return lines
-
-
-def fallen_back(why: str, plain: bool = False) -> str:
-    """The mark of an answer that is not what was merged."""
-    said = "an answer without a simulation" if plain else "the simulated turn"
-    return f"  ↩ fell back to {said}: {safe_line(why)}"
+    by = safe_line(hybrid.adapter) or "the base model"
+    return [
+        f"  simulated by {by}:",
+        *(f"    {safe_line(each.name)}: {safe_line(each.text)}" for each in hybrid.simulation),
+    ]
 
 
 def hybrid_values(hybrid: Hybrid | None, show_simulation: bool) -> dict[str, Any]:

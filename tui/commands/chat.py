@@ -13,7 +13,7 @@ from core.errors import UsageError
 from core.twin.chat import Answer, ChatOptions, Twin
 from core.twin.speech import Manner
 from tui.face import Face, command
-from tui.hybrid_words import hybrid_lines, hybrid_values
+from tui.hybrid_words import fall_back_lines, hybrid_values, simulation_lines
 from tui.missed import missed_lines
 from tui.safe_text import safe, safe_line
 
@@ -88,11 +88,11 @@ def _loop(face: Face, twin: Twin, show_simulation: bool) -> None:
 def _answer(face: Face, twin: Twin, question: str, streamed: bool, show_simulation: bool) -> Answer:
     for piece in twin.answer(question):
         if isinstance(piece, Answer):
-            for line in missed_lines(piece.missed):
+            for line in [*missed_lines(piece.missed), *fall_back_lines(piece.hybrid)]:
                 face.note(line)
             if streamed:
                 sys.stdout.write("\n")
-                for line in [*_receipts(piece), *hybrid_lines(piece.hybrid, show_simulation)]:
+                for line in [*_receipts(piece), *(simulation_lines(piece.hybrid) if show_simulation else [])]:
                     face.note(line)
             return piece
         if streamed:

@@ -26,7 +26,7 @@ STRONG = 0.6
 _MATTERS = ("a number of its own", "a name of its own")
 _LENIENT = ("", "too long")
 _ASKS_WHETHER = re.compile(
-    r"(?:^|[.!?,;:]\s+|\b(?:and|but|so|or)\s+)(?:do|did|does|are|were|was|is|have|had|has|can|could|will|would)n?['’]?t?\s+"
+    r"(?:^|[.!?,;:]\s+|\b(?:and|but|so|or)\s+)(?:do|did|does|are|were|was|is|have|had|has|can|could|will|would|should)n?['’]?t?\s+"
     r"(?:you|your|he|she|they|it|there|that|this|the)\b",
     re.I,
 )

@@ -20,6 +20,8 @@ from core.twin.hybrid.style import assistant_phrase
 
 NEAR = 0.3
 """Least likeness of a sentence and a fact for the fact to be told in its place."""
+BEARING = 0.25
+"""Least likeness of that fact and the question: an answer that bears on nothing is none."""
 LONGEST = 45
 """Words of a sentence of CONTEXT that may be told."""
 
@@ -43,44 +45,61 @@ def without_unsupported(turn: str, check: Check) -> Told:
 
 
 def merged_by_rule(
-    turn: str, facts: Sequence[Fact], embedder: Embedder, check: Check, names: Collection[str], withheld: Withheld
+    turn: str,
+    facts: Sequence[Fact],
+    embedder: Embedder,
+    check: Check,
+    names: Collection[str],
+    withheld: Withheld,
+    question: str = "",
 ) -> Told:
     """The turn, sentence by sentence: kept, dropped, or replaced by the nearest of CONTEXT in the first person.
 
-    No fact is told twice; one whose words are not to be shown is not told.
+    No fact is told twice; one whose words are not to be shown, or that is far from the question, is not told.
     """
-    each = check(turn)
-    tellable = _tellable(facts, names, withheld)
-    wanting = [one.sentence for one in each if one.verdict == "unsupported"]
-    nearness = np.zeros((len(wanting), 0))
-    if wanting and tellable:
-        vectors = embedder.embed([*wanting, *tellable])
-        nearness = np.round(vectors[: len(wanting)] @ vectors[len(wanting) :].T, 4)
+    found = check(turn)
+    each = [one for one in found if not assistant_phrase(one.sentence)]
+    dropped = len(found) - len(each)
+    nearest = _nearest([one.sentence for one in each if one.verdict == "unsupported"],
+                       _tellable(facts, names, withheld), question, embedder)  # fmt: skip
     kept: list[str] = []
-    replaced = dropped = row = 0
-    used = {" ".join(one.sentence.casefold().split()) for one in each if one.verdict == "supported"}
+    told: set[str] = {_key(one.sentence) for one in each if one.verdict == "supported"}
+    replaced = 0
     for one in each:
-        if assistant_phrase(one.sentence):
-            row += one.verdict == "unsupported"
-            dropped += 1
-            continue
         if one.verdict != "unsupported":
             kept.append(one.sentence)
             continue
-        order = sorted(range(nearness.shape[1]), key=lambda place: (-float(nearness[row][place]), place))
-        chosen = next(
-            (tellable[place] for place in order
-             if nearness[row][place] >= NEAR and tellable[place].casefold() not in used),
-            None,
-        )  # fmt: skip
-        row += 1
+        chosen = next((fact for fact in nearest[one.sentence] if _key(fact) not in told), None)
         if chosen is None:
             dropped += 1
         else:
-            used.add(chosen.casefold())
+            told.add(_key(chosen))
             kept.append(chosen)
             replaced += 1
     return Told(" ".join(kept), replaced, dropped)
+
+
+def _nearest(
+    wanting: Sequence[str], tellable: Sequence[str], question: str, embedder: Embedder
+) -> dict[str, list[str]]:
+    """For each sentence the facts that are near enough to it and to the question, the nearest first."""
+    if not wanting or not tellable:
+        return {sentence: [] for sentence in wanting}
+    asked = [question] if question.strip() else []
+    vectors = embedder.embed([*wanting, *asked, *tellable])
+    facts = vectors[len(wanting) + len(asked) :]
+    likeness = np.round(vectors[: len(wanting)] @ facts.T, 4)
+    bearing = np.round(facts @ vectors[len(wanting)], 4) if asked else np.ones(len(tellable))
+    found = {}
+    for sentence, row in zip(wanting, likeness, strict=True):
+        near = [place for place in range(len(tellable)) if row[place] >= NEAR and bearing[place] >= BEARING]
+        near.sort(key=lambda place: (-float(row[place]), place))
+        found[sentence] = [tellable[place] for place in near]
+    return found
+
+
+def _key(sentence: str) -> str:
+    return " ".join(sentence.casefold().split())
 
 
 def _tellable(facts: Sequence[Fact], names: Collection[str], withheld: Withheld) -> list[str]:

@@ -114,14 +114,15 @@ class HybridTurn:
         return list(dict.fromkeys([self.workspace.target, *self.workspace.settings.target_names, *self.known]))
 
     def _check(self, text: str) -> list[Checked]:
-        # What nothing supports needs no embedder to say so.
         return checked(text, self.facts, self.recollector.embedder, self.question, self._names)
 
     def _by_rule(self, simulation: Simulation) -> Hybrid:
         """The first turn of which something is left. No turn is cut for its length: what is missing was not so."""
         own = [self.workspace.target, *self.workspace.settings.target_names]
         for turn in simulation.turns:
-            told = merged_by_rule(turn, self.facts, self.recollector.embedder, self._check, own, self.withheld)
+            told = merged_by_rule(
+                turn, self.facts, self.recollector.embedder, self._check, own, self.withheld, self.question
+            )
             if told.text:
                 break
         else:

@@ -34,7 +34,7 @@ def test_no_run_of_eight_words_is_left_twice_and_nothing_more_is_cut(said: list[
 
 
 def test_it_is_cut_where_the_repetition_begins_case_and_stops_aside() -> None:
-    text = " One two three four five six seven eight.\nInes Calder: So?\nAda Marlow: ONE, two three four five six seven eight"
+    text = " One two three four five six seven eight.\nInes: So?\nAda Marlow: ONE, two three four five six seven eight"
     assert text[repeated_at(text) :].startswith("ONE, two")
 
 
@@ -62,7 +62,11 @@ def test_lines_are_given_to_whom_they_name_and_the_users_next_line_is_nobodys_an
 
 def test_a_name_with_a_colon_is_heard_as_its_lines_are_written() -> None:
     lines = parsed(" Aye.\nDr Who: And then?\nAda Marlow: Nothing.", "Ada: Marlow", [], ["Dr: Who"])
-    assert [(line.name, line.mine) for line in lines] == [("Ada: Marlow", True), ("Dr: Who", False), ("Ada: Marlow", True)]
+    assert [(line.name, line.mine) for line in lines] == [
+        ("Ada: Marlow", True),
+        ("Dr: Who", False),
+        ("Ada: Marlow", True),
+    ]
 
 
 def test_a_colon_alone_makes_no_speaker() -> None:
@@ -73,7 +77,9 @@ def test_a_colon_alone_makes_no_speaker() -> None:
 
 
 def test_empty_turns_are_left_out() -> None:
-    assert [line.text for line in parsed("\n\nInes Calder:\nAda Marlow:  \nAda Marlow: Here.", ADA, [], [INES])] == ["Here."]
+    assert [line.text for line in parsed("\n\nInes Calder:\nAda Marlow:  \nAda Marlow: Here.", ADA, [], [INES])] == [
+        "Here."
+    ]
 
 
 def test_only_so_many_turns_of_the_target_are_kept() -> None:

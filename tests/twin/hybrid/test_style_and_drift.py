@@ -11,11 +11,13 @@ from core.twin.hybrid.claims import Checked
 from core.twin.hybrid.style import Style, assistant_phrase
 from core.twin.hybrid.verify import drift_of
 
-TURN = "I have not paid for a sheet of it, and I consider that the charts keep me, and not the other way about, thank you."
+TURN = (
+    "I have not paid for a sheet of it, and I consider that the charts keep me, and not the other way about, thank you."
+)
 SUPPORTED = [Checked("x", "supported")]
 ASSISTANT = (
-    "Spending time outdoors in the mornings is a wonderful way to start the day, as it provides numerous health benefits"
-    " and additionally offers valuable opportunities to connect with the community."
+    "Spending time outdoors in the mornings is a wonderful way to start the day, as it provides numerous health"
+    " benefits and additionally offers valuable opportunities to connect with the community."
 )
 
 

@@ -184,8 +184,8 @@ class ChatScreen(Stage):
             f"twin {adapter}" if adapter else "base model",
             f"as of {sitting.as_of or 'today'}",
             f"memories {'on' if sitting.memories else 'off'}",
-            *(["hybrid"] if sitting.hybrid else []),
             *([f"with {short_name(sitting.speaker)}"] if sitting.speaker else []),
+            *(["hybrid"] if sitting.hybrid else []),
         ]
         left = " · ".join(told)
         right = f"{self._server_words()}   {f'session {session.id}' if session else 'new session'}"
