@@ -20,6 +20,8 @@ from core.runs.control import run_to_end
 from core.store.sessions import find_message
 from core.twin.chat import Answer, ChatOptions, Conversation
 from core.twin.guard import WITHHELD
+from core.twin.hybrid.claims import checked
+from core.twin.hybrid.facts import Fact
 from core.twin.parts import Parts
 from core.twin.speech import LlamaVoice, Manner
 from core.twin.statements import never_say, state_fact
@@ -91,6 +93,20 @@ def test_offline_an_answer_is_merged_or_marked_and_never_states_what_only_the_si
     assert stored.settings["hybrid"] == hybrid.stored() | {"prompt": hybrid.prompt}
     said = load_transcript(offline.workspace, answer.session_id).asked[0].answers[0]
     assert said.fell_back == hybrid.why
+
+
+@pytest.mark.parametrize("seed", [1, 2, 4])
+def test_offline_nothing_is_said_that_only_the_simulation_states(offline: Parts, seed: int) -> None:
+    options = ChatOptions(hybrid=True, speaker="Ines Calder", manner=Manner(seed=seed))
+    answer = ask(offline, "Tell me what you count, and how often.", options)[1]
+    hybrid = answer.hybrid
+    assert hybrid is not None
+    if hybrid.outcome == "plain":
+        assert hybrid.why
+        return
+    facts = [Fact(line) for line in hybrid.context]
+    for each in checked(answer.text, facts, offline.recollector.embedder, names=["Ada Marlow", "Ines Calder"]):
+        assert each.verdict != "unsupported", each
 
 
 def test_the_same_seed_gives_the_same_answer_and_a_plain_talk_has_no_mark(offline: Parts) -> None:
