@@ -88,10 +88,12 @@ def _loop(face: Face, twin: Twin, show_simulation: bool) -> None:
 def _answer(face: Face, twin: Twin, question: str, streamed: bool, show_simulation: bool) -> Answer:
     for piece in twin.answer(question):
         if isinstance(piece, Answer):
+            if streamed:
+                sys.stdout.write("\n")
+                sys.stdout.flush()
             for line in [*missed_lines(piece.missed), *fall_back_lines(piece.hybrid)]:
                 face.note(line)
             if streamed:
-                sys.stdout.write("\n")
                 for line in [*_receipts(piece), *(simulation_lines(piece.hybrid) if show_simulation else [])]:
                     face.note(line)
             return piece

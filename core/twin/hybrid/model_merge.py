@@ -25,6 +25,9 @@ ROOM = 4
 """Tokens of an answer for each word of the simulated turn; JSON and longer words included."""
 FEWEST_TOKENS = 96
 MOST_LETTERS = 4000
+FEWEST_LETTERS = 80
+LONGER = 2
+"""How much longer than the simulated turn a merge may be."""
 
 
 class Merge(BaseModel):
@@ -36,6 +39,12 @@ class Merge(BaseModel):
 
 
 SCHEMA: Mapping[str, Any] = Merge.model_json_schema()
+
+
+def narrow_schema(turn: str) -> Mapping[str, Any]:
+    """The schema of a merge with this turn, for an engine that writes by it: a small model does not end by itself."""
+    longest = max(FEWEST_LETTERS, LONGER * len(turn))
+    return {**SCHEMA, "properties": {"answer": {"type": "string", "maxLength": longest}}}
 
 
 async def merged_by_model(
@@ -53,7 +62,8 @@ async def merged_by_model(
         name=workspace.target, facts=[fact.line for fact in sent], asker=asker, question=question, chat=chat,
         words=words,
     )  # fmt: skip
-    ask = Ask(messages, max(FEWEST_TOKENS, 2 * ROOM * words), schema=SCHEMA)
+    schema = narrow_schema(simulation.turns[0]) if caller.engine.holds_schemas else SCHEMA
+    ask = Ask(messages, max(FEWEST_TOKENS, 2 * ROOM * words), schema=schema)
     about = dict.fromkeys(fact.source.found.passage.owner_uid for fact in sent if fact.source is not None)
     try:
         async with asyncio.timeout(WITHIN):
