@@ -108,6 +108,10 @@ class Caller:
         return f"{self._role}:{self._engine.identity}"
 
     @property
+    def role(self) -> str:
+        return self._role
+
+    @property
     def engine(self) -> TextEngine:
         return self._engine
 

@@ -216,16 +216,26 @@ class CausalLM:
         return results
 
     def generate(
-        self, prompts: Sequence[str], max_new_tokens: int, temperature: float = 0.0, seed: int = 0
+        self,
+        prompts: Sequence[str],
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+        ban_end: bool = False,
     ) -> list[str]:
         """Continue each rendered prompt, in one left-padded batch, until the end of the turn."""
-        return [each.text for each in self.continuations(prompts, max_new_tokens, temperature, seed)]
+        return [each.text for each in self.continuations(prompts, max_new_tokens, temperature, seed, ban_end)]
 
     @torch.inference_mode()
     def continuations(
-        self, prompts: Sequence[str], max_new_tokens: int, temperature: float = 0.0, seed: int = 0
+        self,
+        prompts: Sequence[str],
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+        ban_end: bool = False,
     ) -> list[Continuation]:
-        """The same, with how each continuation ended."""
+        """The same, with how each continuation ended; with ``ban_end`` none ends before ``max_new_tokens``."""
         encoded = [self.tokenizer.encode(prompt) for prompt in prompts]
         longest = max(len(ids) for ids in encoded)
         end = self.model.generation_config.eos_token_id
@@ -238,6 +248,8 @@ class CausalLM:
         torch.manual_seed(seed)
         sampling: dict[str, Any] = {"do_sample": True, "temperature": temperature} if temperature > 0 else {
             "do_sample": False, "temperature": None, "top_p": None, "top_k": None}  # fmt: skip
+        if ban_end:
+            sampling["suppress_tokens"] = self._ends()
         output = self.model.generate(
             input_ids=ids.to(self.device),
             attention_mask=mask.to(self.device),
@@ -249,5 +261,13 @@ class CausalLM:
         told = []
         for row in output[:, longest:].tolist():
             stop = next((position for position, token in enumerate(row) if token in ends), len(row))
-            told.append(Continuation(self.tokenizer.decode(row[:stop]).strip(), stop, stop < len(row)))
+            text = self.tokenizer.decode(row[:stop])
+            # Where nothing ends by itself, a last line's end tells whether that line is whole.
+            told.append(Continuation(text if ban_end else text.strip(), stop, stop < len(row)))
         return told
+
+    def _ends(self) -> list[int]:
+        """Every token that ends a text: the model's own, and the control tokens of its tokenizer."""
+        end = self.model.generation_config.eos_token_id
+        own = set(end if isinstance(end, list) else [] if end is None else [end])
+        return sorted(own | set(self.tokenizer.control_ids))

@@ -38,6 +38,12 @@ class ChatTokenizer:
             name: _token_text(config[name]) for name in ("bos_token", "eos_token", "pad_token") if config.get(name)
         }
         self._control = _control_tokens(folder / "tokenizer.json")
+        self.control_ids = tuple(
+            int(token["id"])
+            for token in _json(folder / "tokenizer.json").get("added_tokens", [])
+            if token.get("special")
+        )
+        """Ids of the tokens that are marks, not text: ends, beginnings, padding."""
         template = folder / "chat_template.jinja"
         self.template = template.read_text("utf-8") if template.is_file() else config.get("chat_template")
         if not isinstance(self.template, str) or not self.template.strip():

@@ -34,6 +34,8 @@ class Sampling:
     """A JSON schema the answer is held to; validate all the same, an answer can be cut short."""
     cache_prompt: bool = True
     """Whether a prefix shared with an earlier prompt is computed once."""
+    ban_end: bool = False
+    """Whether the model may not end by itself: every end-of-text token is banned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ def request_body(prompt: str | Sequence[int], sampling: Sampling) -> dict[str, A
         "stop": list(sampling.stop),
         "n_probs": sampling.logprobs,
         "cache_prompt": sampling.cache_prompt,
+        "ignore_eos": sampling.ban_end,
     }
     if sampling.seed is not None:
         body["seed"] = sampling.seed

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.models.embedder import Embedder
 from core.models.generation import CallFailed
@@ -24,6 +24,8 @@ from core.store.chunks import Passage
 
 if TYPE_CHECKING:
     from core.calls.caller import Caller, Stats
+
+T = TypeVar("T")
 
 FUSION_K = 5
 WIDER_WEIGHT = 0.6
@@ -93,15 +95,24 @@ class Recollector:
     def embedder(self) -> Embedder:
         return self._searcher.embedder
 
+    @property
+    def writer_caller(self) -> Caller | None:
+        """What asks the writer's model; None where the writer is none."""
+        return next((caller for caller in self._callers if caller.role == "writer"), None)
+
     def recollect(self, asked: Asked, accept: Callable[[Passage], bool]) -> Recalled:
         """The best candidates, in the retriever's order, each judged. Passages that ``accept`` refuses stay unseen.
 
         For a caller without an event loop.
         """
+        return self.wait_for(self.recall(asked, accept))
+
+    def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        """What comes of work that asks the callers, for a caller without an event loop."""
         if self._loop is None:
             # One loop for life: the connections of a model's client belong to the loop they were made in.
             self._loop = asyncio.new_event_loop()
-        return self._loop.run_until_complete(self.recall(asked, accept))
+        return self._loop.run_until_complete(work)
 
     async def recall(self, asked: Asked, accept: Callable[[Passage], bool]) -> Recalled:
         """The same, for a caller in an event loop."""

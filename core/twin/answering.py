@@ -98,7 +98,8 @@ class ServedTwin:
         seed = random.randrange(2**31) if asked.seed is None else asked.seed  # noqa: S311
         most = asked.max_completion_tokens or asked.max_tokens or Manner().max_tokens
         speaker = asked.messages[-1].name or asked.speaker
-        return ChatOptions(name, asked.memories, asked.as_of, speaker, Manner(most, asked.temperature, seed))
+        manner = Manner(most, asked.temperature, seed)
+        return ChatOptions(name, asked.memories, asked.as_of, speaker, manner, asked.hybrid)
 
     def _remember(self, said: list[str], known: _Known) -> None:
         self._known[content_uid(said)] = known
@@ -138,6 +139,8 @@ def finished(answer: Answer) -> Finished:
             for each in answer.recollections
         ],
         missed=list(answer.missed),
+        hybrid=answer.hybrid is not None and answer.hybrid.outcome != "plain",
+        fell_back=answer.hybrid.why if answer.hybrid else "",
     )
 
 

@@ -34,7 +34,10 @@ from core.store.sessions import (
 from core.twin.abstaining import asks_for_facts, unknown_answer
 from core.twin.context import fitted
 from core.twin.guard import Shown, Withheld
-from core.twin.parts import LONGEST_ANSWER, Parts
+from core.twin.hybrid.facts import facts_of
+from core.twin.hybrid.simulation import begun_log, log_of, simulating_adapter
+from core.twin.hybrid.turn import Hybrid, HybridTurn
+from core.twin.parts import LONGEST_ANSWER, Parts, Tell
 from core.twin.receipts import Receipt, receipts_of
 from core.twin.speech import Finish, Manner, Voice
 from core.twin.statements import bearing_on, facts_before
@@ -58,6 +61,10 @@ class ChatOptions:
     as_of: str = ""
     speaker: str = ""
     manner: Manner = field(default_factory=Manner)
+    hybrid: bool = False
+    """Whether an answer is merged from facts and a simulated chat; it is then shown when it is whole."""
+    tell: Tell = lambda _: None
+    """Told what is being done while there are no words yet, in hybrid mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,8 @@ class Answer:
     """Turns before, which the model read in a line each."""
     repeatable: bool = True
     """Whether the same question with the same seed gives the same words."""
+    hybrid: Hybrid | None = None
+    """How it came about in hybrid mode; None for any other answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,8 @@ class Prepared:
     told_in_lines: int
     asking: _Asking | None = None
     """What is needed to go on when the twin asks for its memories; None where it may not."""
+    hybrid: HybridTurn | None = None
+    """What an answer in hybrid mode is made from; it is spoken on the thread of the parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +124,8 @@ class _Asking:
 
 
 class Speaking:
-    """One answer while it is spoken: iterate over what may be shown. It may be iterated on another thread."""
+    """One answer while it is spoken: iterate over what may be shown. It may be iterated on another thread, but for one
+    in hybrid mode."""
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
@@ -123,6 +135,7 @@ class Speaking:
         self.finish: Finish = "stop"
         self.ended = "stopped"
         """How it ended: as ``finish``, ``stopped`` where it was closed before, ``broken``."""
+        self.hybrid: Hybrid | None = None
 
     @property
     def text(self) -> str:
@@ -136,6 +149,14 @@ class Speaking:
             yield prepared.unknown
             self.ended = "stop"
             return
+        if prepared.hybrid is not None:
+            # Empty pieces come meanwhile, so that whoever waits can leave.
+            self.hybrid = yield from self._whole(prepared.hybrid)
+            if self.hybrid.text:
+                self._shown.append(self.hybrid.text)
+                self.ended = self.finish
+                yield self.hybrid.text
+                return
         stream = Shown(prepared.withheld)
         begun: str | None = "" if prepared.asking is not None else None
         speaking = prepared.voice.speak(prepared.prompt, prepared.tokens, prepared.manner)
@@ -166,6 +187,13 @@ class Speaking:
             raise
         finally:
             speaking.close()
+
+    def _whole(self, turn: HybridTurn) -> Generator[str, None, Hybrid]:
+        try:
+            return (yield from turn.answer())
+        except ModelError:
+            self.ended = "broken"
+            raise
 
 
 class Conversation:
@@ -227,10 +255,10 @@ class Conversation:
         memories = tuple(each.remembered() for each in found)
         if command.name == "today":
             memories = (RecalledMemory(f"It is {self._when}."),)
-        turn = PromptTurn(asking.question, asking.speaker, (*self._facts(asking.question), *memories), None, True,
-                          command.text)  # fmt: skip
+        facts = self._facts(asking.question)
+        turn = PromptTurn(asking.question, asking.speaker, (*facts, *memories), command=command.text)
         again = replace(asking, commands=asking.commands + 1)
-        return self._rendered(turn, again, found, (*prepared.missed, *missed), "")
+        return self._rendered(turn, again, facts, found, (*prepared.missed, *missed), "")
 
     def _commanded(self, command: Command, speaker: str) -> tuple[list[Recollection], tuple[str, ...]]:
         """What comes back for a command."""
@@ -272,7 +300,8 @@ class Conversation:
     def finish(self, prepared: Prepared, speaking: Speaking) -> Answer | None:
         """Store what was spoken, with its receipts; None for an answer without a word that did not come to its end."""
         if speaking.ended == "broken":
-            self._parts.drop_voice(prepared.voice)
+            simulating = prepared.hybrid is not None and speaking.hybrid is None
+            self._parts.drop_voice(prepared.hybrid.voice if prepared.hybrid and simulating else prepared.voice)
         text = speaking.text
         if not text and speaking.ended != speaking.finish:
             return None
@@ -282,6 +311,7 @@ class Conversation:
         return Answer(
             text, prepared.prompt, prepared.recollections, receipts, message_id, prepared.session_id, speaking.finish,
             counted, prepared.missed, bool(prepared.unknown), prepared.told_in_lines, prepared.voice.repeatable,
+            speaking.hybrid,
         )  # fmt: skip
 
     def _prepared(self, question: str, speaker: str, past: PastTurns) -> Prepared:
@@ -289,17 +319,17 @@ class Conversation:
         asking = _Asking(question, speaker, past)
         facts = self._facts(question)
         if self._may_ask:
-            return self._rendered(PromptTurn(question, speaker, tuple(facts)), asking, [], (), "")
+            return self._rendered(PromptTurn(question, speaker, tuple(facts)), asking, facts, [], (), "")
         recollections, missed, unknown = self._recall(question, speaker, turns[-1] if turns else None)
         turn = PromptTurn(question, speaker, (*facts, *(each.remembered() for each in recollections)))
         silent = unknown_answer(self._workspace, question) if unknown and not facts else ""
-        return self._rendered(turn, asking, recollections, missed, silent)
+        return self._rendered(turn, asking, facts, recollections, missed, silent)
 
     @property
     def _may_ask(self) -> bool:
         """Whether the twin asks for its memories itself."""
         tools = self._workspace.settings.twin.tools
-        if not self._options.memories or tools == "off":
+        if not self._options.memories or self._options.hybrid or tools == "off":
             return False
         dataset = dataset_of(self._workspace.database, self.adapter.dataset_id or 0) if self.adapter else None
         return tools == "on" or bool(dataset and dataset.settings.get("tools"))
@@ -308,15 +338,20 @@ class Conversation:
         self,
         turn: PromptTurn,
         asking: _Asking,
-        recollections: list[Recollection],
+        facts: Sequence[RecalledMemory],
+        recollections: Sequence[Recollection],
         missed: tuple[str, ...],
         silent: str,
     ) -> Prepared:
         past = asking.past
-        messages, told = self._fitting([*self._told, *past.turns, turn])
+        turns = [*self._told, *past.turns]
+        messages, told = self._fitting([*turns, turn])
         prompt = self._renderer.prompt(messages)
         guarded = past.guarded or any(each.found.passage.use == "recall" for each in recollections)
         assert self.session_id is not None
+        hybrid = None
+        if self._options.hybrid and not silent:
+            hybrid = self._hybrid_turn([*turns, turn], facts, recollections, guarded, past.guarded)
         return Prepared(
             self.session_id,
             prompt,
@@ -329,6 +364,37 @@ class Conversation:
             silent,
             told,
             asking if self._may_ask and asking.commands < MOST_COMMANDS else None,
+            hybrid,
+        )
+
+    def _hybrid_turn(
+        self,
+        turns: Sequence[PromptTurn],
+        facts: Sequence[RecalledMemory],
+        recollections: Sequence[Recollection],
+        guarded: bool,
+        guarded_before: bool,
+    ) -> HybridTurn:
+        """What the answer to the last turn is made from in hybrid mode. Raises UsageError, ModelError."""
+        parts, workspace = self._parts, self._workspace
+        adapter = simulating_adapter(workspace, self.adapter)
+        renderer = self._renderer if adapter == self.adapter else parts.renderer(parts.base(adapter))
+        length = workspace.settings.twin.simulation_tokens
+        last = turns[-1]
+        return HybridTurn(
+            workspace=workspace,
+            recollector=parts.recollector,
+            voice=parts.voice(adapter),
+            adapter=adapter.name if adapter else "",
+            log=begun_log(renderer, log_of(turns, workspace.target), workspace.target, parts.context - length),
+            manner=replace(self._options.manner, max_tokens=length),
+            question=last.question,
+            asker=last.asker,
+            facts=facts_of(facts, recollections, turns[:-1], guarded_before),
+            known=list(dict.fromkeys(turn.asker for turn in turns if turn.asker)),
+            withheld=parts.withheld(guarded),
+            style=parts.style(),
+            tell=self._options.tell,
         )
 
     def _go_on(self, session_id: int) -> None:
@@ -372,7 +438,7 @@ class Conversation:
             unknown = float((vectors[2:] @ vectors[:2].T).max()) < twin.support
         return useful, tuple(str(each) for each in recalled.parked), unknown
 
-    def _facts(self, question: str) -> list[Any]:
+    def _facts(self, question: str) -> list[RecalledMemory]:
         """The facts that a person stated and that bear on the question; they stand before every memory."""
         facts = facts_before(self._workspace, self._before)
         return list(bearing_on(question, facts, self._parts.recollector.embedder)) if facts else []
@@ -420,6 +486,8 @@ class Conversation:
             "finish": speaking.ended,
             "repeatable": prepared.voice.repeatable,
         }
+        if speaking.hybrid is not None:
+            settings["hybrid"] = speaking.hybrid.stored() | {"prompt": speaking.hybrid.prompt}
         with database.write():
             message_id = add_message(
                 database, prepared.session_id, "assistant", self._workspace.target, text, prepared.prompt, settings,

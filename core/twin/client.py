@@ -60,6 +60,7 @@ class Question:
     """None leaves it to the server."""
     told: tuple[dict[str, str], ...] = ()
     """Messages before it, in OpenAI's form, for a question that begins a session."""
+    hybrid: bool = False
 
     def extension(self) -> dict[str, Any]:
         """The fields that go beside OpenAI's own."""
@@ -70,6 +71,7 @@ class Question:
             "memories": self.memories,
             "speaker": self.speaker,
             "adapter": self.adapter,
+            "hybrid": self.hybrid,
         }
 
 

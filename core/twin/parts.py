@@ -17,6 +17,7 @@ from core.recall.recollect import Recollector
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
 from core.store.texts import recall_only_texts
 from core.twin.guard import Withheld
+from core.twin.hybrid.style import Style, own_texts
 from core.twin.speech import LlamaVoice, TransformersVoice, Voice
 from core.twin.statements import never_said
 from core.workspace import Workspace
@@ -48,6 +49,7 @@ class Parts:
         self._renderers: dict[str, Renderer] = {}
         self._voices: dict[tuple[str, str], Voice] = {}
         self._withheld: dict[bool, tuple[int, Withheld]] = {}
+        self._style: tuple[int, Style] | None = None
         self.context = max(CONTEXT_TOKENS, workspace.settings.dataset.max_tokens + LONGEST_ANSWER)
 
     def adapter(self, name: str | None) -> AdapterRow | None:
@@ -104,6 +106,16 @@ class Parts:
             longest = self.workspace.settings.privacy.verbatim_words
             self._withheld[guarded] = (key, Withheld(texts, longest, phrases))
         return self._withheld[guarded][1]
+
+    def style(self) -> Style | None:
+        """How the target writes, as the corpus is now; None where there is too little of theirs."""
+        texts = own_texts(self.workspace)
+        if not texts:
+            return None
+        key = hash(tuple(texts))
+        if self._style is None or self._style[0] != key:
+            self._style = (key, Style(texts))
+        return self._style[1]
 
     def close(self) -> None:
         for voice in self._voices.values():

@@ -73,8 +73,10 @@ class ChatRequest(BaseModel):
     speaker: Line = ""
     adapter: Line | None = None
     """None: the one in use, or the session's; ``base``: none."""
+    hybrid: bool = False
+    """Merge the answer from facts and a simulated chat; it then comes in one piece."""
 
-    @field_validator("temperature", "stream", "n", "memories", "as_of", "speaker", "again", mode="before")
+    @field_validator("temperature", "stream", "n", "memories", "as_of", "speaker", "again", "hybrid", mode="before")
     @classmethod
     def _default(cls, value: Any, info: Any) -> Any:
         """OpenAI's clients write null for what they leave open."""
@@ -117,3 +119,7 @@ class Finished(Begun):
     memories: list[SentMemory] = []
     missed: list[str] = []
     """Why a model gave no memory where it was asked for one."""
+    hybrid: bool = False
+    """Whether the answer was merged or simulated, as it was asked to be."""
+    fell_back: str = ""
+    """Why an answer in hybrid mode is not what was merged."""

@@ -27,6 +27,8 @@ class Manner:
     max_tokens: int = 200
     temperature: float = 0.7
     seed: int = 0
+    ban_end: bool = False
+    """Whether the end-of-text token is banned, so that only ``max_tokens`` or a closed stream ends the words."""
 
 
 Finish = Literal["stop", "length"]
@@ -73,9 +75,10 @@ class LlamaVoice:
 
     def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Generator[str, None, Finish]:
         """Yield the answer as tokens come."""
-        done = yield from self._server.complete(
-            tokens, Sampling(max_tokens=manner.max_tokens, temperature=manner.temperature, seed=manner.seed)
+        sampling = Sampling(
+            max_tokens=manner.max_tokens, temperature=manner.temperature, seed=manner.seed, ban_end=manner.ban_end
         )
+        done = yield from self._server.complete(tokens, sampling)
         return done.finish
 
     def close(self) -> None:
@@ -102,7 +105,9 @@ class TransformersVoice:
         before = self._model.active
         self._model.use(self._name)
         try:
-            text = self._model.generate([prompt], manner.max_tokens, manner.temperature, manner.seed)[0]
+            text = self._model.generate(
+                [prompt], manner.max_tokens, manner.temperature, manner.seed, ban_end=manner.ban_end
+            )[0]
         finally:
             self._model.use(before)
         yield text

@@ -63,6 +63,12 @@ class Said:
         """Whether somebody stopped it before its end."""
         return self.settings.get("finish") == "stopped"
 
+    @property
+    def fell_back(self) -> str:
+        """Why an answer in hybrid mode is not what was merged; empty for any other answer."""
+        hybrid = self.settings.get("hybrid")
+        return str(hybrid.get("why", "")) if isinstance(hybrid, dict) else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Asking:
@@ -160,6 +166,8 @@ def as_markdown(transcript: Transcript, target: str) -> str:
             f"> {note.title}, {note.date or 'undated'} (k{note.chunk})" for note in said.notes if note.chunk is not None
         )
         lines += ["", *sources] if sources else []
+        if said.fell_back:
+            lines += ["", f"*Fell back:* {said.fell_back}"]
         if said.correction:
             lines += ["", f"*Corrected:* {said.correction}"]
     return "\n".join(lines) + "\n"

@@ -201,6 +201,28 @@ def test_a_face_streams_with_receipts_asks_again_and_stops(served: tuple[Run, Se
     assert transcript.asked[0].answers[1].message_id == again[-1].message_id
 
 
+def test_a_hybrid_answer_comes_in_one_piece_with_its_mark(served: tuple[Run, Serving], twin: Workspace) -> None:
+    async def talk() -> list[Any]:
+        client = TwinClient(twin.root)
+        try:
+            async with aclosing(client.ask(Question(QUESTION, seed=3, hybrid=True))) as events:
+                return [event async for event in events]
+        finally:
+            await client.close()
+
+    events = asyncio.run(talk())
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    words = [event for event in events if isinstance(event, str)]
+    said = load_transcript(twin, finished.session_id).asked[0].answers[0]
+    assert "".join(words).strip() == said.text
+    assert said.settings["hybrid"]["simulation"]
+    assert finished.fell_back == said.fell_back
+    assert finished.hybrid == (said.settings["hybrid"]["outcome"] != "plain")
+    if finished.hybrid:
+        assert len(words) == 1
+
+
 def test_a_stopped_server_is_started_again_and_goes_on(served: tuple[Run, Serving], twin: Workspace) -> None:
     before = list_sessions(twin.database)
     (session,) = [each for each in before if each.as_of == "2020"]

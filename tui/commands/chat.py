@@ -14,6 +14,7 @@ from core.twin.chat import Answer, ChatOptions, Twin
 from core.twin.saying import Saying, voice_command
 from core.twin.speech import Manner
 from tui.face import Face, command
+from tui.hybrid_words import fall_back_lines, hybrid_values, simulation_lines
 from tui.missed import missed_lines
 from tui.safe_text import safe, safe_line
 
@@ -35,6 +36,12 @@ def chat(
     say: Annotated[
         str | None, typer.Option("--say", metavar="CMD", help="A voice: each finished sentence goes to its input.")
     ] = None,
+    hybrid: Annotated[
+        bool, typer.Option("--hybrid", help="Merge facts from memory with a simulated chat; slower, verified.")
+    ] = False,
+    show_simulation: Annotated[
+        bool, typer.Option("--show-simulation", help="With --hybrid: show the simulated chat under the answer.")
+    ] = False,
 ) -> None:
     """Talk with the twin. Under each answer stand the passages it rests on.
 
@@ -44,18 +51,23 @@ def chat(
     if once is not None and not once.strip():
         raise UsageError("there is no question", 'simulee chat --once "…"')
     saying = Saying(voice_command(say)) if say is not None else None
+    if show_simulation and not hybrid:
+        raise UsageError("--show-simulation needs --hybrid", 'simulee chat --hybrid --show-simulation --once "…"')
     manner = Manner(temperature=temperature, seed=random.randrange(2**31) if seed is None else seed)  # noqa: S311
     face.note(f"waking {workspace.target}…")
-    twin = Twin(workspace, ChatOptions(adapter, not no_memories, as_of, speaker, manner))
+    options = ChatOptions(
+        adapter, not no_memories, as_of, speaker, manner, hybrid, tell=lambda what: face.note(f"{what}…")
+    )
+    twin = Twin(workspace, options)
     try:
         if once is not None:
-            answer = _answer(face, twin, once, not face.json, saying)
+            answer = _answer(face, twin, once, not face.json, saying, show_simulation)
             if face.json:
-                face.result(_values(answer))
+                face.result(_values(answer) | hybrid_values(answer.hybrid, show_simulation))
         elif face.json:
             raise UsageError("--json needs --once", 'simulee chat --once "…" --json')
         else:
-            _loop(face, twin, saying)
+            _loop(face, twin, saying, show_simulation)
         if saying:
             saying.wait()
             _tell_troubles(face, saying)
@@ -68,7 +80,7 @@ def chat(
         twin.close()
 
 
-def _loop(face: Face, twin: Twin, saying: Saying | None) -> None:
+def _loop(face: Face, twin: Twin, saying: Saying | None, show_simulation: bool) -> None:
     """Read questions until the end of input; an empty line is passed over."""
     prompted = sys.stdin.isatty()
     if isinstance(sys.stdin, io.TextIOWrapper):
@@ -83,19 +95,23 @@ def _loop(face: Face, twin: Twin, saying: Saying | None) -> None:
         if not line:
             return
         if line.strip():
-            _answer(face, twin, line.strip(), True, saying)
+            _answer(face, twin, line.strip(), True, saying, show_simulation)
 
 
-def _answer(face: Face, twin: Twin, question: str, streamed: bool, saying: Saying | None) -> Answer:
+def _answer(
+    face: Face, twin: Twin, question: str, streamed: bool, saying: Saying | None, show_simulation: bool
+) -> Answer:
     for piece in twin.answer(question):
         if isinstance(piece, Answer):
             if saying:
                 saying.finish()
-            for line in missed_lines(piece.missed):
-                face.note(line)
             if streamed:
                 sys.stdout.write("\n")
-                for line in _receipts(piece):
+                sys.stdout.flush()
+            for line in [*missed_lines(piece.missed), *fall_back_lines(piece.hybrid)]:
+                face.note(line)
+            if streamed:
+                for line in [*_receipts(piece), *(simulation_lines(piece.hybrid) if show_simulation else [])]:
                     face.note(line)
             if saying:
                 _tell_troubles(face, saying)

@@ -245,6 +245,10 @@ def test_commands(twin: Workspace, sit: Any) -> None:
         assert "memories off" in header(seat)
         await ask(seat, "/memories maybe")
         assert "on or off" in seat.said
+        await ask(seat, "/hybrid on")
+        assert "hybrid" in header(seat)
+        await ask(seat, "/hybrid perhaps")
+        assert "on or off" in seat.said
         await ask(seat, "/who Nell")
         assert "with Nell" in header(seat)
         await ask(seat, "/save")
@@ -254,6 +258,7 @@ def test_commands(twin: Workspace, sit: Any) -> None:
         assert "/forget" in seat.said
         await ask(seat, "Do maps lie?")
         assert "of False." in talk(seat)
+        assert "fell back: the style is farther off" in seat.said
         assert "Nell" in talk(seat)
         await ask(seat, "/save")
         assert "saved in" in seat.said

@@ -81,6 +81,8 @@ class Handler(BaseHTTPRequestHandler):
             return None
         message = self.store(workspace, session, question, text, "stop")
         told = {"session_id": session, "message_id": message, "receipts": [], "memories": []}
+        if body["hybrid"]:
+            told |= {"hybrid": True, "fell_back": "the style is farther off"}
         if "forgetful" in question:
             told["missed"] = ["the server \x1b[31mrefused", "the server \x1b[31mrefused"]
         self.chunk({}, "stop", simulee=told)

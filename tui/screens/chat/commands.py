@@ -7,6 +7,7 @@ from dataclasses import dataclass
 COMMANDS = {
     "as-of": "DATE: talk with the person of that date; without one, of today",
     "memories": "on or off: whether passages are recalled",
+    "hybrid": "on or off: whether answers are merged from facts and a simulated chat",
     "who": "NAME: who you are to them; without one, nobody in particular",
     "recall": "WORDS: look passages up, as the twin does",
     "wrong": "IT IS …: what is so instead; it outranks every memory. [since DATE] at its end dates it",

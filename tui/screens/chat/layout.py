@@ -131,6 +131,8 @@ def _remarks(asking: Asking, said: Said, retry_key: str) -> Sequence[tuple[str, 
         remarks.append((f"! it broke off: {retry_key} asks again", "$warning"))
     elif said.settings.get("finish") == "length":
         remarks.append(("… cut at its longest", "$quiet"))
+    if said.fell_back:
+        remarks.append((f"↩ fell back: {said.fell_back}", "$warning"))
     if len(asking.answers) > 1:
         remarks.append((f"answer {asking.standing + 1} of {len(asking.answers)}", "$quiet"))
     if said.rating:

@@ -26,6 +26,11 @@ async def obey(screen: ChatScreen, command: Command) -> None:
                 raise UsageError("say on or off", "/memories on, /memories off")
             sitting.memories = rest == "on"
             screen.say(f"memories are {rest}", "good")
+        case "hybrid":
+            if rest not in ("on", "off"):
+                raise UsageError("say on or off", "/hybrid on, /hybrid off")
+            sitting.hybrid = rest == "on"
+            screen.say(f"hybrid mode is {rest}", "good")
         case "who":
             sitting.speaker = rest[:LONGEST_NAME]
             screen.say(f"you are {sitting.speaker}" if rest else "you are nobody in particular", "good")

@@ -12,6 +12,7 @@ from textual.containers import Horizontal
 from core.errors import SimuleeError
 from core.twin.launch import SERVE_KIND
 from tui.missed import missed_lines
+from tui.safe_text import safe_line
 from tui.screens.chat import judging
 from tui.screens.chat.boxes import SessionsBox, receipt_box
 from tui.screens.chat.commands import listing, read
@@ -184,6 +185,7 @@ class ChatScreen(Stage):
             f"as of {sitting.as_of or 'today'}",
             f"memories {'on' if sitting.memories else 'off'}",
             *([f"with {short_name(sitting.speaker)}"] if sitting.speaker else []),
+            *(["hybrid"] if sitting.hybrid else []),
         ]
         left = " · ".join(told)
         right = f"{self._server_words()}   {f'session {session.id}' if session else 'new session'}"
@@ -266,8 +268,9 @@ class ChatScreen(Stage):
             return None
         if live.error is not None and not (again or live.begun or self.field.value):
             self.field.put(text)  # The twin never took the question: it is not lost.
-        if live.missed:
-            self.say("; ".join(missed_lines(live.missed)), "warning")
+        if live.missed or live.fell_back:
+            fell_back = [f"fell back: {safe_line(live.fell_back)}"] if live.fell_back else []
+            self.say("; ".join([*missed_lines(live.missed), *fell_back]), "warning")
         self.draw(to_end=True)
         if self.sitting.session != before:
             self.bench.refresh_stage()

@@ -31,6 +31,7 @@ class Sitting:
         """None until the first question of a talk is stored."""
         self.as_of = ""
         self.memories = True
+        self.hybrid = False
         self.speaker = ""
         self.adapter = ""
         """The one in use: what a talk that is not begun yet will speak with."""
@@ -49,7 +50,10 @@ class Sitting:
 
     def place(self) -> dict[str, Any]:
         """Where one is, to be come back to."""
-        return {"session": self.session, "as_of": self.as_of, "memories": self.memories, "speaker": self.speaker}
+        return {
+            "session": self.session, "as_of": self.as_of, "memories": self.memories, "speaker": self.speaker,
+            "hybrid": self.hybrid,
+        }  # fmt: skip
 
     def come_back(self, place: dict[str, Any]) -> None:
         """To where ``place`` says."""
@@ -59,6 +63,7 @@ class Sitting:
             value if isinstance(value := place.get(name), str) else "" for name in ("as_of", "speaker")
         )
         self.memories = place.get("memories") is not False
+        self.hybrid = place.get("hybrid") is True
 
     async def open(self, workspace: Workspace) -> None:
         """Talk with the twin of this workspace."""
@@ -124,7 +129,9 @@ class Sitting:
         from core.twin.client import Question
 
         session, before = self.session, self.transcript
-        question = Question(text, session, again, "" if session else self.as_of, self.memories, self.speaker)
+        question = Question(
+            text, session, again, "" if session else self.as_of, self.memories, self.speaker, hybrid=self.hybrid
+        )
         asking = asyncio.ensure_future(talk.ask(question))
         await asyncio.sleep(0)
         begun()

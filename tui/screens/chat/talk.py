@@ -32,6 +32,8 @@ class Live:
     error: SimuleeError | None = None
     missed: tuple[str, ...] = ()
     """Why a model gave no memory where it was asked for one."""
+    fell_back: str = ""
+    """Why an answer in hybrid mode is not what was merged."""
     over: bool = False
 
 
@@ -93,9 +95,10 @@ class Talk:
                 elif isinstance(event, Finished):
                     live.session, live.message_id = event.session_id, event.message_id
                     live.missed = tuple(event.missed)
+                    live.fell_back = event.fell_back
                 elif isinstance(event, Begun):
                     live.session, live.begun = event.session_id, True
-                    live.state = "recalling"
+                    live.state = "recalling, simulating, merging" if question.hybrid else "recalling"
 
 
 def waking_words(done: int, total: int, what: str) -> str:
