@@ -318,6 +318,9 @@ class TwinSettings(_Section):
     (``prompts/unknown.j2``)."""
     support: Annotated[float, Field(ge=-1, le=1)] = 0.3
     """Least cosine of such a question and its best memory for an answer to be tried."""
+    inference: str = ""
+    """A cross-encoder for natural-language inference, a folder or a hub's name, that says which passages support a
+    sentence; empty: features alone (``bench/receipts.py``)."""
 
 
 class SpeakerSettings(_Section):

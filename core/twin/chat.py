@@ -290,9 +290,9 @@ class Conversation:
         return list(bearing_on(question, facts, self._parts.recollector.embedder)) if facts else []
 
     def _receipts(self, text: str, recollections: Sequence[Recollection]) -> tuple[Receipt, ...]:
-        # Where nothing was recalled no sentence has support, and no embedder is needed to say so.
-        embedder = self._parts.recollector.embedder if recollections else None
-        return tuple(receipts_of(text, recollections, embedder))
+        # Where nothing was recalled no sentence has support, and no model is needed to say so.
+        matcher = self._parts.matcher if recollections else None
+        return tuple(receipts_of(text, recollections, matcher, self._parts.inference if recollections else None))
 
     def _check_length(self, question: str) -> None:
         room = self._parts.context - self._length
@@ -343,7 +343,7 @@ class Conversation:
                 database,
                 message_id,
                 [
-                    (each.sentence, each.source.found.passage.chunk.id if each.source else None, each.score)
+                    (each.sentence, each.source.found.passage.chunk.id if each.source else None, each.score, each.kind)
                     for each in receipts
                 ],
             )

@@ -14,11 +14,13 @@ from core.models.roles import check_role
 from core.prompts.render import Renderer
 from core.recall.load import load_recollector
 from core.recall.recollect import Recollector
+from core.scoring.inference import Inference
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
 from core.store.texts import recall_only_texts
 from core.twin.guard import Withheld
 from core.twin.speech import LlamaVoice, TransformersVoice, Voice
 from core.twin.statements import never_said
+from core.twin.support import Matcher
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ class Parts:
         self._tell = tell
         self._models: dict[str, CausalLM] = {}
         self._recollector: Recollector | None = None
+        self._matcher: Matcher | None = None
+        self._inference: Inference | None = None
         self._renderers: dict[str, Renderer] = {}
         self._voices: dict[tuple[str, str], Voice] = {}
         self._withheld: dict[bool, tuple[int, Withheld]] = {}
@@ -80,6 +84,22 @@ class Parts:
             self._recollector = load_recollector(self.workspace, judge, live=True)[0]
         return self._recollector
 
+    @property
+    def matcher(self) -> Matcher:
+        """What tells which passages support a sentence."""
+        if self._matcher is None:
+            self._matcher = Matcher(self.recollector.embedder)
+        return self._matcher
+
+    @property
+    def inference(self) -> Inference | None:
+        """The model of inference that the settings name. Raises ModelError."""
+        name = self.workspace.settings.twin.inference
+        if name and self._inference is None:
+            self._tell("the model of inference")
+            self._inference = Inference(name)
+        return self._inference
+
     def voice(self, adapter: AdapterRow | None) -> Voice:
         """What speaks with an adapter, or as the bare base."""
         key = (adapter.name, adapter.hash) if adapter else ("", "")
@@ -112,6 +132,7 @@ class Parts:
         if self._recollector is not None:
             self._recollector.close()
             self._recollector = None
+            self._matcher = None
 
     def _load_voice(self, adapter: AdapterRow | None) -> Voice:
         base = self.base(adapter)

@@ -23,6 +23,7 @@ from core.store.sessions import (
     receipts_of_message,
     session_messages,
 )
+from core.twin.receipts import shown_title
 from core.workspace import Workspace
 
 
@@ -42,6 +43,8 @@ class Note:
     """The words of the passage that the twin was reminded of; equal where they are not found any more."""
     private: bool = False
     """The passage may be recalled and is not shown."""
+    style: bool = False
+    """The sentence claims nothing that could be supported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +201,7 @@ def _said(workspace: Workspace, answer: MessageRow, pairs: list[PairRow]) -> Sai
     for receipt in receipts:
         passage = found.get(receipt.chunk_id or 0)
         if passage is None:
-            notes.append(Note(receipt.sentence, None, receipt.score))
+            notes.append(Note(receipt.sentence, None, receipt.score, style=receipt.kind == "style"))
         else:
             notes.append(note_of(receipt.sentence, receipt.score, passage, shown.get(passage.chunk.id, "")))
     return Said(answer.id, answer.text, answer.rating, tuple(notes), _correction(pairs), answer.settings)
@@ -209,7 +212,7 @@ def note_of(sentence: str, score: float, passage: Passage, memory: str) -> Note:
     private = passage.use != "train"
     text = "" if private else passage.chunk.text
     start, stop = _quoted(text, memory)
-    return Note(sentence, passage.chunk.id, score, passage.title, passage.date, text, start, stop, private)
+    return Note(sentence, passage.chunk.id, score, shown_title(passage), passage.date, text, start, stop, private)
 
 
 def _quoted(passage: str, memory: str) -> tuple[int, int]:
