@@ -103,7 +103,9 @@ def _crossed(rows: Sequence[Labelled], shown: Sequence[tuple[str, tuple[Passage,
             if name == row.interview and titles.isdisjoint(each.title for each in some)
         ]  # fmt: skip
         if row.right and others:
-            crossed.append(Labelled(row.interview, row.sentence, others[number % len(others)], frozenset(), "other answer"))
+            crossed.append(
+                Labelled(row.interview, row.sentence, others[number % len(others)], frozenset(), "other answer")
+            )
     return crossed
 
 

@@ -228,7 +228,6 @@ class Conversation:
         turn = PromptTurn(question, speaker, (*facts, *(each.remembered() for each in recollections)))
         messages, told = self._fitting([*turns, turn])
         prompt = self._renderer.prompt(messages)
-        guarded = past.guarded or any(each.found.passage.use == "recall" for each in recollections)
         assert self.session_id is not None
         return Prepared(
             self.session_id,
@@ -236,7 +235,7 @@ class Conversation:
             tuple(self._renderer.tokenizer.encode(prompt)),
             replace(self._options.manner, max_tokens=self._length),
             self._parts.voice(self.adapter),
-            self._parts.withheld(guarded),
+            self._parts.withheld(),
             tuple(recollections),
             missed,
             unknown_answer(self._workspace, question) if unknown and not facts else "",

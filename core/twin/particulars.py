@@ -13,46 +13,43 @@ from dataclasses import dataclass
 from core.retrieval.function_words import FUNCTION_WORDS
 
 WORD = re.compile(r"\w+")
-_UNITS = {
-    word: value
-    for value, words in enumerate(
-        """zero nought/zeroth one/first two/second three/third four/fourth five/fifth six/sixth seven/seventh
-        eight/eighth nine/ninth ten/tenth eleven/eleventh twelve/twelfth thirteen/thirteenth fourteen/fourteenth
-        fifteen/fifteenth sixteen/sixteenth seventeen/seventeenth eighteen/eighteenth nineteen/nineteenth""".split()[1:]
-    )
-    for word in words.split("/")
-}
-_UNITS["zero"] = 0
-_TENS = {
-    word: value
-    for value, words in zip(
-        range(20, 100, 10),
-        """twenty/twentieth thirty/thirtieth forty/fortieth fifty/fiftieth sixty/sixtieth seventy/seventieth
-        eighty/eightieth ninety/ninetieth""".split(),
-        strict=True,
-    )
-    for word in words.split("/")
-}
+_UNIT_WORDS = """
+    zero/nought one/first two/second three/third four/fourth five/fifth six/sixth seven/seventh eight/eighth nine/ninth
+    ten/tenth eleven/eleventh twelve/twelfth thirteen/thirteenth fourteen/fourteenth fifteen/fifteenth sixteen/sixteenth
+    seventeen/seventeenth eighteen/eighteenth nineteen/nineteenth
+    """
+_TENS_WORDS = """
+    twenty/twentieth thirty/thirtieth forty/fortieth fifty/fiftieth sixty/sixtieth seventy/seventieth eighty/eightieth
+    ninety/ninetieth
+    """
+_MONTH_WORDS = """
+    january/jan february/feb march/mar april/apr may june/jun july/jul august/aug september/sept/sep october/oct
+    november/nov december/dec
+    """
+
+
+def _valued(words: str, first: int, step: int) -> dict[str, int]:
+    """Each word with its value; words between slashes share one."""
+    return {word: first + step * place for place, same in enumerate(words.split()) for word in same.split("/")}
+
+
+_UNITS = _valued(_UNIT_WORDS, 0, 1)
+_TENS = _valued(_TENS_WORDS, 20, 10)
+MONTHS = _valued(_MONTH_WORDS, 1, 1)
 _SCALES = {"hundred": 100, "hundredth": 100, "thousand": 1000, "thousandth": 1000, "million": 10**6}
 _DIGITS = re.compile(r"([0-9]{1,15})(?:st|nd|rd|th)?")
-_MONTHS = {
-    name: number
-    for number, names in enumerate(
-        """january/jan february/feb march/mar april/apr may june/jun july/jul august/aug september/sept/sep
-        october/oct november/nov december/dec""".split(),
-        start=1,
-    )
-    for name in names.split("/")
-}
 _BETWEEN = frozenset(("the", "of", "in"))
 _VAGUE = frozenset(("one", "first", "second", "zero", "nought"))
 """Words that count something in few of the places where they stand."""
 _NEGATIONS = frozenset(
-    """no not never nobody nothing none nowhere neither nor cannot without hardly scarcely t""".split()
+    "no not never nobody nothing none nowhere neither nor cannot without hardly scarcely t".split()  # noqa: SIM905
 )
 """``t`` is what is left of ``don't`` once it is cut into words."""
 _TITLES = frozenset(("mr", "mrs", "miss", "ms", "dr", "sir"))
-_CLAUSE = re.compile(r"[,;:.!?]|\b(?:but|and|so|because|though|although|than|before|after|until|if|when|where|that|which|who|unless)\b", re.IGNORECASE)
+_CLAUSE = re.compile(
+    r"[,;:.!?]|\b(?:but|and|so|because|though|although|than|before|after|until|if|when|where|that|which|who|unless)\b",
+    re.IGNORECASE,
+)
 STEM = 5
 """Letters of a word that are compared, so that "wrote" may meet "writing" and "harbor" "harbors"."""
 DENIED_WORDS = 3
@@ -108,7 +105,7 @@ def dates_in(words: Sequence[str]) -> list[Day]:
     ends = {each.stop: each for each in numbers.values()}
     found: list[Day] = []
     for at, word in enumerate(words):
-        if word in _MONTHS:
+        if word in MONTHS:
             day = _named_month(words, at, numbers, ends)
             if day is not None:
                 found.append(day)
@@ -154,7 +151,7 @@ def content_stems(words: Iterable[str]) -> list[str]:
 
 
 def polarity(text: str) -> tuple[set[str], set[str]]:
-    """Stems of content words that are affirmed, and those that are denied: up to three after a negation in its clause."""
+    """Stems of content words that are affirmed, and those that are denied: the first after a negation."""
     affirmed: set[str] = set()
     denied: set[str] = set()
     for clause in _CLAUSE.split(text):
@@ -204,10 +201,8 @@ def _number_at(words: Sequence[str], at: int) -> Number | None:
     return Number(total + group, at, stop, stop == at + 1 and words[at] in _VAGUE)
 
 
-def _named_month(
-    words: Sequence[str], at: int, numbers: dict[int, Number], ends: dict[int, Number]
-) -> Day | None:
-    month = _MONTHS[words[at]]
+def _named_month(words: Sequence[str], at: int, numbers: dict[int, Number], ends: dict[int, Number]) -> Day | None:
+    month = MONTHS[words[at]]
     first, stop = at, at + 1
     day = year = 0
     before = at
@@ -225,13 +220,13 @@ def _named_month(
         after = stop
         while after < len(words) and after - stop < 1 and words[after] in _BETWEEN:
             after += 1
-    year, end = _year_at(words, after, numbers)
+    year, end = _year_at(after, numbers)
     if year:
         stop = end
     return Day(day, month, year, first, stop) if day or year else None
 
 
-def _year_at(words: Sequence[str], at: int, numbers: dict[int, Number]) -> tuple[int, int]:
+def _year_at(at: int, numbers: dict[int, Number]) -> tuple[int, int]:
     if at not in numbers:
         return 0, at
     number = numbers[at]

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 from core.dataset.build import renderer_of
 from core.errors import UsageError
-from core.models.roles import check_role
+from core.models.embedder import Embedder
+from core.models.roles import check_role, embedder_of
 from core.prompts.render import Renderer
 from core.recall.load import load_recollector
 from core.recall.recollect import Recollector
 from core.scoring.inference import Inference
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
-from core.store.texts import recall_only_texts
+from core.store.texts import use_key
 from core.twin.guard import Withheld
+from core.twin.private import withheld_of
 from core.twin.speech import LlamaVoice, TransformersVoice, Voice
 from core.twin.statements import never_said
 from core.twin.support import Matcher
@@ -51,7 +53,7 @@ class Parts:
         self._inference: Inference | None = None
         self._renderers: dict[str, Renderer] = {}
         self._voices: dict[tuple[str, str], Voice] = {}
-        self._withheld: dict[bool, tuple[int, Withheld]] = {}
+        self._withheld: tuple[tuple[object, ...], Withheld] | None = None
         self.context = max(CONTEXT_TOKENS, workspace.settings.dataset.max_tokens + LONGEST_ANSWER)
 
     def adapter(self, name: str | None) -> AdapterRow | None:
@@ -114,16 +116,21 @@ class Parts:
         self._voices = {key: each for key, each in self._voices.items() if each is not voice}
         voice.close()
 
-    def withheld(self, guarded: bool) -> Withheld:
-        """What must not be shown, as the corpus is now: what was never to be said, and once a passage that must not be
-        repeated was recalled (``guarded``), the words of all such passages."""
-        texts = recall_only_texts(self.workspace.database) if guarded else []
+    def withheld(self) -> Withheld:
+        """What must not be shown, as the corpus is now: what was never to be said, the words of passages that must not
+        be repeated, and what identifies in them.
+
+        It holds in every turn, not only where such a passage was recalled: a client may tell a conversation that it
+        had elsewhere, and an adapter may be older than the use of its sources.
+        """
         phrases = never_said(self.workspace)
-        key = hash((guarded, *texts, "", *phrases))
-        if guarded not in self._withheld or self._withheld[guarded][0] != key:
-            longest = self.workspace.settings.privacy.verbatim_words
-            self._withheld[guarded] = (key, Withheld(texts, longest, phrases))
-        return self._withheld[guarded][1]
+        key = (use_key(self.workspace.database), *phrases)
+        if self._withheld is None or self._withheld[0] != key:
+            self._withheld = (key, withheld_of(self.workspace, self._embedder, phrases))
+        return self._withheld[1]
+
+    def _embedder(self) -> Embedder:
+        return self._recollector.embedder if self._recollector else embedder_of(self.workspace.settings)
 
     def close(self) -> None:
         for voice in self._voices.values():

@@ -77,16 +77,16 @@ def is_style(sentence: str) -> bool:
 
 def shown_title(passage: Passage) -> str:
     """A passage's title, unless it may only be recalled: a private title can tell as much as its text."""
-    return passage.title if passage.use == "train" else f"a private {'journal' if passage.kind == 'journal' else 'text'}"
+    return (
+        passage.title if passage.use == "train" else f"a private {'journal' if passage.kind == 'journal' else 'text'}"
+    )
 
 
 def _unmatched(sentence: str) -> ReceiptKind:
     return "style" if is_style(sentence) else "unsupported"
 
 
-def _inferred(
-    sentences: Sequence[str], rows: Sequence[Sequence[Match]], inference: Inference
-) -> list[list[float]]:
+def _inferred(sentences: Sequence[str], rows: Sequence[Sequence[Match]], inference: Inference) -> list[list[float]]:
     """Chances in which entailment stands for what the features found possible; a veto stays one."""
     asked = [
         (place, number)

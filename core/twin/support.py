@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,7 @@ def read(text: str) -> Reading:
     stems = content_stems(words)
     affirmed, denied = polarity(text)
     return Reading(
-        frozenset(words), frozenset(stems), frozenset(zip(stems, stems[1:], strict=False)),
+        frozenset(words), frozenset(stems), frozenset(pairwise(stems)),
         frozenset(each.value for each in numbers_in(words) if not each.vague), frozenset(names_in(text)),
         frozenset(affirmed), frozenset(denied),
     )  # fmt: skip
@@ -126,7 +127,7 @@ class Matcher:
 def _windows(pieces: Sequence[str]) -> tuple[list[str], list[tuple[int, int]]]:
     """Each sentence, then each two in a row; with the first and the end of each."""
     alone = list(pieces)
-    both = [f"{one} {other}" for one, other in zip(pieces, pieces[1:], strict=False)]
+    both = [f"{one} {other}" for one, other in pairwise(pieces)]
     spans = [(at, at + 1) for at in range(len(alone))] + [(at, at + 2) for at in range(len(both))]
     return alone + both, spans
 

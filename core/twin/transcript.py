@@ -110,11 +110,10 @@ def load_transcript(workspace: Workspace, session_id: int) -> Transcript:
 
 @dataclass(frozen=True, slots=True)
 class PastTurns:
-    """What a prompt shows of a session; ``guarded`` once a passage that must not be repeated was recalled in it."""
+    """What a prompt shows of a session."""
 
     turns: tuple[PromptTurn, ...] = ()
     """Each with its asker; the answers are what stands."""
-    guarded: bool = False
 
 
 def past_turns(workspace: Workspace, session_id: int, before: int | None = None) -> PastTurns:
@@ -124,7 +123,6 @@ def past_turns(workspace: Workspace, session_id: int, before: int | None = None)
     for pair in pairs_of_session(database, session_id):
         pairs.setdefault(pair.message_id or 0, []).append(pair)
     turns = []
-    guarded = False
     groups = takewhile(lambda group: group[0].id != before, _groups(session_messages(database, session_id)))
     for question, answers in groups:
         if not answers:
@@ -133,11 +131,9 @@ def past_turns(workspace: Workspace, session_id: int, before: int | None = None)
         text = _correction(pairs.get(answer.id, [])) or answer.text
         shown = memories_of_message(database, answer.id)
         found = passages(database, [each.chunk_id for each in shown if each.chunk_id is not None])
-        # A passage that is gone may have been one that must not be repeated.
-        guarded = guarded or any(each.chunk_id not in found or found[each.chunk_id].use == "recall" for each in shown)
         memories = tuple(_memory(each.text, found.get(each.chunk_id or 0)) for each in shown)
         turns.append(PromptTurn(question.text, question.speaker, memories, text))
-    return PastTurns(tuple(turns), guarded)
+    return PastTurns(tuple(turns))
 
 
 def as_markdown(transcript: Transcript, target: str) -> str:

@@ -56,8 +56,10 @@ def passages_box(words: str, found: Sequence[Found], by: str) -> ShowBox:
     for hit in found:
         passage = hit.passage
         head = f"{hit.rank}  {safe_line(shown_title(passage))} · {passage.date or 'undated'} · k{passage.chunk.id}"
-        words = [passage.chunk.text, badge(passage.chunk.text)] if passage.use == "train" else [(PRIVATE, "$warning")]
-        lines += [[""], [(head, "bold")], words]
+        shown: list[Part] = [(PRIVATE, "$warning")]
+        if passage.use == "train":
+            shown = [passage.chunk.text, badge(passage.chunk.text)]
+        lines += [[""], [(head, "bold")], shown]
     return ShowBox("Passages" if found else "Nothing was found", lines)
 
 
