@@ -333,6 +333,9 @@ class TwinSettings(_Section):
     """How much farther from the target's own style a merge may be than the simulated turn (cosine distance of
     character 3- to 5-grams); farther, the turn is said instead. Of two of the sample target's own held-out answers,
     one is farther off than the other by more than 0.035 in 5 of 100."""
+    inference: str = ""
+    """A cross-encoder for natural-language inference, a folder or a hub's name, that says which passages support a
+    sentence; empty: features alone (``bench/receipts.py``)."""
 
 
 class RoomSettings(_Section):

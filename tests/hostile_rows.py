@@ -201,7 +201,7 @@ def _sessions(database: Database) -> None:
         settings = {"finish": made, "engine": extra}
         said = f"{sentence} {answer}"
         message = add_message(database, session, "assistant", "twin", said, prompt, settings, made)
-        add_receipts(database, message, [(sentence, number, 0.5), (answer, None, 0.1)])
+        add_receipts(database, message, [(sentence, number, 0.5, "supported"), (answer, None, 0.1, "unsupported")])
         add_memories(database, message, [(number, memory)])
     session = begin_session(database, 24, INTACT, DAY)
     for number in ROWS:
@@ -209,7 +209,7 @@ def _sessions(database: Database) -> None:
         if len(question) + len(answer) < 1000:
             add_message(database, session, "user", speaker, question, "", {}, DAY)
             message = add_message(database, session, "assistant", "twin", answer, "", {}, DAY)
-            add_receipts(database, message, [(answer, number, 0.5)])
+            add_receipts(database, message, [(answer, number, 0.5, "supported")])
 
 
 def _runs(workspace: Workspace) -> None:

@@ -163,7 +163,7 @@ def talk(workspace: Workspace, words: str, at: str) -> None:
         session = begin_session(database, adapter, "2019-05-02", at)
         add_message(database, session, "user", "Nell", f"{words}?", "", {}, at)
         answer = add_message(database, session, "assistant", "Ada", words, f"prompt {words}", {"seed": 1}, at)
-        add_receipts(database, answer, [(words, 3, 0.5), ("Nobody knows.", None, 0.0)])
+        add_receipts(database, answer, [(words, 3, 0.5, "supported"), ("Nobody knows.", None, 0.0, "unsupported")])
         add_memories(database, answer, [(3, f"I recall {words}.")])
         rate_message(database, answer, 1, at)
         put_pair(database, f"{words}?", f"prompt {words}", words, f"not {words}", "correction", answer, at)

@@ -38,8 +38,8 @@ from core.store.call_cache import cached, remember
 from core.store.conversations import exchanges_of, list_conversations
 from core.store.identity import content_uid
 from core.store.scorecards import put_scorecard
-from core.store.texts import answers, document_texts, recall_only_texts
-from core.twin.guard import Withheld
+from core.store.texts import answers, document_texts
+from core.twin.private import withheld_of
 from core.workspace import Workspace
 
 GENERATION_BATCH = 18
@@ -153,7 +153,7 @@ class _Scoreboard:
         trained = [answer for _, _, answer in answers(workspace.database)]
         for text in (*(text for _, text in document_texts(workspace.database)), *trained):
             self._known |= ngrams(text, OVERLAP_WORDS)
-        self._private = Withheld(recall_only_texts(workspace.database), workspace.settings.privacy.verbatim_words)
+        self._private = withheld_of(workspace, lambda: embedder)
         self._total = systems * len(self._answers) * 2
         self._done = 0
         self._target = workspace.target

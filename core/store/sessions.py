@@ -48,6 +48,8 @@ class ReceiptRow:
     sentence: str
     chunk_id: int | None
     score: float
+    kind: str
+    """``supported``, ``style`` (it claims nothing) or ``unsupported``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,10 @@ def add_message(
     )
 
 
-def add_receipts(db: Database, message_id: int, receipts: Sequence[tuple[str, int | None, float]]) -> None:
-    """Store (sentence, chunk id or None, score) in the order of the sentences."""
+def add_receipts(db: Database, message_id: int, receipts: Sequence[tuple[str, int | None, float, str]]) -> None:
+    """Store (sentence, chunk id or None, score, kind) in the order of the sentences."""
     db.execute_many(
-        "INSERT INTO receipt (message_id, position, sentence, chunk_id, score) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO receipt (message_id, position, sentence, chunk_id, score, kind) VALUES (?, ?, ?, ?, ?, ?)",
         ((message_id, position, *receipt) for position, receipt in enumerate(receipts)),
     )
 
@@ -130,7 +132,7 @@ def question_of(db: Database, message: MessageRow) -> MessageRow | None:
 
 def receipts_of_message(db: Database, message_id: int) -> list[ReceiptRow]:
     rows = db.rows(
-        "SELECT sentence, chunk_id, score FROM receipt WHERE message_id = ? ORDER BY position", (message_id,)
+        "SELECT sentence, chunk_id, score, kind FROM receipt WHERE message_id = ? ORDER BY position", (message_id,)
     )
     return [ReceiptRow(*row) for row in rows]
 

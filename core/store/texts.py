@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from core.store.database import Database
 
 
@@ -24,6 +26,43 @@ def answers(db: Database, split: str | None = None) -> list[tuple[str, str, str]
     return [
         (str(row[0]), str(row[1]), str(row[2])) for row in rows if (row[3] == split if split else row[3] != "heldout")
     ]
+
+
+def cleared_texts(db: Database) -> list[str]:
+    """Texts whose words may be said: what is cleared for training, with titles, questions and who asks them."""
+    rows = db.rows(
+        "SELECT title || '\n' || text FROM document JOIN source ON source.id = source_id WHERE use = 'train'"
+        " UNION ALL SELECT asker || '\n' || question || '\n' || answer FROM exchange JOIN conversation"
+        " ON conversation.id = conversation_id JOIN source ON source.id = source_id WHERE use = 'train'"
+    )
+    return [str(row[0]) for row in rows]
+
+
+def told_of_target(db: Database) -> list[str]:
+    """What others wrote about the target and is for recall only: no secret, though not to be repeated at length."""
+    rows = db.rows(
+        "SELECT text FROM document JOIN source ON source.id = source_id WHERE use = 'recall' AND kind = 'profile'"
+    )
+    return [str(row[0]) for row in rows]
+
+
+def use_key(db: Database) -> str:
+    """Changes whenever a text that is used, or its use, does."""
+    digest = hashlib.sha256()
+    for row in db.rows("SELECT uid, content_hash, use FROM source ORDER BY uid"):
+        digest.update(repr(row).encode("utf-8", "replace"))
+    return digest.hexdigest()
+
+
+def private_texts(db: Database) -> list[tuple[str, str]]:
+    """(title, text) of what the target wrote or said and must not repeat: no page that others wrote about them."""
+    rows = db.rows(
+        "SELECT title, text FROM document JOIN source ON source.id = source_id"
+        " WHERE use = 'recall' AND kind <> 'profile'"
+        " UNION ALL SELECT title, answer FROM exchange JOIN conversation ON conversation.id = conversation_id"
+        " JOIN source ON source.id = source_id WHERE use = 'recall'"
+    )
+    return [(str(row[0]), str(row[1])) for row in rows]
 
 
 def recall_only_texts(db: Database) -> list[str]:

@@ -14,6 +14,7 @@ from core.store.identity import content_uid
 from core.twin.chat import Answer, ChatOptions, Conversation
 from core.twin.parts import BASE_ONLY, Parts
 from core.twin.protocol import PARTS, TWIN_MODEL, Begun, ChatRequest, Finished, SentMemory, SentReceipt
+from core.twin.receipts import shown_title
 from core.twin.speech import Manner
 from core.workspace import Workspace
 
@@ -117,14 +118,15 @@ def finished(answer: Answer) -> Finished:
         session_id=answer.session_id,
         message_id=answer.message_id,
         receipts=[
-            SentReceipt(sentence=each.sentence, chunk=None, score=each.score)
+            SentReceipt(sentence=each.sentence, chunk=None, score=each.score, kind=each.kind)
             if each.source is None
             else SentReceipt(
                 sentence=each.sentence,
                 chunk=f"k{each.source.found.passage.chunk.id}",
-                title=each.source.found.passage.title,
+                title=shown_title(each.source.found.passage),
                 date=each.source.found.passage.date,
                 score=each.score,
+                kind=each.kind,
                 passage=each.source.found.passage.chunk.text if each.source.found.passage.use == "train" else None,
             )
             for each in answer.receipts
@@ -132,7 +134,7 @@ def finished(answer: Answer) -> Finished:
         memories=[
             SentMemory(
                 chunk=f"k{each.found.passage.chunk.id}",
-                title=each.found.passage.title,
+                title=shown_title(each.found.passage),
                 date=each.found.passage.date,
                 text=each.retold.text if each.found.passage.use == "train" else None,
             )

@@ -347,18 +347,17 @@ class Conversation:
         turns = [*self._told, *past.turns]
         messages, told = self._fitting([*turns, turn])
         prompt = self._renderer.prompt(messages)
-        guarded = past.guarded or any(each.found.passage.use == "recall" for each in recollections)
         assert self.session_id is not None
         hybrid = None
         if self._options.hybrid and not silent:
-            hybrid = self._hybrid_turn([*turns, turn], facts, recollections, guarded, past.guarded)
+            hybrid = self._hybrid_turn([*turns, turn], facts, recollections)
         return Prepared(
             self.session_id,
             prompt,
             tuple(self._renderer.tokenizer.encode(prompt)),
             replace(self._options.manner, max_tokens=self._length),
             self._parts.voice(self.adapter),
-            self._parts.withheld(guarded),
+            self._parts.withheld(),
             tuple(recollections),
             missed,
             silent,
@@ -372,8 +371,6 @@ class Conversation:
         turns: Sequence[PromptTurn],
         facts: Sequence[RecalledMemory],
         recollections: Sequence[Recollection],
-        guarded: bool,
-        guarded_before: bool,
     ) -> HybridTurn:
         """What the answer to the last turn is made from in hybrid mode. Raises UsageError, ModelError."""
         parts, workspace = self._parts, self._workspace
@@ -390,9 +387,9 @@ class Conversation:
             manner=replace(self._options.manner, max_tokens=length),
             question=last.question,
             asker=last.asker,
-            facts=facts_of(facts, recollections, turns[:-1], guarded_before),
+            facts=facts_of(facts, recollections, turns[:-1]),
             known=list(dict.fromkeys(turn.asker for turn in turns if turn.asker)),
-            withheld=parts.withheld(guarded),
+            withheld=parts.withheld(),
             style=parts.style(),
             tell=self._options.tell,
         )
@@ -444,9 +441,9 @@ class Conversation:
         return list(bearing_on(question, facts, self._parts.recollector.embedder)) if facts else []
 
     def _receipts(self, text: str, recollections: Sequence[Recollection]) -> tuple[Receipt, ...]:
-        # Where nothing was recalled no sentence has support, and no embedder is needed to say so.
-        embedder = self._parts.recollector.embedder if recollections else None
-        return tuple(receipts_of(text, recollections, embedder))
+        # Where nothing was recalled no sentence has support, and no model is needed to say so.
+        matcher = self._parts.matcher if recollections else None
+        return tuple(receipts_of(text, recollections, matcher, self._parts.inference if recollections else None))
 
     def _check_length(self, question: str) -> None:
         room = self._parts.context - self._length
@@ -502,7 +499,7 @@ class Conversation:
                 database,
                 message_id,
                 [
-                    (each.sentence, each.source.found.passage.chunk.id if each.source else None, each.score)
+                    (each.sentence, each.source.found.passage.chunk.id if each.source else None, each.score, each.kind)
                     for each in receipts
                 ],
             )

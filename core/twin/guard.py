@@ -1,4 +1,4 @@
-"""What must not be shown, taken out of an answer while it streams: private words, and what was never to be said.
+"""What must not be shown, taken out of an answer while it streams: private words, secrets, what was never to be said.
 
 Words are held back only as long as they could still be the beginning of such a run; all others are shown at once.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from core.twin.secrets import JOINED, Secrets
+
 WITHHELD = "[kept private]"
 _WORD = re.compile(r"\w+")
 Run = tuple[str, ...]
@@ -16,18 +18,37 @@ Run = tuple[str, ...]
 class Withheld:
     """Runs of words that are never shown: any ``longest`` in a row of a private text, and every whole phrase."""
 
-    def __init__(self, texts: Iterable[str], longest: int, phrases: Iterable[str] = ()) -> None:
-        """``texts`` may be known and not repeated; ``phrases`` are not to be said at all, however short they are."""
+    def __init__(
+        self,
+        texts: Iterable[str],
+        longest: int,
+        phrases: Iterable[str] = (),
+        secrets: Secrets | None = None,
+        sayable: Iterable[str] = (),
+    ) -> None:
+        """``texts`` may be known and not repeated; ``phrases`` are not to be said at all, however short they are;
+        ``secrets`` are what identifies in such texts. Runs that stand in ``sayable`` texts too may be said."""
         runs = {run for text in texts for run in _runs(_words(text), longest)}
+        for text in sayable if runs else ():
+            runs.difference_update(_runs(_words(text), longest))
         runs |= {tuple(words) for phrase in phrases if (words := _words(phrase))}
         self._runs = runs
         self._lengths = sorted({len(run) for run in runs})
-        self.longest = self._lengths[-1] if self._lengths else 0
+        self._secrets = secrets if secrets else None
+        self.longest = max(self._lengths[-1] if self._lengths else 0, self._secrets.reach if self._secrets else 0)
         """Words of the longest run; 0 where nothing is withheld."""
+        self.kept = 2 * (self.longest + (JOINED if self._secrets else 0))
+        """Words before the end of a text that may matter to what follows."""
 
-    def marked(self, words: Sequence[str]) -> list[bool]:
-        """For each word, whether it belongs to a run that is withheld."""
-        found = [False] * len(words)
+    def decided(self, words: Sequence[str]) -> int:
+        """How many words at the beginning of a text no word to come can make part of what is withheld."""
+        certain = max(0, len(words) - self.longest)
+        return self._secrets.open_from(words, certain) if self._secrets else certain
+
+    def marked(self, written: Sequence[str]) -> list[bool]:
+        """For each word, whether it belongs to what is withheld."""
+        found = self._secrets.marked(written) if self._secrets else [False] * len(written)
+        words = [word.casefold() for word in written]
         for length in self._lengths:
             for start in range(len(words) - length + 1):
                 if tuple(words[start : start + length]) in self._runs:
@@ -55,13 +76,12 @@ class Shown:
     def feed(self, piece: str) -> str:
         """The next piece of the answer. Returns what can be shown now."""
         self._text += piece
-        longest = self._withheld.longest
-        if not longest:
+        if not self._withheld.longest:
             shown, self._text = self._text, ""
             return shown
         found = list(_WORD.finditer(self._text))
         # The last word may go on in the next piece, and those before it may be the beginning of a run.
-        certain = max(0, len(found) - longest)
+        certain = self._withheld.decided([match[0] for match in found])
         stop = found[certain].start() if certain < len(found) else self._text.__len__()
         return self._advance(found, stop)
 
@@ -70,7 +90,7 @@ class Shown:
         return self._advance(list(_WORD.finditer(self._text)), len(self._text)) if self._withheld.longest else ""
 
     def _advance(self, found: Sequence[re.Match[str]], stop: int) -> str:
-        marks = self._withheld.marked([match[0].casefold() for match in found])
+        marks = self._withheld.marked([match[0] for match in found])
         pieces: list[str] = []
         at = self._shown
         for match, private in zip(found, marks, strict=True):
@@ -93,7 +113,7 @@ class Shown:
 
     def _forget(self, found: Sequence[re.Match[str]]) -> None:
         """Raw words that no run to come can reach any more need not be kept."""
-        keep = len(found) - 2 * self._withheld.longest
+        keep = len(found) - self._withheld.kept
         if keep > 0:
             cut = min(found[keep].start(), self._shown)
             self._text, self._shown = self._text[cut:], self._shown - cut

@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING
 
 from core.dataset.build import renderer_of
 from core.errors import UsageError
-from core.models.roles import check_role
+from core.models.embedder import Embedder
+from core.models.roles import check_role, embedder_of
 from core.prompts.render import Renderer
 from core.recall.load import load_recollector
 from core.recall.recollect import Recollector
+from core.scoring.inference import Inference
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
-from core.store.texts import recall_only_texts
+from core.store.texts import use_key
 from core.twin.guard import Withheld
 from core.twin.hybrid.style import Style, own_texts
+from core.twin.private import withheld_of
 from core.twin.speech import LlamaVoice, TransformersVoice, Voice
 from core.twin.statements import never_said
+from core.twin.support import Matcher
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -46,9 +50,11 @@ class Parts:
         self._tell = tell
         self._models: dict[str, CausalLM] = {}
         self._recollector: Recollector | None = None
+        self._matcher: Matcher | None = None
+        self._inference: Inference | None = None
         self._renderers: dict[str, Renderer] = {}
         self._voices: dict[tuple[str, str], Voice] = {}
-        self._withheld: dict[bool, tuple[int, Withheld]] = {}
+        self._withheld: tuple[tuple[object, ...], Withheld] | None = None
         self._style: tuple[int, Style] | None = None
         self.context = max(CONTEXT_TOKENS, workspace.settings.dataset.max_tokens + LONGEST_ANSWER)
 
@@ -82,6 +88,22 @@ class Parts:
             self._recollector = load_recollector(self.workspace, judge, live=True)[0]
         return self._recollector
 
+    @property
+    def matcher(self) -> Matcher:
+        """What tells which passages support a sentence."""
+        if self._matcher is None:
+            self._matcher = Matcher(self.recollector.embedder)
+        return self._matcher
+
+    @property
+    def inference(self) -> Inference | None:
+        """The model of inference that the settings name. Raises ModelError."""
+        name = self.workspace.settings.twin.inference
+        if name and self._inference is None:
+            self._tell("the model of inference")
+            self._inference = Inference(name)
+        return self._inference
+
     def voice(self, adapter: AdapterRow | None) -> Voice:
         """What speaks with an adapter, or as the bare base."""
         key = (adapter.name, adapter.hash) if adapter else ("", "")
@@ -96,16 +118,21 @@ class Parts:
         self._voices = {key: each for key, each in self._voices.items() if each is not voice}
         voice.close()
 
-    def withheld(self, guarded: bool) -> Withheld:
-        """What must not be shown, as the corpus is now: what was never to be said, and once a passage that must not be
-        repeated was recalled (``guarded``), the words of all such passages."""
-        texts = recall_only_texts(self.workspace.database) if guarded else []
+    def withheld(self) -> Withheld:
+        """What must not be shown, as the corpus is now: what was never to be said, the words of passages that must not
+        be repeated, and what identifies in them.
+
+        It holds in every turn, not only where such a passage was recalled: a client may tell a conversation that it
+        had elsewhere, and an adapter may be older than the use of its sources.
+        """
         phrases = never_said(self.workspace)
-        key = hash((guarded, *texts, "", *phrases))
-        if guarded not in self._withheld or self._withheld[guarded][0] != key:
-            longest = self.workspace.settings.privacy.verbatim_words
-            self._withheld[guarded] = (key, Withheld(texts, longest, phrases))
-        return self._withheld[guarded][1]
+        key = (use_key(self.workspace.database), *phrases)
+        if self._withheld is None or self._withheld[0] != key:
+            self._withheld = (key, withheld_of(self.workspace, self._embedder, phrases))
+        return self._withheld[1]
+
+    def _embedder(self) -> Embedder:
+        return self._recollector.embedder if self._recollector else embedder_of(self.workspace.settings)
 
     def style(self) -> Style | None:
         """How the target writes, as the corpus is now; None where there is too little of theirs."""
@@ -124,6 +151,7 @@ class Parts:
         if self._recollector is not None:
             self._recollector.close()
             self._recollector = None
+            self._matcher = None
 
     def _load_voice(self, adapter: AdapterRow | None) -> Voice:
         base = self.base(adapter)

@@ -87,6 +87,8 @@ class SentReceipt(BaseModel):
     """What one sentence of an answer rests on; ``chunk`` is null for a sentence without support."""
 
     sentence: str
+    kind: Literal["supported", "style", "unsupported"] = "unsupported"
+    """``style``: it claims nothing that could be supported."""
     chunk: str | None
     title: str = ""
     date: str = ""

@@ -23,6 +23,7 @@ from core.store.sessions import (
     receipts_of_message,
     session_messages,
 )
+from core.twin.receipts import shown_title
 from core.workspace import Workspace
 
 
@@ -42,6 +43,8 @@ class Note:
     """The words of the passage that the twin was reminded of; equal where they are not found any more."""
     private: bool = False
     """The passage may be recalled and is not shown."""
+    style: bool = False
+    """The sentence claims nothing that could be supported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +118,10 @@ def load_transcript(workspace: Workspace, session_id: int) -> Transcript:
 
 @dataclass(frozen=True, slots=True)
 class PastTurns:
-    """What a prompt shows of a session; ``guarded`` once a passage that must not be repeated was recalled in it."""
+    """What a prompt shows of a session."""
 
     turns: tuple[PromptTurn, ...] = ()
     """Each with its asker; the answers are what stands."""
-    guarded: bool = False
 
 
 def past_turns(workspace: Workspace, session_id: int, before: int | None = None) -> PastTurns:
@@ -129,7 +131,6 @@ def past_turns(workspace: Workspace, session_id: int, before: int | None = None)
     for pair in pairs_of_session(database, session_id):
         pairs.setdefault(pair.message_id or 0, []).append(pair)
     turns = []
-    guarded = False
     groups = takewhile(lambda group: group[0].id != before, _groups(session_messages(database, session_id)))
     for question, answers in groups:
         if not answers:
@@ -139,11 +140,9 @@ def past_turns(workspace: Workspace, session_id: int, before: int | None = None)
         text = correction.left if correction else answer.text
         shown = memories_of_message(database, answer.id)
         found = passages(database, [each.chunk_id for each in shown if each.chunk_id is not None])
-        # A passage that is gone may have been one that must not be repeated.
-        guarded = guarded or any(each.chunk_id not in found or found[each.chunk_id].use == "recall" for each in shown)
         memories = tuple(_memory(each.text, found.get(each.chunk_id or 0)) for each in shown)
         turns.append(PromptTurn(question.text, question.speaker, memories, text))
-    return PastTurns(tuple(turns), guarded)
+    return PastTurns(tuple(turns))
 
 
 def as_markdown(transcript: Transcript, target: str) -> str:
@@ -209,7 +208,7 @@ def _said(workspace: Workspace, answer: MessageRow, pairs: list[PairRow]) -> Sai
     for receipt in receipts:
         passage = found.get(receipt.chunk_id or 0)
         if passage is None:
-            notes.append(Note(receipt.sentence, None, receipt.score))
+            notes.append(Note(receipt.sentence, None, receipt.score, style=receipt.kind == "style"))
         else:
             notes.append(note_of(receipt.sentence, receipt.score, passage, shown.get(passage.chunk.id, "")))
     words, at = (pair.left, pair.created_at) if (pair := _correction(pairs)) else ("", "")
@@ -221,7 +220,7 @@ def note_of(sentence: str, score: float, passage: Passage, memory: str) -> Note:
     private = passage.use != "train"
     text = "" if private else passage.chunk.text
     start, stop = _quoted(text, memory)
-    return Note(sentence, passage.chunk.id, score, passage.title, passage.date, text, start, stop, private)
+    return Note(sentence, passage.chunk.id, score, shown_title(passage), passage.date, text, start, stop, private)
 
 
 def _quoted(passage: str, memory: str) -> tuple[int, int]:

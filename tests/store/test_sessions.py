@@ -80,7 +80,9 @@ def test_a_removed_session_takes_all_that_hangs_on_it(workspace: Workspace) -> N
     session, _, answer = put_session(workspace, "Tea?", "Under protest. Always.")
     kept, *_ = put_session(workspace, "Charts?")
     with workspace.database.write():
-        add_receipts(workspace.database, answer, [("Under protest.", None, 0.2), ("Always.", None, 0.1)])
+        add_receipts(
+            workspace.database, answer, [("Under protest.", None, 0.2, "style"), ("Always.", None, 0.1, "unsupported")]
+        )
         rate_message(workspace.database, answer, 1, AT)
     assert [each.sentence for each in receipts_of_message(workspace.database, answer)] == ["Under protest.", "Always."]
     with workspace.database.write():

@@ -11,6 +11,7 @@ import typer
 
 from core.errors import UsageError
 from core.twin.chat import Answer, ChatOptions, Twin
+from core.twin.receipts import shown_title
 from core.twin.saying import Saying, voice_command
 from core.twin.speech import Manner
 from tui.face import Face, command
@@ -130,13 +131,23 @@ def _tell_troubles(face: Face, saying: Saying) -> None:
 
 
 def _receipts(answer: Answer) -> list[str]:
+    """The passages that support an answer, and how many of its sentences none does."""
     lines = []
     for receipt in answer.receipts:
         if receipt.source is not None:
             passage = receipt.source.found.passage
-            place = f"{safe_line(passage.title)}, {passage.date or 'undated'}"
+            place = f"{safe_line(shown_title(passage))}, {passage.date or 'undated'}"
             lines.append(f"  · {place} (k{passage.chunk.id}, {receipt.score:.2f})")
-    return list(dict.fromkeys(lines)) or ["  ~ nothing that was recalled supports this"]
+    lines = list(dict.fromkeys(lines))
+    kinds = [receipt.kind for receipt in answer.receipts]
+    unsupported, style = kinds.count("unsupported"), kinds.count("style")
+    if not lines and unsupported == len(kinds):
+        return ["  ~ nothing that was recalled supports this"]
+    if unsupported:
+        lines.append(f"  ~ unsupported: {unsupported} of {len(kinds)} sentences")
+    if style:
+        lines.append(f"  ° style only: {style} of {len(kinds)} sentences")
+    return lines
 
 
 def _values(answer: Answer) -> dict[str, Any]:
@@ -146,6 +157,7 @@ def _values(answer: Answer) -> dict[str, Any]:
         "receipts": [
             {
                 "sentence": receipt.sentence,
+                "kind": receipt.kind,
                 "chunk": f"k{receipt.source.found.passage.chunk.id}" if receipt.source else None,
                 "date": receipt.source.found.passage.date if receipt.source else None,
                 "score": receipt.score,
@@ -155,7 +167,7 @@ def _values(answer: Answer) -> dict[str, Any]:
         "memories": [
             {
                 "chunk": f"k{each.found.passage.chunk.id}",
-                "title": each.found.passage.title,
+                "title": shown_title(each.found.passage),
                 "date": each.found.passage.date,
                 # What may be recalled but not shown keeps its words to itself here too.
                 "text": each.retold.text if each.found.passage.use == "train" else None,

@@ -113,7 +113,7 @@ def _bring_message(db: Database, message_id: int, session_id: int) -> int:
         (session_id, message_id),
     )
     here = db.connection.last_insert_rowid()
-    for table, words in (("message_memory", "text"), ("receipt", "sentence, score")):
+    for table, words in (("message_memory", "text"), ("receipt", "sentence, score, kind")):
         chosen = ", ".join(f"shown.{name}" for name in words.split(", "))
         db.execute(
             f"INSERT INTO main.{table} (message_id, position, chunk_id, {words})"

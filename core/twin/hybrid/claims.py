@@ -1,7 +1,6 @@
 """Whether a sentence states a fact, and whether CONTEXT supports it.
 
-Support is a receipt (``core.twin.receipts``) or a stated fact near enough, and no number, name or words of its own:
-likeness alone takes one year for another.
+Support is a fact near enough, and no number, name or words of its own: likeness alone takes one year for another.
 """
 
 from __future__ import annotations
@@ -18,9 +17,10 @@ from core.models.embedder import Embedder
 from core.recall.grounding import ungrounded
 from core.retrieval.function_words import FUNCTION_WORDS
 from core.twin.hybrid.facts import Fact
-from core.twin.receipts import SUPPORT, receipts_of
 
 Verdict = Literal["supported", "no claim", "unsupported"]
+SUPPORT = 0.45
+"""Least likeness between a sentence and a fact."""
 STRONG = 0.6
 """Likeness from which a sentence may say a fact in words of its own; its numbers and names are checked all the same."""
 _MATTERS = ("a number of its own", "a name of its own")
@@ -104,15 +104,18 @@ def states_fact(sentence: str, names: Collection[str] = ()) -> bool:
 
 
 def _likeness(text: str, facts: Sequence[Fact], embedder: Embedder) -> list[tuple[str, float]]:
-    """Each sentence of a text with its likeness to the nearest fact: a receipt's, or that to what a person stated."""
-    recalled = [fact.source for fact in facts if fact.source is not None]
-    others = [fact.text for fact in facts if fact.source is None]
-    scores = [(each.sentence, each.score if each.source else 0.0)
-              for each in receipts_of(text, recalled, embedder if recalled else None)]  # fmt: skip
-    if not scores or not others:
-        return scores
-    # A fact of several sentences is as near as its nearest one.
-    pieces = [piece.text for other in others for piece in sentences_of(other)] or others
-    vectors = embedder.embed([*(sentence for sentence, _ in scores), *pieces])
-    near = np.round(vectors[: len(scores)] @ vectors[len(scores) :].T, 4).max(axis=1)
-    return [(sentence, max(score, round(float(each), 4))) for (sentence, score), each in zip(scores, near, strict=True)]
+    """Each sentence of a text with its likeness (cosine) to the nearest fact; a fact of several sentences is as near as
+    its nearest one."""
+    sentences = [each.text for each in sentences_of(text)]
+    pieces = [piece for fact in facts for piece in _pieces(fact)]
+    if not sentences or not pieces:
+        return [(sentence, 0.0) for sentence in sentences]
+    vectors = embedder.embed([*sentences, *pieces])
+    near = np.round(vectors[: len(sentences)] @ vectors[len(sentences) :].T, 4).max(axis=1)
+    return [(sentence, round(float(each), 4)) for sentence, each in zip(sentences, near, strict=True)]
+
+
+def _pieces(fact: Fact) -> list[str]:
+    if fact.source is not None:
+        return [fact.source.retold.quote]
+    return [piece.text for piece in sentences_of(fact.text)] or [fact.text]

@@ -45,18 +45,17 @@ def facts_of(
     stated: Sequence[RecalledMemory],
     recollections: Sequence[Recollection],
     earlier: Sequence[PromptTurn] = (),
-    guarded: bool = False,
 ) -> list[Fact]:
     """What a person stated, what was recalled for the question, and what was recalled for the turns before it.
 
-    ``guarded`` says whether anything that was recalled before must not be repeated. No text stands twice.
+    Of what was recalled before it is not known any more whether it may be shown, so it is not. No text stands twice.
     """
     found = [Fact(each.text, each.date, each.title, stated=True) for each in stated]
     for each in recollections:
         passage = each.found.passage
         found.append(Fact(each.retold.text, passage.date, passage.title, each, passage.use == "recall"))
     for turn in reversed(earlier[-EARLIER_TURNS:]):
-        found += [Fact(each.text, each.date, each.title, private=guarded) for each in turn.memories]
+        found += [Fact(each.text, each.date, each.title, private=True) for each in turn.memories]
     kept: dict[str, Fact] = {}
     for fact in found:
         key = " ".join(fact.text.casefold().split())

@@ -99,7 +99,9 @@ class Handler(BaseHTTPRequestHandler):
             if chunk is not None:
                 words = database.value("SELECT text FROM chunk WHERE id = ?", (chunk,))
                 add_memories(database, message, [(chunk, words.split(".")[0] + ".")])
-            add_receipts(database, message, [(SUPPORTED, chunk, 0.8), (INVENTED, None, 0.1)])
+            add_receipts(
+                database, message, [(SUPPORTED, chunk, 0.8, "supported"), (INVENTED, None, 0.1, "unsupported")]
+            )
         database.close()
         return message
 

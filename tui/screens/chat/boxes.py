@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 
+from core.twin.receipts import shown_title
 from core.twin.transcript import Note
 from tui.moments import local
 from tui.safe_text import safe_line
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from core.store.sessions import SessionRow
 
 LOOK_SECONDS = 0.1
+PRIVATE = "This passage may be recalled, and its words are not shown."
 SEARCH_PAUSE = 0.15
 """Seconds without a key before a search begins."""
 
@@ -34,12 +36,12 @@ def receipt_box(note: Note) -> ShowBox:
     """A passage that a sentence rests on, with what was recalled of it."""
     lines: list[list[Part]] = [
         [(f"{safe_line(note.title) or 'untitled'} · {safe_line(note.date) or 'undated'}", "bold"), badge(note.title)],
-        [(f"k{note.chunk} · likeness {note.score:.2f} to:", "$quiet")],
+        [(f"k{note.chunk} · support {note.score:.2f} for:", "$quiet")],
         [(note.sentence, "italic")],
         [""],
     ]
     if note.private:
-        lines.append([("This passage may be recalled, and its words are not shown.", "$warning")])
+        lines.append([(PRIVATE, "$warning")])
     else:
         start, stop = note.quote_start, note.quote_stop
         lines.append([
@@ -53,8 +55,11 @@ def passages_box(words: str, found: Sequence[Found], by: str) -> ShowBox:
     lines: list[list[Part]] = [[(f"{by}: {words}", "$quiet")]]
     for hit in found:
         passage = hit.passage
-        head = f"{hit.rank}  {safe_line(passage.title)} · {passage.date or 'undated'} · k{passage.chunk.id}"
-        lines += [[""], [(head, "bold")], [passage.chunk.text, badge(passage.chunk.text)]]
+        head = f"{hit.rank}  {safe_line(shown_title(passage))} · {passage.date or 'undated'} · k{passage.chunk.id}"
+        shown: list[Part] = [(PRIVATE, "$warning")]
+        if passage.use == "train":
+            shown = [passage.chunk.text, badge(passage.chunk.text)]
+        lines += [[""], [(head, "bold")], shown]
     return ShowBox("Passages" if found else "Nothing was found", lines)
 
 

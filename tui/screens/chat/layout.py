@@ -12,6 +12,7 @@ from tui.widgets.transcript import TalkRow, wrapped
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 UNSUPPORTED = "~ nothing I wrote supports this sentence"
+STYLE = "° style: this sentence claims nothing"
 LONGEST_NAME = 10
 LONGEST_NOTE = 60
 
@@ -82,7 +83,7 @@ def marked_text(said: Said) -> tuple[list[Part], list[Note]]:
         parts.append(said.text[at:stop])
         at = stop
         if note.chunk is None:
-            parts.append(("~", "$warning"))
+            parts.append(("°", "$quiet") if note.style else ("~", "$warning"))
             continue
         known = next((place for place, each in enumerate(notes) if each.chunk == note.chunk), len(notes))
         if known == len(notes):
@@ -118,8 +119,10 @@ def _answer_rows(asking: Asking, said: Said, target: str, width: int, indent: in
         packed[-1].append((len(items) - 1, text))
         used += len(text) + 3
     rows += [TalkRow(line(" " * indent), notes=tuple(each)) for each in packed]
-    if any(note.chunk is None for note in said.notes):
-        rows += wrapped(width, "", (UNSUPPORTED, "$quiet"), indent=indent)
+    unsupported = [note.style for note in said.notes if note.chunk is None]
+    for words, is_there in ((UNSUPPORTED, False in unsupported), (STYLE, True in unsupported)):
+        if is_there:
+            rows += wrapped(width, "", (words, "$quiet"), indent=indent)
     return rows
 
 

@@ -1,0 +1,80 @@
+"""Short secrets of texts that may only be recalled: found however they are written, and nothing else is."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.twin.guard import WITHHELD, Shown, Withheld
+from core.twin.secrets import Secrets
+
+PRIVATE = (
+    "Put here because I will not remember it: Kittiwake 7304. Hob chose the bird.",
+    "A slip of card with a name and a date: Corrie Ashdown, 14 June 1971. No more than that.",
+    "The key hangs behind the Ostrander tables now, nail 9. I owe Mags 385 pounds.",
+    "He calls me Pintle Nineteen. I took it to Quillan and Frost, locker 2817.",
+)
+SAID = ("Hob and Mags were there in 1971, and Tobias had nine nails.", "I was nineteen, and slept in bed 14.")
+RARE = {"kittiwake", "corrie", "ashdown", "ostrander", "pintle", "quillan"}
+
+
+@pytest.fixture(scope="module")
+def withheld() -> Withheld:
+    return Withheld(PRIVATE, 8, (), Secrets(PRIVATE, SAID, lambda word: word not in RARE))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Kittiwake 7304", "KITTIWAKES", "K-i-t-t-i-w-a-k-e", "k i t t i w a k e", "K_i_t_t_i_w_a_k_e", "ekawittik",
+        "Kitti wake", "Kittíwake", "Кittiwake", "Kit\u200btiwake", "7,304", "7-3-0-4", "seven three oh four", "4037",
+        "seventy-three oh four", "seven thousand three hundred and four", "S2l0dGl3YWtlIDczMDQ", "Corrie Ashdown",
+        "14 June", "June the fourteenth", "1971-06-14", "14/6/71", "fourteenth of June nineteen seventy-one",
+        "nail 9", "nail number nine", "three hundred and eighty-five", "pintle 19", "quillan and frost", "2817",
+    ],
+)  # fmt: skip
+def test_a_secret_is_withheld_however_it_is_written(withheld: Withheld, written: str) -> None:
+    assert withheld.redact(f"It is {written}, I think.") == f"It is {WITHHELD}, I think."
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Hob and Mags were there in 1971.", "I was nineteen and had nine nails.", "Frost on the window, and a bird.",
+        "There were four of us, one to a bed, in June.", "It cost 38 pounds.", "I sleep in bed 14.", "I did. I do.",
+    ],
+)  # fmt: skip
+def test_ordinary_words_and_what_may_be_said_pass(withheld: Withheld, said: str) -> None:
+    assert withheld.redact(said) == said
+
+
+def test_what_also_stands_in_a_text_that_may_be_said_is_no_secret() -> None:
+    said = ("The key hangs behind the Ostrander tables, nail 9.",)
+    withheld = Withheld(PRIVATE, 8, (), Secrets(PRIVATE, said, lambda word: word not in RARE), said)
+    assert withheld.redact("Ostrander, nail 9, not Kittiwake.") == f"Ostrander, nail 9, not {WITHHELD}."
+    assert withheld.redact(said[0]) == said[0]
+
+
+def test_the_words_of_a_question_are_no_licence(withheld: Withheld) -> None:
+    assert withheld.redact("You ask if it is Kittiwake 7304. Yes.") == f"You ask if it is {WITHHELD}. Yes."
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_pieces_of_any_size_show_what_the_whole_text_shows(withheld: Withheld, data: st.DataObject) -> None:
+    words = data.draw(st.lists(
+        st.sampled_from(["the", "K-i-t-t-i-w-a-k-e", "7304", "seven", "three", "oh", "four", "nail", "9", "14", "June",
+                         "1971", "a", "b", "Corrie", "map,", "coast.", "Quillan and Frost"]), max_size=30,
+    ))  # fmt: skip
+    text = " ".join(words)
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=12)))
+    stream = Shown(withheld)
+    shown = "".join(stream.feed(text[a:b]) for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)) + stream.end()
+    assert shown == withheld.redact(text)
+
+
+def test_a_long_answer_streams_while_it_is_spoken(withheld: Withheld) -> None:
+    stream = Shown(withheld)
+    shown = "".join(stream.feed(f"word{'abc'[place % 3] * 4} ") for place in range(60))
+    assert len(shown.split()) >= 45
