@@ -1,7 +1,8 @@
 """A conversation with the twin: recall as it is measured, one renderer, stored with its prompt and its receipts.
 
-An answer has three steps. What is asked is prepared and stored (``prepare``), spoken (``Speaking``, which touches
-neither the store nor the recollector, so that several can speak at once), and what was spoken is stored (``finish``).
+An answer has three steps. What is asked is prepared and stored (``prepare``), spoken (``core.twin.speaking``, which
+touches neither the store nor the recollector, so that several can speak at once), and what was spoken is stored
+(``finish``). Whatever was prepared must be finished, spoken or not: until then its voice is kept.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from core.dataset.scenes import scene_of
 from core.dates import DateSpan, as_of_request
-from core.errors import ModelError, UsageError
+from core.errors import UsageError
 from core.prompts.messages import Message
 from core.prompts.render import PromptTurn
 from core.recall.asked import Asked
@@ -30,9 +31,10 @@ from core.store.sessions import (
 )
 from core.twin.abstaining import asks_for_facts, unknown_answer
 from core.twin.context import fitted
-from core.twin.guard import Shown, Withheld
+from core.twin.leaving import check_sendable, sendable
 from core.twin.parts import LONGEST_ANSWER, Parts
 from core.twin.receipts import Receipt, receipts_of
+from core.twin.speaking import Prepared, Speaking
 from core.twin.speech import Finish, Manner, Voice
 from core.twin.statements import bearing_on, facts_before
 from core.twin.transcript import PastTurns, past_turns
@@ -78,68 +80,6 @@ class Answer:
     """Whether the same question with the same seed gives the same words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A stored question, and all that its answer is spoken from."""
-
-    session_id: int
-    prompt: str
-    tokens: tuple[int, ...]
-    manner: Manner
-    voice: Voice
-    withheld: Withheld
-    recollections: tuple[Recollection, ...]
-    missed: tuple[str, ...]
-    unknown: str
-    """What is said instead of asking a model; empty where a model speaks."""
-    told_in_lines: int
-
-
-class Speaking:
-    """One answer while it is spoken: iterate over what may be shown. It may be iterated on another thread."""
-
-    def __init__(self, prepared: Prepared) -> None:
-        self._prepared = prepared
-        self._shown: list[str] = []
-        self.finish: Finish = "stop"
-        self.ended = "stopped"
-        """How it ended: as ``finish``, ``stopped`` where it was closed before, ``broken``."""
-
-    @property
-    def text(self) -> str:
-        """What was shown so far."""
-        return "".join(self._shown).strip()
-
-    def __iter__(self) -> Generator[str, None, None]:
-        prepared = self._prepared
-        if prepared.unknown:
-            self._shown.append(prepared.unknown)
-            yield prepared.unknown
-            self.ended = "stop"
-            return
-        stream = Shown(prepared.withheld)
-        speaking = prepared.voice.speak(prepared.prompt, prepared.tokens, prepared.manner)
-        try:
-            while True:
-                try:
-                    piece = next(speaking)
-                except StopIteration as end:
-                    self.finish = end.value
-                    break
-                if shown := stream.feed(piece):
-                    self._shown.append(shown)
-                    yield shown
-            if rest := stream.end():
-                self._shown.append(rest)
-                yield rest
-            self.ended = self.finish
-        except ModelError:
-            self.ended = "broken"
-            raise
-        finally:
-            speaking.close()
-
-
 class Conversation:
     """One session with the twin, from its first question or from where it was left."""
 
@@ -160,7 +100,8 @@ class Conversation:
             self._go_on(session_id)
         self._before = _as_of_day(self._options.as_of)
         self._renderer = parts.renderer(parts.base(self.adapter))
-        self._length = min(self._options.manner.max_tokens, LONGEST_ANSWER)
+        most = min(LONGEST_ANSWER, self._workspace.settings.twin.max_tokens)
+        self._length = min(self._options.manner.max_tokens, most)
 
     def ask(self, question: str) -> Generator[str | Answer, None, None]:
         """Yield the answer's words as they may be shown, then the stored ``Answer``.
@@ -206,10 +147,14 @@ class Conversation:
             raise UsageError("nothing was asked yet", "ask something first")
         return self._prepared(last.text, last.speaker, self._past(last.id))
 
+    def once_more(self, prepared: Prepared, seed: int) -> Prepared:
+        """The same question, to be answered beside its first answer with another seed."""
+        self._parts.borrow(prepared.voice)
+        return replace(prepared, manner=replace(prepared.manner, seed=seed))
+
     def finish(self, prepared: Prepared, speaking: Speaking) -> Answer | None:
         """Store what was spoken, with its receipts; None for an answer without a word that did not come to its end."""
-        if speaking.ended == "broken":
-            self._parts.drop_voice(prepared.voice)
+        self._parts.give_back(prepared.voice, broken=speaking.ended == "broken")
         text = speaking.text
         if not text and speaking.ended != speaking.finish:
             return None
@@ -223,24 +168,29 @@ class Conversation:
 
     def _prepared(self, question: str, speaker: str, past: PastTurns) -> Prepared:
         turns = [*self._told, *past.turns]
-        recollections, missed, unknown = self._recall(question, speaker, turns[-1] if turns else None)
+        voice = self._parts.voice(self.adapter)
+        recollections, missed, unknown = self._recall(voice, question, speaker, turns[-1] if turns else None)
+        about = tuple(dict.fromkeys([*past.owners, *(each.found.passage.owner_uid for each in recollections)]))
+        check_sendable(self._workspace, voice, past, about)
         facts = self._facts(question)
         turn = PromptTurn(question, speaker, (*facts, *(each.remembered() for each in recollections)))
         messages, told = self._fitting([*turns, turn])
         prompt = self._renderer.prompt(messages)
         guarded = past.guarded or any(each.found.passage.use == "recall" for each in recollections)
         assert self.session_id is not None
+        self._parts.borrow(voice)
         return Prepared(
             self.session_id,
             prompt,
             tuple(self._renderer.tokenizer.encode(prompt)),
             replace(self._options.manner, max_tokens=self._length),
-            self._parts.voice(self.adapter),
+            voice,
             self._parts.withheld(guarded),
             tuple(recollections),
             missed,
             unknown_answer(self._workspace, question) if unknown and not facts else "",
             told,
+            about,
         )
 
     def _go_on(self, session_id: int) -> None:
@@ -265,7 +215,7 @@ class Conversation:
         return past_turns(self._workspace, self.session_id, before)
 
     def _recall(
-        self, question: str, speaker: str, last: PromptTurn | None
+        self, voice: Voice, question: str, speaker: str, last: PromptTurn | None
     ) -> tuple[list[Recollection], tuple[str, ...], bool]:
         """The memories that the prompt shows, why some that were asked of a model are not among them, and whether
         nothing that was found supports an answer."""
@@ -275,14 +225,14 @@ class Conversation:
         context = " ".join(f"{last.question} {last.answer or ''}".split()[-CONTEXT_WORDS:]) if last else ""
         asked = Asked(question, speaker, self._before, context=context)
         recalled = recollector.recollect(asked, recallable_words(self._workspace))
-        useful = recollector.useful(recalled.memories)
+        useful, kept = sendable(self._workspace, voice, recollector.useful(recalled.memories))
         twin = self._workspace.settings.twin
         unknown = twin.abstain and not recalled.parked and asks_for_facts(question)
         if unknown and useful:
             words = f"{context}\n{question}" if context else question
             vectors = recollector.embedder.embed([question, words, *(each.retold.text for each in useful)])
             unknown = float((vectors[2:] @ vectors[:2].T).max()) < twin.support
-        return useful, tuple(str(each) for each in recalled.parked), unknown
+        return useful, (*(str(each) for each in recalled.parked), *kept), unknown
 
     def _facts(self, question: str) -> list[Any]:
         """The facts that a person stated and that bear on the question; they stand before every memory."""
@@ -301,14 +251,15 @@ class Conversation:
 
     def _fitting(self, turns: list[PromptTurn]) -> tuple[list[Message], int]:
         """The messages of the conversation so far, and how many turns are told in a line for want of room."""
-        names = dict.fromkeys(turn.asker for turn in turns if turn.asker)
+        names = dict.fromkeys(name for turn in turns for name in turn.asker.split(" and ") if name)
         # The same precision as a dated interview's scene: what the twin was trained on.
         as_of = self._options.as_of
         when = DateSpan.parse(as_of).iso() if as_of else date.today().isoformat()
         scene = scene_of(self._workspace.settings, self._workspace.target, when, tuple(names))
 
         def render(shown: Sequence[PromptTurn], earlier: Sequence[str]) -> list[Message]:
-            plain = shown if len(names) > 1 else [replace(turn, asker="") for turn in shown]
+            # What several people asked together names them itself.
+            plain = [turn if len(names) > 1 and turn.asker in names else replace(turn, asker="") for turn in shown]
             return self._renderer.messages(replace(scene, earlier=tuple(earlier)), plain)
 
         def count(messages: Sequence[Message]) -> int:
@@ -318,13 +269,13 @@ class Conversation:
 
     def _store(self, prepared: Prepared, speaking: Speaking, text: str, receipts: tuple[Receipt, ...]) -> int:
         database = self._workspace.database
-        manner = self._options.manner
+        manner = prepared.manner
         settings: dict[str, Any] = {
             "engine": BY_RULE if prepared.unknown else prepared.voice.engine,
             "adapter": self.adapter.name if self.adapter else None,
             "temperature": manner.temperature,
             "seed": manner.seed,
-            "max_tokens": self._length,
+            "max_tokens": manner.max_tokens,
             "memories": self._options.memories,
             "finish": speaking.ended,
             "repeatable": prepared.voice.repeatable,
