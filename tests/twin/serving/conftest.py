@@ -74,12 +74,18 @@ def served(twin: Workspace) -> Iterator[Started]:
 
 
 @pytest.fixture(scope="module")
-def crowd(twin: Workspace) -> Iterator[Started]:
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace without a corpus: nothing is recalled in it."""
+    return Workspace.create(tmp_path_factory.mktemp("bare") / "ws", "Ada Marlow")
+
+
+@pytest.fixture(scope="module")
+def crowd(bare: Workspace) -> Iterator[Started]:
     """Several answers at once."""
-    run, serving = start(twin, slots=SLOTS)
+    run, serving = start(bare, slots=SLOTS)
     yield run, serving
-    if load_run(twin.runs, run.id).state == "running":
-        end(twin, run)
+    if load_run(bare.runs, run.id).state == "running":
+        end(bare, run)
 
 
 @pytest.fixture
