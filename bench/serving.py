@@ -1,9 +1,9 @@
 """What serving costs: 16 clients at the twin's server, and at the bare engine with the same rendered prompts.
 
-Both run llama.cpp with 16 slots on the packaged model. Each round has fresh questions, for the twin without memories, so
-that no receipt is made, and as the twin's own prompts for the engine, with the same seeds and limits; that they are the
-same is checked afterwards against what the twin stored. Which of the two goes first changes from round to round. What
-counts is answered tokens per second. Then one talk with memories, and how long its first words took.
+Both run llama.cpp with 16 slots on the packaged model. Each round has fresh questions, for the twin without memories,
+so that no receipt is made, and as the twin's own prompts for the engine, with the same seeds and limits; that they are
+the same is checked afterwards against what the twin stored. Which of the two goes first changes from round to round.
+What counts is answered tokens per second. Then one talk with memories, and how long its first words took.
 Run from the repository: ``python -m bench.serving [rounds] [requests of each client]``.
 """
 
@@ -172,9 +172,9 @@ def throughput(root: Path, rounds: int, each: int) -> None:
                     sys.exit("the prompts were not the same")
                 ratios.append(twin / engine)
                 first = "engine" if number % 2 else "twin"
+                load = os.getloadavg()[0]
                 print(
-                    f"{number - 9:5} {first:>6} {twin:11.1f} {engine:13.1f} {ratios[-1]:15.3f} {os.getloadavg()[0]:6.1f}",
-                    flush=True,
+                    f"{number - 9:5} {first:>6} {twin:11.1f} {engine:13.1f} {ratios[-1]:15.3f} {load:6.1f}", flush=True
                 )
             print(f"median of the rounds: {statistics.median(ratios):.3f} of the bare engine's throughput")
     finally:

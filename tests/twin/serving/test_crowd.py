@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import random
 import re
 import socket
 import struct
@@ -18,6 +17,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from core.models.chat_tokenizer import load_tokenizer
+from core.models.packaged import SMOLLM2
 from core.runs.journal import Run, holder, load_run
 from core.store.sessions import list_sessions, session_messages
 from core.twin.client import Serving
@@ -67,42 +68,45 @@ def raw_request(serving: Serving, path: str, body: bytes) -> bytes:
     ).encode() + body
 
 
+WORDS = (
+    "cat", "dog", "tree", "river", "stone", "bread", "house", "horse", "ship", "moon", "glass", "paper", "winter",
+    "garden", "music", "table",
+)  # fmt: skip
+"""One for each client: what it biases its own answers to, each a token of the packaged model."""
+
+
 class Visitor:
     """One client: what it asks is its own, and so must be all that it gets."""
 
-    def __init__(self, serving: Serving, number: int) -> None:
+    def __init__(self, serving: Serving, number: int, token: int) -> None:
         self.serving = serving
-        self.word = f"{random.Random(number).choice(('kestrel', 'marble', 'lantern', 'thistle'))}{number + 37}"
-        self.others = {
-            f"{word}{n + 37}" for n in range(CLIENTS) for word in ("kestrel", "marble", "lantern", "thistle")
-        }
-        self.others.discard(self.word)
+        self.word = WORDS[number]
+        self.manner = {"stream": True, "temperature": 0, "logit_bias": {str(token): 100}}
         self.session: int | None = None
         self.said: list[str] = []
 
     def continued(self) -> None:
         """A stream whose words can only be this client's."""
-        prompt = " ".join([self.word] * 6)
-        events = self.stream("/v1/completions", {"prompt": prompt, "max_tokens": 8, "temperature": 0, "stream": True})
-        text = "".join(each["choices"][0]["text"] for each in events)
+        events = self.stream("/v1/completions", {"prompt": f"A {self.word}.", "max_tokens": 6, **self.manner})
         assert len({each["id"] for each in events}) == 1
-        assert self.word in text, text
-        assert not self.others & set(re.findall(r"\w+", text)), text
+        assert "".join(each["choices"][0]["text"] for each in events).split() == [self.word] * 6
 
     def talks(self) -> None:
         """One more question of this client's session."""
-        question = f"My word is {self.word}, the {len(self.said) + 1}th time."
+        question = f"My word is {self.word}, for the {len(self.said) + 1}th time."
         events = self.stream(
             "/v1/chat/completions",
             {
                 "messages": [{"role": "user", "content": question, "name": self.word}], "max_tokens": 4,
-                "stream": True, "memories": False, "session": self.session,
+                "memories": False, "session": self.session, **self.manner,
             },
         )  # fmt: skip
         told = events[-1]["simulee"]
         assert self.session in (None, told["session_id"])
         self.session = told["session_id"]
-        self.said += [question, "".join(each["choices"][0]["delta"].get("content", "") for each in events).strip()]
+        answer = "".join(each["choices"][0]["delta"].get("content", "") for each in events)
+        assert answer.split() == [self.word] * 4
+        self.said += [question, answer.strip()]
 
     def stream(self, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
         address = urlsplit(self.serving.url)
@@ -150,7 +154,8 @@ class Visitor:
 
 def crowd_of(serving: Serving, rounds: int) -> list[Visitor]:
     """16 clients, each with so many requests, at once: of ten, five continued, two of a talk, three gone wrong."""
-    visitors = [Visitor(serving, number) for number in range(CLIENTS)]
+    tokenizer = load_tokenizer(SMOLLM2)
+    visitors = [Visitor(serving, number, *tokenizer.encode(f" {word}")) for number, word in enumerate(WORDS)]
 
     def visit(number: int) -> None:
         visitor = visitors[number]
@@ -198,7 +203,7 @@ def see_that_nothing_was_crossed(workspace: Workspace, visitors: list[Visitor]) 
 
 def sees_through(started: Started, workspace: Workspace, rounds: int, kills: int) -> None:
     run, serving = started
-    crowd_of(serving, 10)  # Threads, connections and buffers are there after this.
+    crowd_of(serving, 2)  # Threads, connections and buffers are there after this.
     before = resident_mib(pid_of(run))
     killer = threading.Thread(target=killed_clients, args=(serving, kills))
     killer.start()
