@@ -51,6 +51,9 @@ class RoleSettings(_Section):
 
     engine: EngineName
     model: str = ""
+    base: str = ""
+    """For a persona behind an endpoint: the base model whose tokenizer and chat template render its prompts, where
+    ``model`` is only what the endpoint calls it. Empty: ``model``."""
     base_url: str = ""
     """Where an endpoint answers, up to what stands before ``/chat/completions``."""
     api_key_env: str = ""
@@ -99,6 +102,11 @@ class ModelSettings(_Section):
     writer: RoleSettings = RoleSettings(engine="extractive")
     judge: RoleSettings = RoleSettings(engine="transformers", model="SmolLM2-135M-Instruct")
     persona: RoleSettings = RoleSettings(engine="llama.cpp", model="SmolLM2-135M-Instruct")
+
+    @property
+    def base(self) -> str:
+        """The base model of training, rendering and talking: the persona's, by its name on this machine."""
+        return self.persona.base or self.persona.model
 
 
 class RetrievalSettings(_Section):
@@ -336,6 +344,16 @@ class TwinSettings(_Section):
     inference: str = ""
     """A cross-encoder for natural-language inference, a folder or a hub's name, that says which passages support a
     sentence; empty: features alone (``bench/receipts.py``)."""
+    slots: Annotated[int, Field(ge=1, le=64)] = 1
+    """Answers that are spoken at once. With more than one, the same question with the same seed need not give the same
+    words: answers that share a step of the engine change its last bits. Each slot of llama.cpp takes memory for a whole
+    context."""
+    queue: Annotated[int, Field(ge=0, le=4096)] = 32
+    """Questions that may wait for a slot; the next one is refused with 429."""
+    requests_per_minute: Annotated[int, Field(ge=0)] = 1200
+    """Of the server, from all clients together; 0 is no cap."""
+    max_tokens: Annotated[int, Field(ge=1, le=1024)] = 1024
+    """Of one answer at the most, whatever a request asks for."""
 
 
 class RoomSettings(_Section):

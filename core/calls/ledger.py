@@ -51,8 +51,12 @@ class GroupCommit:
 
     async def close(self) -> None:
         """Finish what was submitted, then end the thread."""
+        await asyncio.to_thread(self.close_now)
+
+    def close_now(self) -> None:
+        """The same, for who has no event loop. Blocks until all is written."""
         self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
+        self._thread.join()
 
     def _serve(self) -> None:
         database: Database | None = None

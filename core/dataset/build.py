@@ -55,7 +55,7 @@ class BuiltDataset:
 
 def renderer_of(workspace: Workspace, base: str | None = None) -> Renderer:
     """The renderer for a base model (the persona's by default), with the workspace's own prompts where it has any."""
-    name = base or workspace.settings.models.persona.model
+    name = base or workspace.settings.models.base
     return Renderer(load_tokenizer(name), workspace.root / "prompts", workspace.settings.dataset.memory_form)
 
 
@@ -123,7 +123,7 @@ def build(
     held = {row.uid: [exchange.uid for exchange in exchanges] for row, exchanges in conversations
             if splits[row.uid] == "heldout"}  # fmt: skip
     frozen: dict[str, Any] = {
-        "base": settings.models.persona.model,
+        "base": settings.models.base,
         "tokenizer": renderer.tokenizer.fingerprint,
         "prompts": renderer.version,
         "max_tokens": max_tokens,

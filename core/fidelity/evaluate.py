@@ -13,6 +13,7 @@ import numpy as np
 from core.adapters.files import check_base, whole_folder
 from core.dataset.build import renderer_of
 from core.dataset.leaks import ngrams
+from core.errors import ModelError
 from core.fidelity.bootstrap import FEWEST_CLUSTERS, ClusterRatio
 from core.fidelity.heldout import Interview, load_interviews, turns_with
 from core.fidelity.launch import GENERATED_TOKENS
@@ -52,7 +53,12 @@ def run(job: Job) -> dict[str, Any]:
     workspace = job.workspace
     systems = chosen_systems(job.params.get("systems"))
     weights = weights_of(workspace, job.params)
-    base = weights.memories.base if weights.memories else workspace.settings.models.persona.model
+    if workspace.settings.models.persona.engine == "endpoint":
+        raise ModelError(
+            "a twin behind an endpoint cannot be measured: likelihoods are read from weights on this machine",
+            'measure where the weights are, with [models.persona] engine = "transformers" or "llama.cpp"',
+        )
+    base = weights.memories.base if weights.memories else workspace.settings.models.base
     model = CausalLM(base)
     renderer = renderer_of(workspace, base)
     shared = workspace.settings.judges_by_likelihood and workspace.settings.models.judge.model == base

@@ -38,7 +38,7 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
     def __init__(self, base_url: str, connections: int, most: int = MOST_BYTES) -> None:
         self._connections = connections
         self._most = most
-        self._proxy = _proxy_for(base_url)
+        self._proxy = proxy_for(base_url)
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -101,7 +101,7 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
     return b"".join(pieces)
 
 
-def _proxy_for(base_url: str) -> str | None:
+def proxy_for(base_url: str) -> str | None:
     """The environment's proxy for a server elsewhere; none is asked about this machine."""
     parts = urlsplit(base_url)
     if is_loopback(host_of(base_url)) or proxy_bypass(parts.hostname or ""):

@@ -28,6 +28,8 @@ class Sampling:
     """None draws a fresh one."""
     stop: tuple[str, ...] = ()
     """Words that end the answer and are not part of it."""
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    """Token ids, and what is added to their logits."""
     logprobs: int = 0
     """How many of the likeliest tokens to report at each step; 0 reports no log-probabilities."""
     schema: Mapping[str, Any] | None = None
@@ -81,6 +83,8 @@ def request_body(prompt: str | Sequence[int], sampling: Sampling) -> dict[str, A
     }
     if sampling.seed is not None:
         body["seed"] = sampling.seed
+    if sampling.logit_bias:
+        body["logit_bias"] = [list(pair) for pair in sampling.logit_bias]
     if sampling.schema is not None:
         body["json_schema"] = dict(sampling.schema)
     return body

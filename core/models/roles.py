@@ -17,7 +17,7 @@ ENGINES: dict[str, tuple[str, ...]] = {
     "embedder": ("sentence-transformers",),
     "writer": ("extractive", "llama.cpp", "transformers", "endpoint"),
     "judge": ("transformers", "llama.cpp", "endpoint"),
-    "persona": ("llama.cpp", "transformers"),
+    "persona": ("llama.cpp", "transformers", "endpoint"),
 }
 """The engines that each role has in this version."""
 

@@ -31,7 +31,7 @@ def with_engines(settings: Settings, engines: Mapping[str, str]) -> Settings:
     roles: dict[str, RoleSettings] = {}
     for role, engine in engines.items():
         chosen: RoleSettings = getattr(settings.models, role)
-        model = chosen.model or ("" if engine == "extractive" else settings.models.persona.model)
+        model = chosen.model or ("" if engine == "extractive" else settings.models.base)
         roles[role] = role_settings(role, {**chosen.model_dump(), "engine": engine, "model": model})
     return settings.model_copy(update={"models": settings.models.model_copy(update=roles)})
 

@@ -37,7 +37,7 @@ def sft_params(
     overrules = {key: value for key, value in settings.items() if value is not None}
     params: dict[str, Any] = {
         "dataset": dataset_hash,
-        "base": base or workspace.settings.models.persona.model,
+        "base": base or workspace.settings.models.base,
         "max_steps": max_steps,
         "settings": training_settings(workspace.settings.training, overrules).model_dump(mode="json"),
         "use": use,

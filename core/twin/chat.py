@@ -1,7 +1,8 @@
 """A conversation with the twin: recall as it is measured, one renderer, stored with its prompt and its receipts.
 
-An answer has three steps. What is asked is prepared and stored (``prepare``), spoken (``Speaking``, which touches
-neither the store nor the recollector, so that several can speak at once), and what was spoken is stored (``finish``).
+An answer has three steps. What is asked is prepared and stored (``prepare``), spoken (``core.twin.speaking``, which
+touches neither the store nor the recollector, so that several can speak at once), and what was spoken is stored
+(``finish``). Whatever was prepared must be finished, spoken or not: until then its voice is kept.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 
 from core.dataset.scenes import scene_of
 from core.dates import DateSpan, as_of_request
-from core.errors import ModelError, UsageError
-from core.prompts.commands import Command, may_become_command, read_command
+from core.errors import UsageError
+from core.prompts.commands import Command
 from core.prompts.messages import Message
 from core.prompts.render import PromptTurn, RecalledMemory
 from core.recall.asked import Asked
@@ -33,13 +34,14 @@ from core.store.sessions import (
 )
 from core.twin.abstaining import asks_for_facts, unknown_answer
 from core.twin.context import fitted
-from core.twin.guard import Shown, Withheld
 from core.twin.hybrid.facts import facts_of
 from core.twin.hybrid.simulation import begun_log, log_of, simulating_adapter
 from core.twin.hybrid.turn import Hybrid, HybridTurn
+from core.twin.leaving import check_sendable, sendable
 from core.twin.parts import LONGEST_ANSWER, Parts, Tell
 from core.twin.receipts import Receipt, receipts_of
-from core.twin.speech import Finish, Manner, Voice
+from core.twin.speaking import Asking, Prepared, Speaking
+from core.twin.speech import Finish, Manner
 from core.twin.statements import bearing_on, facts_before
 from core.twin.transcript import PastTurns, past_turns
 from core.workspace import Workspace
@@ -92,110 +94,6 @@ class Answer:
     """How it came about in hybrid mode; None for any other answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A stored question, and all that its answer is spoken from."""
-
-    session_id: int
-    prompt: str
-    tokens: tuple[int, ...]
-    manner: Manner
-    voice: Voice
-    withheld: Withheld
-    recollections: tuple[Recollection, ...]
-    missed: tuple[str, ...]
-    unknown: str
-    """What is said instead of asking a model; empty where a model speaks."""
-    told_in_lines: int
-    asking: _Asking | None = None
-    """What is needed to go on when the twin asks for its memories; None where it may not."""
-    hybrid: HybridTurn | None = None
-    """What an answer in hybrid mode is made from; it is spoken on the thread of the parts."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asking:
-    """A question under way: what was said before it, and how often the twin has asked for its memories."""
-
-    question: str
-    speaker: str
-    past: PastTurns
-    commands: int = 0
-
-
-class Speaking:
-    """One answer while it is spoken: iterate over what may be shown. It may be iterated on another thread, but for one
-    in hybrid mode."""
-
-    def __init__(self, prepared: Prepared) -> None:
-        self._prepared = prepared
-        self._shown: list[str] = []
-        self.command: Command | None = None
-        """What the twin asks for instead of answering: nothing of it is shown."""
-        self.finish: Finish = "stop"
-        self.ended = "stopped"
-        """How it ended: as ``finish``, ``stopped`` where it was closed before, ``broken``."""
-        self.hybrid: Hybrid | None = None
-
-    @property
-    def text(self) -> str:
-        """What was shown so far."""
-        return "".join(self._shown).strip()
-
-    def __iter__(self) -> Generator[str, None, None]:
-        prepared = self._prepared
-        if prepared.unknown:
-            self._shown.append(prepared.unknown)
-            yield prepared.unknown
-            self.ended = "stop"
-            return
-        if prepared.hybrid is not None:
-            # Empty pieces come meanwhile, so that whoever waits can leave.
-            self.hybrid = yield from self._whole(prepared.hybrid)
-            if self.hybrid.text:
-                self._shown.append(self.hybrid.text)
-                self.ended = self.finish
-                yield self.hybrid.text
-                return
-        stream = Shown(prepared.withheld)
-        begun: str | None = "" if prepared.asking is not None else None
-        speaking = prepared.voice.speak(prepared.prompt, prepared.tokens, prepared.manner)
-        try:
-            while True:
-                try:
-                    piece = next(speaking)
-                except StopIteration as end:
-                    self.finish = end.value
-                    break
-                if begun is not None:
-                    begun += piece
-                    self.command = read_command(begun)
-                    if self.command is not None:
-                        return
-                    if may_become_command(begun):
-                        continue
-                    piece, begun = begun, None
-                if shown := stream.feed(piece):
-                    self._shown.append(shown)
-                    yield shown
-            if rest := stream.feed(begun or "") + stream.end():
-                self._shown.append(rest)
-                yield rest
-            self.ended = self.finish
-        except ModelError:
-            self.ended = "broken"
-            raise
-        finally:
-            speaking.close()
-
-    def _whole(self, turn: HybridTurn) -> Generator[str, None, Hybrid]:
-        try:
-            return (yield from turn.answer())
-        except ModelError:
-            self.ended = "broken"
-            raise
-
-
 class Conversation:
     """One session with the twin, from its first question or from where it was left."""
 
@@ -216,7 +114,8 @@ class Conversation:
             self._go_on(session_id)
         self._before = _as_of_day(self._options.as_of)
         self._renderer = parts.renderer(parts.base(self.adapter))
-        self._length = min(self._options.manner.max_tokens, LONGEST_ANSWER)
+        most = min(LONGEST_ANSWER, self._workspace.settings.twin.max_tokens)
+        self._length = min(self._options.manner.max_tokens, most)
 
     def ask(self, question: str) -> Generator[str | Answer, None, None]:
         """Yield the answer's words as they may be shown, then the stored ``Answer``.
@@ -251,6 +150,7 @@ class Conversation:
         """What the answer goes on from once the twin has asked for its memories. Raises UsageError, ModelError."""
         asking = prepared.asking
         assert asking is not None
+        self._parts.give_back(prepared.voice)
         found, missed = self._commanded(command, asking.speaker)
         memories = tuple(each.remembered() for each in found)
         if command.name == "today":
@@ -275,7 +175,12 @@ class Conversation:
 
         recollector = self._parts.recollector
         recalled = recollector.recollect(Asked(command.words, speaker, min(days) if days else None), accept)
-        return recollector.useful(recalled.memories), tuple(str(each) for each in recalled.parked)
+        useful, kept = self._sendable(recollector.useful(recalled.memories))
+        return useful, (*(str(each) for each in recalled.parked), *kept)
+
+    def _sendable(self, recollections: Sequence[Recollection]) -> tuple[list[Recollection], tuple[str, ...]]:
+        """The memories that a prompt for this voice may show, and a line for each that it may not."""
+        return sendable(self._workspace, self._parts.voice(self.adapter), recollections)
 
     def prepare(self, question: str) -> Prepared:
         """Store a question, and recall and render what its answer is spoken from. Raises UsageError, ModelError."""
@@ -297,11 +202,19 @@ class Conversation:
             raise UsageError("nothing was asked yet", "ask something first")
         return self._prepared(last.text, last.speaker, self._past(last.id))
 
+    def once_more(self, prepared: Prepared, seed: int) -> Prepared:
+        """The same question, to be answered beside its first answer with another seed."""
+        self._parts.borrow(prepared.voice)
+        if prepared.hybrid is not None:
+            self._parts.borrow(prepared.hybrid.voice)
+        return replace(prepared, manner=replace(prepared.manner, seed=seed))
+
     def finish(self, prepared: Prepared, speaking: Speaking) -> Answer | None:
         """Store what was spoken, with its receipts; None for an answer without a word that did not come to its end."""
-        if speaking.ended == "broken":
-            simulating = prepared.hybrid is not None and speaking.hybrid is None
-            self._parts.drop_voice(prepared.hybrid.voice if prepared.hybrid and simulating else prepared.voice)
+        simulating = prepared.hybrid is not None and speaking.hybrid is None and speaking.ended == "broken"
+        if prepared.hybrid is not None:
+            self._parts.give_back(prepared.hybrid.voice, broken=simulating)
+        self._parts.give_back(prepared.voice, broken=speaking.ended == "broken" and not simulating)
         text = speaking.text
         if not text and speaking.ended != speaking.finish:
             return None
@@ -316,7 +229,7 @@ class Conversation:
 
     def _prepared(self, question: str, speaker: str, past: PastTurns) -> Prepared:
         turns = [*self._told, *past.turns]
-        asking = _Asking(question, speaker, past)
+        asking = Asking(question, speaker, past)
         facts = self._facts(question)
         if self._may_ask:
             return self._rendered(PromptTurn(question, speaker, tuple(facts)), asking, facts, [], (), "")
@@ -337,13 +250,16 @@ class Conversation:
     def _rendered(
         self,
         turn: PromptTurn,
-        asking: _Asking,
+        asking: Asking,
         facts: Sequence[RecalledMemory],
         recollections: Sequence[Recollection],
         missed: tuple[str, ...],
         silent: str,
     ) -> Prepared:
         past = asking.past
+        voice = self._parts.voice(self.adapter)
+        about = tuple(dict.fromkeys([*past.owners, *(each.found.passage.owner_uid for each in recollections)]))
+        check_sendable(self._workspace, voice, past, about)
         turns = [*self._told, *past.turns]
         messages, told = self._fitting([*turns, turn])
         prompt = self._renderer.prompt(messages)
@@ -351,17 +267,20 @@ class Conversation:
         hybrid = None
         if self._options.hybrid and not silent:
             hybrid = self._hybrid_turn([*turns, turn], facts, recollections)
+            self._parts.borrow(hybrid.voice)
+        self._parts.borrow(voice)
         return Prepared(
             self.session_id,
             prompt,
             tuple(self._renderer.tokenizer.encode(prompt)),
             replace(self._options.manner, max_tokens=self._length),
-            self._parts.voice(self.adapter),
+            voice,
             self._parts.withheld(),
             tuple(recollections),
             missed,
             silent,
             told,
+            about,
             asking if self._may_ask and asking.commands < MOST_COMMANDS else None,
             hybrid,
         )
@@ -426,14 +345,14 @@ class Conversation:
         context = " ".join(f"{last.question} {last.answer or ''}".split()[-CONTEXT_WORDS:]) if last else ""
         asked = Asked(question, speaker, self._before, context=context)
         recalled = recollector.recollect(asked, recallable_words(self._workspace))
-        useful = recollector.useful(recalled.memories)
+        useful, kept = self._sendable(recollector.useful(recalled.memories))
         twin = self._workspace.settings.twin
         unknown = twin.abstain and not recalled.parked and asks_for_facts(question)
         if unknown and useful:
             words = f"{context}\n{question}" if context else question
             vectors = recollector.embedder.embed([question, words, *(each.retold.text for each in useful)])
             unknown = float((vectors[2:] @ vectors[:2].T).max()) < twin.support
-        return useful, tuple(str(each) for each in recalled.parked), unknown
+        return useful, (*(str(each) for each in recalled.parked), *kept), unknown
 
     def _facts(self, question: str) -> list[RecalledMemory]:
         """The facts that a person stated and that bear on the question; they stand before every memory."""
@@ -452,11 +371,13 @@ class Conversation:
 
     def _fitting(self, turns: list[PromptTurn]) -> tuple[list[Message], int]:
         """The messages of the conversation so far, and how many turns are told in a line for want of room."""
-        names = dict.fromkeys(turn.asker for turn in turns if turn.asker)
+        # What several people asked together names them itself.
+        names = dict.fromkeys(name for turn in turns for name in turn.asker.split(" and ") if name)
         scene = scene_of(self._workspace.settings, self._workspace.target, self._when, tuple(names))
 
         def render(shown: Sequence[PromptTurn], earlier: Sequence[str]) -> list[Message]:
-            plain = shown if len(names) > 1 else [replace(turn, asker="") for turn in shown]
+            # What several people asked together names them itself.
+            plain = [turn if len(names) > 1 and turn.asker in names else replace(turn, asker="") for turn in shown]
             return self._renderer.messages(replace(scene, earlier=tuple(earlier)), plain)
 
         def count(messages: Sequence[Message]) -> int:
@@ -472,13 +393,13 @@ class Conversation:
 
     def _store(self, prepared: Prepared, speaking: Speaking, text: str, receipts: tuple[Receipt, ...]) -> int:
         database = self._workspace.database
-        manner = self._options.manner
+        manner = prepared.manner
         settings: dict[str, Any] = {
             "engine": BY_RULE if prepared.unknown else prepared.voice.engine,
             "adapter": self.adapter.name if self.adapter else None,
             "temperature": manner.temperature,
             "seed": manner.seed,
-            "max_tokens": self._length,
+            "max_tokens": manner.max_tokens,
             "memories": self._options.memories,
             "finish": speaking.ended,
             "repeatable": prepared.voice.repeatable,

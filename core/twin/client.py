@@ -82,6 +82,8 @@ class Serving:
     run_id: str
     url: str
     token: str
+    slots: int = 1
+    """Answers at once."""
 
 
 Event = Waking | Begun | str | Finished
@@ -273,7 +275,7 @@ def _look(run: Run, offset: int) -> _Look:
                 token = Path(event.payload["token_file"]).read_text("ascii")
             except OSError:
                 continue
-            serving = Serving(run.id, event.payload["url"], token)
+            serving = Serving(run.id, event.payload["url"], token, event.payload.get("slots", 1))
         elif event.kind == "ended":
             result = event.payload["result"]
             ended = RunError(

@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 SERVE_KIND = "serve"
-SERVE_ENTRY = "core.twin.serve:run"
+SERVE_ENTRY = "core.twin.serving.app:run"

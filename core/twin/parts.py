@@ -1,10 +1,12 @@
 """What a twin is loaded from: judge, recollector and voices. Loaded once, each at its first use, and shared.
 
-A conversation (``core.twin.chat``) is light: it borrows these. All of it belongs to one thread.
+A conversation (``core.twin.chat``) is light: it borrows these. All of it belongs to one thread; what a voice says may
+be listened to on another one, and a voice is let go only when nobody listens.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,7 @@ from core.twin.support import Matcher
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
+    from core.calls.ledger import GroupCommit
     from core.models.causal_lm import CausalLM
 
 CONTEXT_TOKENS = 2048
@@ -44,9 +47,11 @@ Tell = Callable[[str], None]
 class Parts:
     """The loaded parts of a workspace's twin."""
 
-    def __init__(self, workspace: Workspace, tell: Tell = lambda _: None) -> None:
+    def __init__(self, workspace: Workspace, tell: Tell = lambda _: None, slots: int = 1) -> None:
+        """``slots`` answers may be spoken at once. Raises ModelError."""
         check_role("persona", workspace.settings.models.persona)
         self.workspace = workspace
+        self.slots = slots
         self._tell = tell
         self._models: dict[str, CausalLM] = {}
         self._recollector: Recollector | None = None
@@ -54,6 +59,8 @@ class Parts:
         self._inference: Inference | None = None
         self._renderers: dict[str, Renderer] = {}
         self._voices: dict[tuple[str, str], Voice] = {}
+        self._listeners: Counter[Voice] = Counter()
+        self._commits: GroupCommit | None = None
         self._withheld: tuple[tuple[object, ...], Withheld] | None = None
         self._style: tuple[int, Style] | None = None
         self.context = max(CONTEXT_TOKENS, workspace.settings.dataset.max_tokens + LONGEST_ANSWER)
@@ -71,7 +78,7 @@ class Parts:
 
     def base(self, adapter: AdapterRow | None) -> str:
         """The base model under an adapter, or the persona's own."""
-        return adapter.base if adapter else self.workspace.settings.models.persona.model
+        return adapter.base if adapter else self.workspace.settings.models.base
 
     def renderer(self, base: str) -> Renderer:
         if base not in self._renderers:
@@ -113,10 +120,21 @@ class Parts:
         self._voices[key] = voice
         return voice
 
-    def drop_voice(self, voice: Voice) -> None:
-        """Let go of a voice that failed: the next answer loads it again."""
-        self._voices = {key: each for key, each in self._voices.items() if each is not voice}
-        voice.close()
+    def borrow(self, voice: Voice) -> None:
+        """Keep a voice until it is given back."""
+        self._listeners[voice] += 1
+
+    def give_back(self, voice: Voice, broken: bool = False) -> None:
+        """One answer of a voice has ended. A voice that failed is loaded again for the next answer, and let go once
+        nobody listens to it any more."""
+        if broken:
+            self._voices = {key: each for key, each in self._voices.items() if each is not voice}
+        self._listeners[voice] -= 1
+        if self._listeners[voice] > 0:
+            return
+        del self._listeners[voice]
+        if voice not in self._voices.values():
+            voice.close()
 
     def withheld(self) -> Withheld:
         """What must not be shown, as the corpus is now: what was never to be said, the words of passages that must not
@@ -145,9 +163,13 @@ class Parts:
         return self._style[1]
 
     def close(self) -> None:
-        for voice in self._voices.values():
+        for voice in {*self._voices.values(), *self._listeners}:
             voice.close()
         self._voices.clear()
+        self._listeners.clear()
+        if self._commits is not None:
+            self._commits.close_now()
+            self._commits = None
         if self._recollector is not None:
             self._recollector.close()
             self._recollector = None
@@ -155,13 +177,22 @@ class Parts:
 
     def _load_voice(self, adapter: AdapterRow | None) -> Voice:
         base = self.base(adapter)
-        if self.workspace.settings.models.persona.engine == "transformers":
+        engine = self.workspace.settings.models.persona.engine
+        if engine == "endpoint":
+            # Imported here: a persona on this machine needs none of it.
+            from core.calls.ledger import GroupCommit
+            from core.twin.endpoint_voice import EndpointVoice
+
+            self._commits = self._commits or GroupCommit(self.workspace.database.path)
+            return EndpointVoice(self.workspace, adapter, self._commits, self.slots)
+        if engine == "transformers":
             model = self._model(base, "the voice")
             return TransformersVoice(self.workspace, model, adapter)
         self._tell(f"the voice, {adapter.name}" if adapter else "the voice")
-        while len(self._voices) >= VOICES:
-            self._voices.pop(next(iter(self._voices))).close()
-        return LlamaVoice(self.workspace, base, adapter, self.context)
+        idle = [key for key, each in self._voices.items() if not self._listeners[each]]
+        for key in idle[: max(0, len(self._voices) - VOICES + 1)]:
+            self._voices.pop(key).close()
+        return LlamaVoice(self.workspace, base, adapter, self.context, self.slots)
 
     def _model(self, name: str, role: str) -> CausalLM:
         """A model in this process; judge and voice share theirs where it is the same."""

@@ -29,6 +29,10 @@ class Manner:
     seed: int = 0
     ban_end: bool = False
     """Whether the end-of-text token is banned, so that only ``max_tokens`` or a closed stream ends the words."""
+    stop: tuple[str, ...] = ()
+    """What ends the answer and is never shown."""
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    """Token ids of the base model, and what is added to their logits where the engine can."""
 
 
 Finish = Literal["stop", "length"]
@@ -39,15 +43,24 @@ class Voice(Protocol):
     """An engine that continues a rendered prompt until the end of the turn."""
 
     engine: str
+    anywhere: bool
+    """Whether it may speak on another thread than the one it was made on, several times at once."""
+    takes_bias: bool
+    """Whether it heeds ``Manner.logit_bias``."""
+    host: str
+    """``name:port`` that receives the prompts; empty for an engine of this program's own."""
 
     @property
     def repeatable(self) -> bool:
         """Whether the same prompt with the same seed gives the same words."""
 
-    def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Generator[str, None, Finish]:
+    def speak(
+        self, prompt: str, tokens: Sequence[int], manner: Manner, about: Sequence[str] = ()
+    ) -> Generator[str, None, Finish]:
         """Yield the answer in pieces and return how it ended; closing it stops the engine where it can.
 
-        ``tokens`` are the prompt's, by the renderer's tokenizer. Raises ModelError.
+        ``tokens`` are the prompt's, by the renderer's tokenizer; ``about`` names the documents whose words it shows,
+        for the ledger of what is sent. Raises ModelError, ConsentError.
         """
 
     def close(self) -> None:
@@ -58,6 +71,9 @@ class LlamaVoice:
     """llama.cpp in a process of its own, with the adapter converted to GGUF once."""
 
     engine = "llama.cpp"
+    anywhere = True
+    takes_bias = True
+    host = ""
 
     def __init__(
         self, workspace: Workspace, base: str, adapter: AdapterRow | None, context: int, slots: int = 1
@@ -73,10 +89,17 @@ class LlamaVoice:
         self.repeatable = slots == 1
         self._server = LlamaServer.start(model, adapters=adapters, context=context, slots=slots)
 
-    def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Generator[str, None, Finish]:
+    def speak(
+        self, prompt: str, tokens: Sequence[int], manner: Manner, about: Sequence[str] = ()
+    ) -> Generator[str, None, Finish]:
         """Yield the answer as tokens come."""
         sampling = Sampling(
-            max_tokens=manner.max_tokens, temperature=manner.temperature, seed=manner.seed, ban_end=manner.ban_end
+            max_tokens=manner.max_tokens,
+            temperature=manner.temperature,
+            seed=manner.seed,
+            stop=manner.stop,
+            logit_bias=manner.logit_bias,
+            ban_end=manner.ban_end,
         )
         done = yield from self._server.complete(tokens, sampling)
         return done.finish
@@ -87,9 +110,12 @@ class LlamaVoice:
 
 
 class TransformersVoice:
-    """transformers and PEFT in this process."""
+    """transformers and PEFT in this process; one model may serve a judge too, so all of it stays on one thread."""
 
     engine = "transformers"
+    anywhere = False
+    takes_bias = False
+    host = ""
     repeatable = True
 
     def __init__(self, workspace: Workspace, model: CausalLM, adapter: AdapterRow | None) -> None:
@@ -100,7 +126,9 @@ class TransformersVoice:
             model.load_adapter(adapter.name, whole_folder(workspace, adapter), adapter.hash)
             model.use("")
 
-    def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Generator[str, None, Finish]:
+    def speak(
+        self, prompt: str, tokens: Sequence[int], manner: Manner, about: Sequence[str] = ()
+    ) -> Generator[str, None, Finish]:
         """Yield the answer whole."""
         before = self._model.active
         self._model.use(self._name)

@@ -122,6 +122,9 @@ class PastTurns:
 
     turns: tuple[PromptTurn, ...] = ()
     """Each with its asker; the answers are what stands."""
+    guarded: bool = False
+    owners: tuple[str, ...] = ()
+    """uids of the documents and exchanges that were recalled in it."""
 
 
 def past_turns(workspace: Workspace, session_id: int, before: int | None = None) -> PastTurns:
@@ -131,6 +134,8 @@ def past_turns(workspace: Workspace, session_id: int, before: int | None = None)
     for pair in pairs_of_session(database, session_id):
         pairs.setdefault(pair.message_id or 0, []).append(pair)
     turns = []
+    owners: dict[str, None] = {}
+    guarded = False
     groups = takewhile(lambda group: group[0].id != before, _groups(session_messages(database, session_id)))
     for question, answers in groups:
         if not answers:
@@ -140,9 +145,12 @@ def past_turns(workspace: Workspace, session_id: int, before: int | None = None)
         text = correction.left if correction else answer.text
         shown = memories_of_message(database, answer.id)
         found = passages(database, [each.chunk_id for each in shown if each.chunk_id is not None])
+        # A passage that is gone may have been one that must not be repeated.
+        guarded = guarded or any(each.chunk_id not in found or found[each.chunk_id].use == "recall" for each in shown)
+        owners |= dict.fromkeys(each.owner_uid for each in found.values())
         memories = tuple(_memory(each.text, found.get(each.chunk_id or 0)) for each in shown)
         turns.append(PromptTurn(question.text, question.speaker, memories, text))
-    return PastTurns(tuple(turns))
+    return PastTurns(tuple(turns), guarded, tuple(owners))
 
 
 def as_markdown(transcript: Transcript, target: str) -> str:

@@ -18,12 +18,17 @@ class ScriptedVoice:
 
     engine = "scripted"
     repeatable = True
+    anywhere = False
+    takes_bias = False
+    host = ""
 
     def __init__(self, script: Script) -> None:
         self._script = script
         self.prompts: list[str] = []
 
-    def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Generator[str, None, Finish]:
+    def speak(
+        self, prompt: str, tokens: Sequence[int], manner: Manner, about: Sequence[str] = ()
+    ) -> Generator[str, None, Finish]:
         self.prompts.append(prompt)
         text = self._script(prompt)
         for start in range(0, len(text), 7):

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from core.store.texts import private_texts
-from core.twin import answering
-from core.twin.answering import ServedTwin, finished
 from core.twin.chat import Answer, ChatOptions, Conversation
 from core.twin.parts import Parts
-from core.twin.protocol import Begun, ChatRequest
+from core.twin.protocol import ChatRequest
+from core.twin.serving import answering
+from core.twin.serving.answering import ServedTwin, finished
+from core.twin.serving.heard import heard
+from core.twin.speaking import Speaking
 from core.twin.speech import Finish, Manner, Voice
 from core.workspace import Workspace
 
@@ -55,11 +57,16 @@ class Leaking:
 
     engine = "leaking"
     repeatable = True
+    anywhere = False
+    takes_bias = False
+    host = ""
 
     def __init__(self, known: str) -> None:
         self.known = known
 
-    def speak(self, prompt: str, tokens: Sequence[int], manner: Manner) -> Generator[str, None, Finish]:
+    def speak(
+        self, prompt: str, tokens: Sequence[int], manner: Manner, about: Sequence[str] = ()
+    ) -> Generator[str, None, Finish]:
         text = f"{prompt}\n{self.known}"
         for start in range(0, len(text), 400):
             yield text[start : start + 400]
@@ -126,7 +133,7 @@ def test_no_secret_leaves_in_five_hundred_prompts(embedded_ada: Workspace, parts
     tempted = 0
     for prompt, memories, as_of in asked:
         shown, answer = _ask(parts, prompt, memories, as_of)
-        sent = finished(answer).model_dump_json()
+        sent = finished(answer, []).model_dump_json()
         assert leaked(shown) == leaked(answer.text) == leaked(sent) == [], (prompt, memories)
         assert len(shown) > 200
         tempted += bool(leaked(" ".join(each.retold.text for each in answer.recollections)))
@@ -146,7 +153,7 @@ def test_the_serving_twin_leaks_nothing_either(
     embedded_ada: Workspace, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(answering, "Parts", LeakingParts)
-    twin = ServedTwin(embedded_ada.root, lambda _done, _what: None)
+    twin = ServedTwin(embedded_ada.root, lambda _done, _what: None, 1)
     try:
         for prompt, memories, as_of in list(_prompts(embedded_ada))[::21]:
             told = [
@@ -157,12 +164,13 @@ def test_the_serving_twin_leaks_nothing_either(
             request = ChatRequest.model_validate(
                 {"model": "base", "messages": told, "memories": memories, "as_of": as_of}
             )
-            shown = ""
-            for event in twin.answer(request, lambda: False):
-                if isinstance(event, Answer):
-                    shown += finished(event).model_dump_json()
-                elif not isinstance(event, Begun):
-                    shown += event
+            talk = twin.prepare(request, heard(request))
+            speaking = Speaking(talk.first)
+            shown = "".join(speaking)
+            spoken = talk.finish(talk.first, speaking)
+            assert spoken is not None
+            assert spoken.extension is not None
+            shown += spoken.text + spoken.extension.model_dump_json()
             assert leaked(shown) == [], prompt
     finally:
         twin.close()
@@ -174,6 +182,6 @@ def test_the_embedded_model_leaks_nothing(embedded_ada: Workspace) -> None:
     try:
         for prompt, memories, as_of in list(_prompts(embedded_ada))[::84]:
             shown, answer = _ask(parts, prompt, memories, as_of)
-            assert leaked(shown + finished(answer).model_dump_json()) == [], prompt
+            assert leaked(shown + finished(answer, []).model_dump_json()) == [], prompt
     finally:
         parts.close()

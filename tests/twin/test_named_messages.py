@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from core.prompts.render import PromptTurn
-from core.twin.answering import _told
 from core.twin.protocol import ChatRequest
+from core.twin.serving.heard import heard
 
 
 def test_a_name_is_the_asker_of_its_turn_and_the_speaker_of_what_has_none() -> None:
@@ -23,7 +23,7 @@ def test_a_name_is_the_asker_of_its_turn_and_the_speaker_of_what_has_none() -> N
             ],
         }
     )
-    assert _told(asked) == (PromptTurn("Hello?", "Joe", (), "Yes."), PromptTurn("And now?", "Ines", (), "No."))
+    assert heard(asked).turns == (PromptTurn("Hello?", "Joe", (), "Yes."), PromptTurn("And now?", "Ines", (), "No."))
     assert asked.messages[-1].name == "Ann"
     with pytest.raises(ValidationError):
         ChatRequest.model_validate({"messages": [{"role": "user", "content": "x", "name": "n" * 201}]})

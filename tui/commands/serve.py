@@ -27,11 +27,15 @@ def serve(
         float | None,
         typer.Option("--idle-minutes", min=0, help="Stop after so long without a question; 0 never, the default."),
     ] = None,
+    slots: Annotated[
+        int | None, typer.Option("--slots", min=1, max=64, help="Answers at once; by default [twin] slots.")
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return once it is ready; it goes on.")] = False,
 ) -> None:
     """Serve the twin on 127.0.0.1, behind a token. Ctrl+C stops it. Where it is served already, its place is named.
 
-    The url is the base url of any OpenAI client, the token its API key, and the model's name is twin.
+    The url is the base url of any OpenAI client, the token its API key, and the model's name is twin. With more than
+    one slot, the same question with the same seed need not give the same words.
 
     Example: simulee serve --port 8765
     """
@@ -39,10 +43,11 @@ def serve(
     known = running_server(workspace)
     if known is not None:
         _refuse_other_port(known, port)
+        _refuse_other_slots(known, slots)
         _wait(face, workspace, known, lambda: None)
         face.note(f"{known.id} serves already; simulee runs cancel {known.id} stops it")
         return
-    params: dict[str, Any] = {"port": port, "idle_minutes": idle_minutes or 0.0}
+    params: dict[str, Any] = {"port": port, "idle_minutes": idle_minutes or 0.0, "slots": slots}
     run = control.start(workspace, SERVE_KIND, SERVE_ENTRY, params)
     if detach:
         _wait(face, workspace, run, lambda: None)
@@ -92,3 +97,11 @@ def _refuse_other_port(run: Run, port: int) -> None:
     serving = serving_of(run)
     if port and serving is not None and f":{port}/" not in serving.url:
         raise UsageError(f"{run.id} serves already, at {serving.url}", f"simulee runs cancel {run.id} stops it")
+
+
+def _refuse_other_slots(run: Run, slots: int | None) -> None:
+    serving = serving_of(run)
+    if slots and serving is not None and slots != serving.slots:
+        raise UsageError(
+            f"{run.id} serves already, with {serving.slots} slots", f"simulee runs cancel {run.id} stops it"
+        )

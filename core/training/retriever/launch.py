@@ -33,7 +33,7 @@ def retriever_params(
     named = {key: value for key, value in settings.items() if value is not None}
     return {
         "full": full,
-        "base": base or scorer.model or models.persona.model,
+        "base": base or scorer.base or scorer.model or models.base,
         "epochs": epochs,
         "settings": retriever_settings(workspace.settings.retriever, named).model_dump(mode="json"),
         "use": use,

@@ -130,7 +130,7 @@ class Handler(BaseHTTPRequestHandler):
 def main(root: Path) -> None:
     Handler.root = root
     workspace = Workspace.open(root)
-    run = create_run(workspace.runs, "serve", "core.twin.serve:run", {})
+    run = create_run(workspace.runs, "serve", "core.twin.serving.app:run", {})
     with holding(run.folder / "lock"):
         log = EventLog(run.folder)
         log.append("started", {"kind": "serve", "pid": 0})

@@ -115,7 +115,7 @@ def test_context_holds_what_was_stated_and_what_was_recalled_in_the_last_turns_o
         return PromptTurn("Q?", memories=tuple(RecalledMemory(text, "2014", "Log") for text in texts), answer="A.")
 
     earlier = [remembered("too long ago"), remembered("the tide"), remembered("the  Tide", "the lamp")]
-    facts = facts_of([RecalledMemory("stated", "2020")], [], earlier, guarded=True)
+    facts = facts_of([RecalledMemory("stated", "2020")], [], earlier)
     assert [fact.text for fact in facts] == ["stated", "the  Tide", "the lamp"]
     assert facts[0].line == "(2020) stated"
     assert facts[2].line == "(2014, Log) the lamp"

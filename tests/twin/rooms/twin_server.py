@@ -77,7 +77,7 @@ def twin_served(workspace: Workspace) -> Iterator[TwinServer]:
         def log_message(self, *_: object) -> None:
             pass
 
-    run = create_run(workspace.runs, "serve", "core.twin.serve:run", {})
+    run = create_run(workspace.runs, "serve", "core.twin.serving.app:run", {})
     with holding(run.folder / "lock"):
         log = EventLog(run.folder)
         log.append("started", {"kind": "serve", "pid": 0})

@@ -3,104 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
 import json
 import os
-import shutil
 import time
-from collections.abc import Callable, Iterator
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import openai
 import pytest
 
 from core.errors import Interrupted
-from core.journey import EMBED
 from core.runs import control
-from core.runs.journal import Run, holder, load_run
+from core.runs.journal import holder
 from core.runs.worker import WAITED_FOR
 from core.store.sessions import list_sessions, session_messages
-from core.twin.client import Question, Serving, TwinClient, running_server, serving_of
-from core.twin.launch import SERVE_ENTRY, SERVE_KIND
+from core.twin.client import Question, TwinClient, running_server
+from core.twin.launch import SERVE_KIND
 from core.twin.protocol import Begun, Finished
 from core.twin.transcript import load_transcript
 from core.workspace import Workspace
+from tests.twin.serving.conftest import Ask, Started, end, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 QUESTION = "Who pays for the paper charts?"
 
 
-def start(workspace: Workspace, **params: Any) -> tuple[Run, Serving]:
-    run = control.start(workspace, SERVE_KIND, SERVE_ENTRY, {"idle_minutes": 0, **params})
-    for event in control.follow(workspace, run.id):
-        if event.kind == "ready":
-            serving = serving_of(run)
-            assert serving is not None
-            return run, serving
-    raise AssertionError(load_run(workspace.runs, run.id).result)
-
-
-def end(workspace: Workspace, run: Run) -> None:
-    control.cancel(workspace, run.id)
-    for _ in control.follow(workspace, run.id):
-        pass
-
-
-@pytest.fixture(scope="module")
-def twin(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace of four notes, embedded."""
-    from dataclasses import asdict
-
-    from core.corpus import importing
-
-    folder = tmp_path_factory.mktemp("notes")
-    for note in sorted((sample / "ada" / "vault").iterdir())[:4]:
-        shutil.copy(note, folder)
-    workspace = Workspace.create(tmp_path_factory.mktemp("twin") / "ws", "Ada Marlow")
-    choices, _ = importing.plan([folder], None)
-    sources = [asdict(importing.Request(str(choice.source.path), choice.importer.name)) for choice in choices]
-    control.run_to_end(workspace, importing.KIND, importing.ENTRY, {"sources": sources})
-    control.run_to_end(workspace, *EMBED, {})
-    return workspace
-
-
-@pytest.fixture(scope="module")
-def served(twin: Workspace) -> Iterator[tuple[Run, Serving]]:
-    run, serving = start(twin)
-    yield run, serving
-    if load_run(twin.runs, run.id).state == "running":
-        end(twin, run)
-
-
-Ask = Callable[..., tuple[int, dict[str, Any]]]
-
-
-@pytest.fixture
-def ask(served: tuple[Run, Serving]) -> Ask:
-    """One bare request; returns status and JSON."""
-    serving = served[1]
-
-    def do(
-        method: str = "GET", path: str = "/v1/models", body: bytes = b"", **headers: str
-    ) -> tuple[int, dict[str, Any]]:
-        address = urlsplit(serving.url)
-        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=300)
-        try:
-            connection.request(method, path, body or None, {"Authorization": f"Bearer {serving.token}"} | headers)
-            response = connection.getresponse()
-            values: dict[str, Any] = json.loads(response.read())
-            return response.status, values
-        finally:
-            connection.close()
-
-    return do
-
-
-def test_a_serving_run_does_not_give_way(served: tuple[Run, Serving]) -> None:
+def test_a_serving_run_does_not_give_way(served: Started) -> None:
     assert SERVE_KIND in WAITED_FOR
     pid = holder(served[0].folder / "lock")
     assert pid is not None
@@ -144,7 +73,7 @@ def test_bad_requests_are_told_in_the_form_of_openai(ask: Ask) -> None:
     assert ask("POST", "/v1/nothing")[0] == 404
 
 
-def test_any_openai_client_talks_with_it_and_goes_on(served: tuple[Run, Serving], twin: Workspace) -> None:
+def test_any_openai_client_talks_with_it_and_goes_on(served: Started, twin: Workspace) -> None:
     client = openai.OpenAI(base_url=served[1].url, api_key=served[1].token, max_retries=0)
     assert "twin" in [each.id for each in client.models.list()]
     messages: Any = [{"role": "user", "content": QUESTION}]
@@ -166,7 +95,7 @@ def test_any_openai_client_talks_with_it_and_goes_on(served: tuple[Run, Serving]
     client.close()
 
 
-def test_a_face_streams_with_receipts_asks_again_and_stops(served: tuple[Run, Serving], twin: Workspace) -> None:
+def test_a_face_streams_with_receipts_asks_again_and_stops(served: Started, twin: Workspace) -> None:
     async def talk() -> tuple[list[Any], list[Any]]:
         client = TwinClient(twin.root)
         try:
@@ -201,7 +130,7 @@ def test_a_face_streams_with_receipts_asks_again_and_stops(served: tuple[Run, Se
     assert transcript.asked[0].answers[1].message_id == again[-1].message_id
 
 
-def test_a_hybrid_answer_comes_in_one_piece_with_its_mark(served: tuple[Run, Serving], twin: Workspace) -> None:
+def test_a_hybrid_answer_comes_in_one_piece_with_its_mark(served: Started, twin: Workspace) -> None:
     async def talk() -> list[Any]:
         client = TwinClient(twin.root)
         try:
@@ -223,7 +152,7 @@ def test_a_hybrid_answer_comes_in_one_piece_with_its_mark(served: tuple[Run, Ser
         assert len(words) == 1
 
 
-def test_a_stopped_server_is_started_again_and_goes_on(served: tuple[Run, Serving], twin: Workspace) -> None:
+def test_a_stopped_server_is_started_again_and_goes_on(served: Started, twin: Workspace) -> None:
     before = list_sessions(twin.database)
     (session,) = [each for each in before if each.as_of == "2020"]
 

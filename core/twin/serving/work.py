@@ -1,0 +1,143 @@
+"""The way of one request through the threads: prepared on the twin's, spoken on the pool's, stored on the twin's.
+
+It is a task of its own, which a client that goes away does not break off: the answer ends at its next piece, is stored
+as far as it went, and only then lets go of its session and of its slot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Protocol, TypeVar
+
+from core.prompts.commands import Command
+from core.twin.protocol import Begun
+from core.twin.serving.answering import Spoken
+from core.twin.serving.channel import Channel, Event, Piece, Whole
+from core.twin.serving.turns import Turns
+from core.twin.speaking import Prepared, Speaking
+
+T = TypeVar("T")
+
+
+class UnderWay(Protocol):
+    """A request that was prepared: a talk, or a raw continuation."""
+
+    begun: Begun | None
+    first: Prepared
+
+    def further(self, choice: int) -> Prepared:
+        """What another choice is spoken from."""
+
+    def followed(self, prepared: Prepared, command: Command) -> Prepared:
+        """What an answer goes on from, once the twin has asked for its memories."""
+
+    def finish(self, prepared: Prepared, speaking: Speaking) -> Spoken | None:
+        """What was spoken; must follow every preparation."""
+
+
+class Work:
+    """The requests under way."""
+
+    def __init__(self, thread: Executor, slots: int, queue: int) -> None:
+        """``thread`` is the twin's."""
+        self._thread = thread
+        self._pool = ThreadPoolExecutor(slots, "speaking")
+        self._turns = Turns(slots, queue)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = threading.Event()
+        self.answers = 0
+
+    @property
+    def busy(self) -> int:
+        """Requests that are answered or wait."""
+        return self._turns.busy
+
+    async def on_twin(self, do: Callable[..., T], *arguments: object) -> T:
+        """Something short on the twin's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: do(*arguments))
+
+    @asynccontextmanager
+    async def events(
+        self, prepare: Callable[[], UnderWay], choices: int, pieces: bool, session: str
+    ) -> AsyncIterator[AsyncIterator[Event]]:
+        """What happens to one request; leaving early stops it. Raises Refusal where the queue is full."""
+        self._turns.admit()
+        channel = Channel(pieces)
+        task = asyncio.create_task(self._answer(prepare, choices, session, channel))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            yield channel.events()
+        finally:
+            channel.unwanted.set()
+
+    async def drain(self, within: float) -> None:
+        """Let what is under way end by itself for so many seconds, then at its next piece."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within)
+        self._stopping.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._turns.leave()
+
+    async def _answer(self, prepare: Callable[[], UnderWay], choices: int, session: str, channel: Channel) -> None:
+        try:
+            async with self._turns.of(session):
+                if not self._unwanted(channel):
+                    await self._choices(await self.on_twin(prepare), choices, channel)
+        except BaseException as error:  # It belongs to the request, whose handler raises it.
+            channel.put(error)
+        else:
+            channel.put(None)
+
+    async def _choices(self, under_way: UnderWay, choices: int, channel: Channel) -> None:
+        if under_way.begun is not None:
+            channel.put(under_way.begun)
+        prepared = under_way.first
+        for choice in range(choices):
+            if choice:
+                if self._unwanted(channel):
+                    return
+                prepared = await self.on_twin(under_way.further, choice)
+            spoken: Spoken | None = None
+            while True:
+                speaking = Speaking(prepared)
+                try:
+                    async with self._turns.speaking():
+                        await self._speak(prepared, speaking, choice, channel)
+                finally:
+                    if speaking.command is None:
+                        spoken = await self.on_twin(under_way.finish, prepared, speaking)
+                if speaking.command is None:
+                    break
+                prepared = await self.on_twin(under_way.followed, prepared, speaking.command)
+            if spoken is None:
+                return
+            self.answers += 1
+            channel.put(Whole(choice, spoken))
+
+    async def _speak(self, prepared: Prepared, speaking: Speaking, choice: int, channel: Channel) -> None:
+        def speak() -> None:
+            words = iter(speaking)
+            try:
+                while not self._unwanted(channel) and (piece := next(words, None)) is not None:
+                    if channel.pieces:
+                        channel.put(Piece(choice, piece))
+            finally:
+                words.close()
+
+        where = self._pool if prepared.anywhere else self._thread
+        await asyncio.get_running_loop().run_in_executor(where, speak)
+
+    def _unwanted(self, channel: Channel) -> bool:
+        return channel.unwanted.is_set() or self._stopping.is_set()
