@@ -11,6 +11,7 @@ from core.dataset.export import find_dataset
 from core.training.estimate import estimate
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.training.presets import PRESETS
+from tui.commands import train_dpo
 from tui.estimates import brief_estimate, estimate_lines
 from tui.face import Face, command, group
 
@@ -67,3 +68,6 @@ def sft(
                 "Next: simulee evaluate, or simulee chat",
             ],
         )
+
+
+train_dpo.register(app)
