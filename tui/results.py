@@ -32,7 +32,9 @@ def result_line(picture: RunPicture) -> str:
         return "its process is gone; resume it"
     if "error" in picture.result:
         return str(picture.result["error"])
-    words = {"sft": _trained, "evaluate": _measured, "import": _imported}.get(picture.kind, _plain)
+    words = {
+        "sft": _trained, "dpo": _preferring, "kto": _preferring, "evaluate": _measured, "import": _imported,
+    }.get(picture.kind, _plain)  # fmt: skip
     try:
         return words(picture.result)
     except (KeyError, TypeError, ValueError, IndexError):  # A result of another release: its figures as they are.
@@ -42,6 +44,11 @@ def result_line(picture: RunPicture) -> str:
 def _trained(result: Mapping[str, Any]) -> str:
     loss = f", last loss {result['loss']:.3f}" if result.get("loss") is not None else ""
     return f"{result['adapter']}: {result['steps']} steps{loss}, {result['tokens_per_second']:.0f} tokens/s"
+
+
+def _preferring(result: Mapping[str, Any]) -> str:
+    won = f", {result['accuracy']:.0%} of pairs won" if "accuracy" in result else ""
+    return f"{result['adapter']}: {result.get('stopped') or str(result['steps']) + ' steps'}{won}"
 
 
 def _measured(result: Mapping[str, Any]) -> str:
