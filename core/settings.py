@@ -194,7 +194,8 @@ class DpoSettings(_Section):
     """Share of the reference's distinct-2 (Li et al. 2016) under which a run stops: half of what was said is said
     again."""
     guard_kl: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2.0
-    """Mean nats per token that the answers may be from the reference."""
+    """Mean nats per token that the answers may be from the reference. With SmolLM2, runs that had won their pairs
+    stood at 0.4, one that had lost its words at 7."""
 
 
 class TrainingSettings(_Section):

@@ -163,11 +163,11 @@ class Guard(TrainerCallback):
         self._job.event(
             "metrics",
             step=step,
-            kl=round(look.kl, 4) if math.isfinite(look.kl) else -1.0,
             answer_tokens=round(look.length, 1),
             reference_tokens=round(reference.length, 1),
             distinct=round(look.distinct, 3),
             reference_distinct=round(reference.distinct, 3),
+            **({"kl": round(look.kl, 4)} if math.isfinite(look.kl) else {}),
         )
         self._job.event(
             "samples",
