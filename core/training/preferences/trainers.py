@@ -42,6 +42,17 @@ class JudgementTrainer(KTOTrainer):
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """A checkpoint is no publication."""
 
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """TRL's figures, with the margin over a whole step.
+
+        TRL takes it within a forward pass, of which a small one often holds answers of one kind alone.
+        """
+        measured = self._metrics["train" if self.model.training else "eval"]
+        good, bad = (measured.get(f"rewards/{kind}") for kind in ("chosen", "rejected"))
+        if good and bad:
+            measured["rewards/margins"] = [sum(good) / len(good) - sum(bad) / len(bad)]
+        super().log(logs, start_time)
+
 
 def pair_rows(rendered: Sequence[Rendered]) -> list[Row]:
     """Pairs as DPO reads them."""
