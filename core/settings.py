@@ -223,6 +223,49 @@ class HostedSettings(_Section):
         return self.api_key_env or PROVIDERS.get(self.provider, ("", ""))[1]
 
 
+class DpoSettings(_Section):
+    """Training on preferences (DPO, Rafailov et al. 2023; KTO, Ethayarajh et al. 2024), and the guard against collapse.
+
+    What is not said here is as in ``[training]``.
+    """
+
+    beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
+    """How dear it is to leave the reference; 0.1 in both papers and in APC's published code."""
+    loss: Literal[
+        "sigmoid", "hinge", "ipo", "robust", "nca_pair", "bco_pair", "sppo_hard", "apo_zero", "apo_down", "sigmoid_norm"
+    ] = "sigmoid"
+    """By TRL's names, of those that judge a pair alone; ``sigmoid`` is the DPO paper's. KTO has its own."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    """Share of pairs believed to be the wrong way round, for the loss ``robust`` (Chowdhury et al. 2024: 0.1)."""
+    learning_rate: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    """Here and for the next two, None takes the preset for the base's size."""
+    epochs: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    batch: Annotated[int | None, Field(ge=1)] = None
+    """Pairs per optimizer step."""
+    rank: Annotated[int, Field(ge=1)] = 32
+    """Of a LoRA on the bare base (APC's published code: at least 32); going on from an adapter keeps that one's."""
+    alpha: Annotated[int, Field(ge=1)] = 64
+    max_tokens: Annotated[int, Field(ge=64)] = 1024
+    """Of a prompt and the longer of its answers; a longer pair is left out, never cut."""
+    validation: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    """Share of questions that are never trained on, and whose answers are watched."""
+    evaluations: Annotated[int, Field(ge=1)] = 4
+    """How often in a run the validation pairs are measured and the guard looks."""
+    guard_questions: Annotated[int, Field(ge=0)] = 4
+    """Questions that are answered at each look of the guard; 0 turns it off."""
+    guard_tokens: Annotated[int, Field(ge=4)] = 64
+    """Longest of these answers."""
+    guard_length: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 2.5
+    """Times the reference's mean length at which a run stops: DPO by itself makes answers up to about twice as long
+    (Park et al. 2024)."""
+    guard_distinct: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Share of the reference's distinct-2 (Li et al. 2016) under which a run stops: half of what was said is said
+    again."""
+    guard_kl: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2.0
+    """Mean nats per token that the answers may be from the reference. With SmolLM2, runs that had won their pairs
+    stood at 0.4, one that had lost its words at 7."""
+
+
 class TrainingSettings(_Section):
     """LoRA on all linear layers (RAFT's published code: r 16, alpha 32). None takes the preset for the base's size."""
 
@@ -263,6 +306,8 @@ class TrainingSettings(_Section):
     """Whether bits per token on general text are measured before and after."""
     hosted: Annotated[HostedSettings, Field(exclude=True)] = HostedSettings()
     """Of ``simulee train hosted`` alone: no part of what a run on this machine writes down."""
+    dpo: DpoSettings = Field(default=DpoSettings(), exclude=True)
+    """What differs for preferences. No part of what a fine-tuning run freezes."""
 
 
 class RetrieverSettings(_Section):
@@ -470,6 +515,14 @@ def room_settings(base: RoomSettings, overrides: Mapping[str, object]) -> RoomSe
         raise SettingsError(_first_problem(error), "`simulee join irc -h` shows what it takes") from None
 
 
+def dpo_settings(base: DpoSettings, overrides: Mapping[str, object]) -> DpoSettings:
+    """The same for training on preferences. Raises SettingsError for a value that cannot be."""
+    try:
+        return DpoSettings.model_validate(base.model_dump() | dict(overrides))
+    except ValidationError as error:
+        raise SettingsError(_first_problem(error), "`simulee train dpo -h` shows what it takes") from None
+
+
 def role_settings(role: str, values: Mapping[str, object]) -> RoleSettings:
     """One role's settings from bare values. Raises SettingsError for values that cannot be."""
     try:
@@ -545,6 +598,11 @@ def effective_settings(path: Path) -> list[EffectiveSetting]:
                 rows += [
                     EffectiveSetting(name, f"{key}.{field}", _written(each), field in told)
                     for field, each in (part if told else ())
+                ]
+            elif isinstance(part, DpoSettings):
+                rows += [
+                    EffectiveSetting(name, f"{key}.{field}", _written(each), field in (told or {}))
+                    for field, each in part
                 ]
             else:
                 rows.append(EffectiveSetting(name, key, _written(part), told is not None))

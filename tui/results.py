@@ -33,7 +33,8 @@ def result_line(picture: RunPicture) -> str:
     if "error" in picture.result:
         return str(picture.result["error"])
     known = {
-        "sft": _trained, "evaluate": _measured, "import": _imported, "hosted": _hosted, "export": exported,
+        "sft": _trained, "dpo": _preferring, "kto": _preferring, "evaluate": _measured, "import": _imported,
+        "hosted": _hosted, "export": exported,
     }  # fmt: skip
     words = known.get(picture.kind, _plain)
     try:
@@ -49,6 +50,11 @@ def _trained(result: Mapping[str, Any]) -> str:
 
 def _hosted(result: Mapping[str, Any]) -> str:
     return f"{result['model']}: {result['samples']} samples at {result['host']}"
+
+
+def _preferring(result: Mapping[str, Any]) -> str:
+    won = f", {result['accuracy']:.0%} of pairs won" if "accuracy" in result else ""
+    return f"{result['adapter']}: {result.get('stopped') or str(result['steps']) + ' steps'}{won}"
 
 
 def _measured(result: Mapping[str, Any]) -> str:

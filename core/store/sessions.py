@@ -124,6 +124,11 @@ def find_message(db: Database, message_id: int) -> MessageRow | None:
     return rows[0] if rows else None
 
 
+def rated_messages(db: Database) -> list[MessageRow]:
+    """Every answer that somebody called good or bad, oldest first."""
+    return _messages(db, "rating IS NOT NULL", ())
+
+
 def question_of(db: Database, message: MessageRow) -> MessageRow | None:
     """The question that an answer answers."""
     rows = _messages(db, "session_id = ? AND role = 'user' AND message.id < ?", (message.session_id, message.id))

@@ -17,14 +17,19 @@ DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 _NOT_WRITTEN = ("PytorchStreamWriter failed", "file write failed", "No space left", "File too large", "I/O error")
 
+_SHORTER = "build with less than {} max_tokens under [dataset]"
+
 
 @contextmanager
-def told_clearly(checkpoints: Path, max_tokens: int) -> Iterator[None]:
-    """Raise what training raises as a TrainingError that names what is kept and what to change."""
+def told_clearly(checkpoints: Path, max_tokens: int, shorter: str = _SHORTER) -> Iterator[None]:
+    """Raise what training raises as a TrainingError that names what is kept and what to change.
+
+    ``shorter`` says, for so many ``max_tokens``, how a sample gets shorter.
+    """
     try:
         yield
     except MemoryError:
-        raise _no_memory(checkpoints, max_tokens) from None
+        raise _no_memory(checkpoints, shorter.format(max_tokens)) from None
     except OSError as error:
         if error.errno not in DISK:
             raise
@@ -32,17 +37,16 @@ def told_clearly(checkpoints: Path, max_tokens: int) -> Iterator[None]:
     except (RuntimeError, SafetensorError) as error:
         words = str(error)
         if isinstance(error, torch.OutOfMemoryError) or any(each in words for each in _NO_MEMORY):
-            raise _no_memory(checkpoints, max_tokens) from None
+            raise _no_memory(checkpoints, shorter.format(max_tokens)) from None
         if any(each in words for each in _NOT_WRITTEN):
             raise _no_room(checkpoints) from None
         raise
 
 
-def _no_memory(checkpoints: Path, max_tokens: int) -> TrainingError:
+def _no_memory(checkpoints: Path, shorter: str) -> TrainingError:
     return TrainingError(
         f"out of memory; {_kept(checkpoints)}",
-        f"set gradient_checkpointing = true or micro_batch = 1 under [training], or build with less than {max_tokens}"
-        " max_tokens under [dataset]",
+        f"set gradient_checkpointing = true or micro_batch = 1 under [training], or {shorter}",
     )
 
 

@@ -25,11 +25,12 @@ def save_adapter(
     base: str,
     revision: str,
     settings: Mapping[str, Any],
+    use: bool = True,
 ) -> tuple[str, str]:
     """Write the weights of a run as the adapter of its name, and register it. Returns (name, content hash).
 
-    ``model`` is a PEFT model, or a whole one whose every weight was trained; ``state`` its weights where it does not
-    hold them all itself.
+    It becomes the twin's unless ``use`` or the run's own is off. ``model`` is a PEFT model, or a whole one whose
+    every weight was trained; ``state`` its weights where it does not hold them all itself.
     """
     workspace = job.workspace
     name = job.folder.name
@@ -57,7 +58,7 @@ def save_adapter(
                 content_hash, dict(settings), datetime.now(UTC).isoformat(timespec="seconds"),
             ),
         )  # fmt: skip
-        if job.params.get("use", True):
+        if use and job.params.get("use", True):
             use_adapter(workspace.database, adapter_id)
     return name, content_hash
 

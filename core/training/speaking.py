@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,25 +63,8 @@ class Speaker:
         """Answer now."""
         if not self._asked:
             return
-        model: Any = self._lm.model
-        training, threads = model.training, torch.get_num_threads()
-        checkpointing = getattr(model, "is_gradient_checkpointing", False)
-        devices = [torch.cuda.current_device()] if self._lm.device == "cuda" else []
-        with torch.random.fork_rng(devices), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model.eval()
-            if checkpointing:  # It allows no cache, and an answer without one takes its length squared.
-                model.gradient_checkpointing_disable()
-            # Word by word a CPU waits for memory: a second thread gains little there, and on a busy machine the two
-            # wait for each other at every layer, which made an answer take minutes.
-            torch.set_num_threads(1)
-            try:
-                said = self._lm.generate([each.prompt for each in self._asked], LONGEST)
-            finally:
-                torch.set_num_threads(threads)
-                if checkpointing:
-                    model.gradient_checkpointing_enable({"use_reentrant": False})
-                model.train(training)
+        with aside(self._lm):
+            said = self._lm.generate([each.prompt for each in self._asked], LONGEST)
         self._tell(
             "samples",
             step=step,
@@ -89,3 +73,27 @@ class Speaker:
                 for each, twin in zip(self._asked, said, strict=True)
             ],
         )
+
+
+@contextmanager
+def aside(lm: CausalLM) -> Iterator[None]:
+    """Speak in the midst of a training: random state, mode and threads are afterwards what they were."""
+    model: Any = lm.model
+    training, threads = model.training, torch.get_num_threads()
+    checkpointing = getattr(model, "is_gradient_checkpointing", False)
+    devices = [torch.cuda.current_device()] if lm.device == "cuda" else []
+    with torch.random.fork_rng(devices), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.eval()
+        if checkpointing:  # It allows no cache, and an answer without one takes its length squared.
+            model.gradient_checkpointing_disable()
+        # Word by word a CPU waits for memory: a second thread gains little there, and on a busy machine the two
+        # wait for each other at every layer, which made an answer take minutes.
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            if checkpointing:
+                model.gradient_checkpointing_enable({"use_reentrant": False})
+            model.train(training)

@@ -32,12 +32,15 @@ class Watcher(TrainerCallback):
         speaker: Speaker | None = None,
         patience: int = 0,
         figures: tuple[tuple[str, str], ...] = FIGURES,
+        section: str = "[training]",
     ) -> None:
+        """``section`` of the settings is where a learning rate that is too high is lowered."""
         self._job = job
         self._tokens_per_step = tokens_per_step
         self._speaker = speaker
         self._patience = patience
         self._figures = figures
+        self._section = section
         self._began = time.monotonic()
         self._first_step = 0
         self._best: tuple[int, float] | None = None
@@ -86,7 +89,7 @@ class Watcher(TrainerCallback):
         if not all(math.isfinite(value) for value in figures.values()):
             raise TrainingError(
                 f"the loss is not a number any more at step {state.global_step}; the last checkpoint is kept",
-                "lower learning_rate under [training], then start anew",
+                f"lower learning_rate under {self._section}, then start anew",
             )
         if state.is_world_process_zero:
             self._job.event(

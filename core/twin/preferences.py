@@ -6,13 +6,13 @@ A pair and the decision that prefers one of its sides are stored together, and u
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from core.atomic import write_atomically
+from core.dataset.preference_file import read_pairs, storable
 from core.errors import UsageError
 from core.review.decisions import Actor, Decision, append
 from core.store.database import Database
@@ -21,8 +21,6 @@ from core.store.sessions import MessageRow, find_message, question_of, rate_mess
 from core.workspace import Workspace
 
 Side = Literal["left", "right"]
-LARGEST_LINE = 1 << 20
-"""Characters of one line of an imported file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ def correct(workspace: Workspace, actor: Actor, message_id: int, text: str) -> s
     """Say what an answer should have been. Returns the uid of the pair that prefers it. Raises UsageError."""
     database = workspace.database
     answer, question = _answer(database, message_id)
-    words = _text(text)
+    words = storable(text)
     if not words:
         raise UsageError("a correction needs its words", "write what the answer should have been")
     if words == answer.text:
@@ -104,14 +102,10 @@ def import_pairs(workspace: Workspace, path: Path) -> ImportedPairs:
     database = workspace.database
     known = {_identity(pair.question, pair.prompt, pair.left, pair.right) for pair in list_pairs(database)}
     fresh: list[tuple[str, str, str, str]] = []
-    refused = []
     again = 0
-    for number, line in _lines(path):
-        try:
-            row = _row(line)
-        except ValueError as error:
-            refused.append(f"line {number}: {error}")
-            continue
+    found = read_pairs(path)
+    for each in found.pairs:
+        row = (each.question, each.prompt, each.chosen, each.rejected)
         if _identity(*row) in known:
             again += 1
             continue
@@ -122,7 +116,7 @@ def import_pairs(workspace: Workspace, path: Path) -> ImportedPairs:
         if uids:
             decisions = [Decision(uid, "accept", text="left", card_kind="pair") for uid in uids]
             append(database, Actor("import", path.name), decisions)
-    return ImportedPairs(len(fresh), again, tuple(refused))
+    return ImportedPairs(len(fresh), again, found.refused)
 
 
 def _keep(
@@ -148,50 +142,6 @@ def _answer(database: Database, message_id: int) -> tuple[MessageRow, str]:
         raise UsageError(f"there is no answer {message_id} here", "see the sessions in Chat")
     question = question_of(database, message)
     return message, question.text if question else ""
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            number = 0
-            while line := file.readline(LARGEST_LINE):
-                number += 1
-                if line.strip():
-                    yield number, line
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", "name a file of JSON lines") from None
-
-
-def _row(line: str) -> tuple[str, str, str, str]:
-    """(question, prompt, chosen, rejected). Raises ValueError with the reason."""
-    try:
-        values = json.loads(line)
-    except (ValueError, RecursionError):
-        raise ValueError("not JSON") from None
-    if not isinstance(values, dict):
-        raise ValueError("not an object")
-    prompt, chosen, rejected = (_said(values.get(name), name) for name in ("prompt", "chosen", "rejected"))
-    if chosen == rejected:
-        raise ValueError("chosen and rejected are the same")
-    question = values.get("question")
-    if isinstance(question, str) and question.strip():
-        asked = _text(question)
-        return asked, "" if asked == prompt else prompt, chosen, rejected
-    return prompt, "", chosen, rejected
-
-
-def _said(value: Any, name: str) -> str:
-    """A text, or the last message of a chat."""
-    if isinstance(value, list) and value and isinstance(value[-1], dict):
-        value = value[-1].get("content")
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"no {name}")
-    return _text(value)
-
-
-def _text(text: str) -> str:
-    """What can be stored: no lone surrogates, no NUL."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "").strip()
 
 
 def _identity(question: str, prompt: str, left: str, right: str) -> tuple[str, str, frozenset[str]]:

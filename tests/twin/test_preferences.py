@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.dataset.preference_file import pair_of
 from core.errors import UsageError
 from core.review.decisions import Actor, fold, recompute, redo, undo
 from core.store.decisions import list_decisions
 from core.store.pairs import list_pairs
 from core.store.sessions import add_message, begin_session
-from core.twin.preferences import _row, compare, correct, export_pairs, import_pairs, rate
+from core.twin.preferences import compare, correct, export_pairs, import_pairs, rate
 from core.twin.transcript import as_markdown, load_transcript, past_turns
 from core.workspace import Workspace
 
@@ -139,7 +140,8 @@ def test_a_line_that_is_no_pair_is_refused_and_the_rest_comes_in(workspace: Work
 @given(st.text())
 def test_no_line_ends_an_import(line: str) -> None:
     try:
-        row = _row(line)
+        pair = pair_of(line)
     except ValueError:
         return
-    assert all(isinstance(each, str) for each in row)
+    assert pair.chosen != pair.rejected
+    assert all((pair.question, pair.chosen, pair.rejected))

@@ -37,7 +37,7 @@ def list_(face: Face) -> None:
             "*" if row["active"] else "",
             row["name"],
             row["base"],
-            f"ds{row['dataset_id']}",
+            f"ds{row['dataset_id']}" if row["dataset_id"] else "",
             row["hash"],
             row["created_at"],
         ]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from core.store.pairs import list_pairs
+from core.training.preferences.launch import MAKE_ENTRY, MAKE_KIND
 from core.twin.preferences import export_pairs, import_pairs
 from tui.face import DONE_IN_PART, Face, command, group, table
 
@@ -62,6 +63,25 @@ def import_(face: Face, file: _File) -> None:
     face.result(values, lines + [f"  {each}" for each in done.refused[: None if face.verbose else 5]])
     if done.refused:
         raise typer.Exit(DONE_IN_PART)
+
+
+@command(app)
+def make(
+    face: Face,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most N pairs.")] = 20,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Decide them at once, by rule, for what was really said.")
+    ] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and return.")] = False,
+) -> None:
+    """Ask the twin what the target was asked in training, and put both answers to review.
+
+    Example: simulee pairs make --limit 50
+    """
+    done = face.work(face.workspace(), MAKE_KIND, MAKE_ENTRY, {"limit": limit, "accept": accept}, detach)
+    if done is not None:
+        what = "decided for what was really said" if accept else "to review: simulee review"
+        face.result(done, [f"{done['pairs']} pairs made with {done['twin']}, {done['same']} alike; {what}"])
 
 
 def _short(text: str) -> str:

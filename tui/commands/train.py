@@ -11,6 +11,7 @@ from core.dataset.export import find_dataset
 from core.training.estimate import estimate
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.training.presets import PRESETS
+from tui.commands import train_dpo
 from tui.commands.train_hosted import hosted
 from tui.commands.train_retriever import retriever
 from tui.estimates import about, brief_estimate, estimate_lines
@@ -124,3 +125,4 @@ def trained_lines(done: dict[str, Any]) -> list[str]:
 
 
 command(app, "retriever")(retriever)
+train_dpo.register(app)

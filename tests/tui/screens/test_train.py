@@ -89,6 +89,30 @@ def _chart(seat: Any) -> str:
     return str(seat.bench.stage_now().query_one(BlockChart).shown)
 
 
+def test_a_run_on_preferences_is_watched_with_its_margins(
+    workspace: Workspace, history: Callable[..., Run], sit: Callable[..., None]
+) -> None:
+    told: list[tuple[str, dict[str, Any]]] = [
+        ("plan", {"base": BASE, "steps": 8, "rank": 16, "damaged": []}),
+        ("progress", {"done": 8, "total": 8, "rate": 0.1, "what": "training"}),
+        ("metrics", {"step": 7, "loss": 0.41, "margin": 0.62, "accuracy": 0.75}),
+        ("metrics", {"step": 8, "eval_loss": 0.5, "eval_margin": 0.25, "eval_accuracy": 1.0}),
+        ("metrics", {"step": 8, "kl": 0.125}),
+    ]
+    stopped = "stopped at step 8 of 9: the answers are empty; the weights of step 4 are kept"
+    result = {"adapter": "dpo-1", "steps": 8, "stopped": stopped}
+    params = {"base": BASE, "start_from": "sft-1", "settings": {"rank": 32}}
+    history(workspace, "dpo", told, "done", result, params)
+
+    async def work(seat: Any) -> None:
+        await seat.until(lambda: "LoRA r16 from sft-1" in _words(seat, "title"))
+        for words in ("margin 0.62 / 0.25", "won 75% / 100%", "KL 0.12"):
+            assert words in _words(seat, "figures")
+        assert "the answers are empty; the weights of step 4 are kept" in _words(seat, "trouble")
+
+    sit(workspace.root, "train", work)
+
+
 # Before a run
 
 

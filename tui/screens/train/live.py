@@ -41,7 +41,9 @@ def title_parts(picture: RunPicture, in_use: str, width: int) -> list[Part]:
     base = picture.plan.get("base") or picture.params.get("base", "")
     dataset = f" · ds{picture.plan['dataset']}" if "dataset" in picture.plan else ""
     used = " · the twin's" if in_use == picture.result.get("adapter", "-") else ""
-    words = f"{picture.id} · {base.rpartition('/')[2]} · LoRA r{settings.get('rank', '?')}{dataset}{used}"
+    rank = picture.plan.get("rank") or settings.get("rank", "?")
+    start = f" from {picture.params['start_from']}" if picture.params.get("start_from") else ""
+    words = f"{picture.id} · {base.rpartition('/')[2]} · LoRA r{rank}{start}{dataset}{used}"
     state = f"{GLYPHS[picture.state]} {picture.state}"
     room = max(0, width - len(state) - 2)
     words = words if len(words) <= room else words[: max(0, room - 1)] + "…"
@@ -56,6 +58,9 @@ def figure_parts(picture: RunPicture) -> list[Part]:
     figures = [
         ("loss", f"{loss:.2f}" if loss is not None else ""),
         ("eval", f"{evaluated:.2f}" if evaluated is not None else ""),
+        ("margin", _with_eval(picture, "margin", ".2f")),
+        ("won", _with_eval(picture, "accuracy", ".0%")),
+        ("KL", f"{kl:.2f}" if (kl := last(picture, "kl")) is not None else ""),
         ("step", f"{picture.done}/{last_step(picture)}" if last_step(picture) else ""),
         ("", f"{rate:.{0 if rate >= 10 else 1}f} tok/s" if rate else ""),
         (
@@ -74,6 +79,12 @@ def figure_parts(picture: RunPicture) -> list[Part]:
     return parts or [("loading the model", "$quiet")]
 
 
+def _with_eval(picture: RunPicture, name: str, form: str) -> str:
+    """A figure of a run on preferences, and after a stroke what it is on those that validate; empty for other runs."""
+    values = [last(picture, name), last(picture, f"eval_{name}")]
+    return " / ".join(format(value, form) for value in values if value is not None)
+
+
 def trouble_parts(picture: RunPicture, resume_key: str) -> list[Part]:
     """Why a run stopped, and what to do; nothing for one that goes well."""
     at = f" at step {picture.checkpoint}" if picture.checkpoint else ""
@@ -85,6 +96,8 @@ def trouble_parts(picture: RunPicture, resume_key: str) -> list[Part]:
         if picture.state == "cancelled":
             hint = f"{resume_key} goes on from its last checkpoint{at}"
         return [(str(picture.result.get("error", picture.state))[:LONGEST], style), f"\n{hint}"]
+    if picture.result.get("stopped"):
+        return [("! ", "$warning"), str(picture.result["stopped"])[:LONGEST]]
     if picture.plan.get("damaged"):
         return [("! ", "$warning"), f"damaged checkpoints set aside: {', '.join(map(str, picture.plan['damaged']))}"]
     return []

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from core.store.adapters import AdapterRow
     from core.workspace import Workspace
 
-SFT_KIND = "sft"
+TRAINING_KINDS = ("sft", "dpo", "kto")
+"""Every kind of run that is watched here; the first of them is started here too."""
 WIDE_ENOUGH_FOR_BOTH = 32
 """Rows of the terminal from which all samples of an evaluation are shown, not the first alone."""
 
@@ -134,7 +135,7 @@ class TrainScreen(Stage):
 
     def _runs(self) -> list[RunPicture]:
         """The training runs, newest first."""
-        return [picture for picture in self.bench.pictures if picture.kind == SFT_KIND]
+        return [picture for picture in self.bench.pictures if picture.kind in TRAINING_KINDS]
 
     def _watched(self) -> RunPicture | None:
         runs = self._runs()
@@ -384,7 +385,11 @@ def _run_line(picture: RunPicture) -> str:
 
 def _adapter_line(adapter: AdapterRow) -> str:
     memories = "with memories" if adapter.memories else "without memories"
-    return f"{adapter.name} · ds{adapter.dataset_id} {memories} · {adapter.settings.get('steps', '?')} steps"
+    settings = adapter.settings
+    made_of = f"ds{adapter.dataset_id} {memories}" if adapter.dataset_id else "no dataset"
+    if "preferences" in settings:
+        made_of += f", then {len(settings['preferences'])} preferences"
+    return f"{adapter.name} · {made_of} · {settings.get('steps', '?')} steps"
 
 
 def screen() -> Stage:

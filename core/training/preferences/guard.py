@@ -1,0 +1,194 @@
+"""A guard against collapse: a run on preferences can win every pair and lose the language.
+
+At each look the same questions are answered, greedily, and what is said is held against what the reference says to
+them: its length, how much of it repeats itself, and how far its words are from the reference's (Kullback-Leibler
+divergence, over the whole vocabulary, at every token that was said). Past a threshold the run stops; the weights of the
+last look that was well are kept.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from core.models.causal_lm import CausalLM
+from core.runs.job import Job
+from core.settings import DpoSettings
+from core.training.checkpoints import is_whole, write_manifest
+from core.training.preferences.rendering import Rendered
+from core.training.speaking import aside
+
+WELL = "well"
+"""The folder of the weights at the last look that was well."""
+STEP = "step"
+"""The file in it that says which step that was."""
+TRAINED, REFERENCE = "default", "ref"
+"""PEFT's names of the two adapters: TRL gives the reference this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked at each look, and the answer that was preferred; empty where none was."""
+
+    question: str
+    prompt: str
+    preferred: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Answers as they are now, averaged."""
+
+    said: tuple[str, ...]
+    length: float
+    """Tokens."""
+    distinct: float
+    """Distinct-2 (Li et al. 2016): pairs of neighboring tokens that are not a repetition, of all of one answer's."""
+    kl: float = 0.0
+    """Nats per token from the reference."""
+
+
+def questions_of(validation: Sequence[Rendered], train: Sequence[Rendered], most: int) -> list[Question]:
+    """The questions to ask: those that validate, and where they are too few, some that are trained on."""
+    chosen: dict[str, Question] = {}
+    for each in [*validation, *train]:
+        if len(chosen) < most:
+            chosen.setdefault(each.prompt, Question(each.preference.question, each.prompt, each.preference.chosen))
+    return list(chosen.values())
+
+
+@contextmanager
+def as_reference(model: Any) -> Iterator[None]:
+    """Let the reference speak; afterwards the trained adapter is active, and trainable, again."""
+    model.set_adapter(REFERENCE, inference_mode=True)
+    try:
+        yield
+    finally:
+        model.set_adapter(TRAINED)
+
+
+class Guard(TrainerCallback):
+    """Looks every so many steps and at the last one; it stops the run, and says why in ``collapsed``."""
+
+    def __init__(
+        self, job: Job, lm: CausalLM, model: Any, questions: Sequence[Question], settings: DpoSettings, every: int
+    ) -> None:
+        """``model`` is the PEFT model over ``lm``."""
+        self._job, self._lm, self._model = job, lm, model
+        self._questions, self._settings, self._every = questions, settings, every
+        self._reference: Look | None = None
+        self.collapsed = ""
+        """Why the run was stopped; empty for a run that is well."""
+
+    def well(self, folder: Path) -> tuple[Path, int] | None:
+        """The weights at the last look that was well, and their step, among the checkpoints in a folder."""
+        kept = folder / WELL
+        return (kept, int((kept / STEP).read_text("ascii"))) if is_whole(kept) else None
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        step = state.global_step
+        if not self._questions or (step % self._every and step < state.max_steps):
+            return
+        look = self.look()
+        self._tell(step, look)
+        self.collapsed = self._verdict(look)
+        if self.collapsed:
+            control.should_training_stop = True
+            control.should_save = False
+        else:
+            self._keep(Path(args.output_dir), step)
+
+    def look(self) -> Look:
+        """The answers as they are now, against the reference's."""
+        with aside(self._lm), torch.no_grad():
+            if self._reference is None:
+                with as_reference(self._model):
+                    self._reference = self._answers()[0]
+            look, sequences = self._answers()
+            kls = [value for prompt, said in sequences for value in self._divergences(prompt, said)]
+        return Look(look.said, look.length, look.distinct, sum(kls) / len(kls))
+
+    def _answers(self) -> tuple[Look, list[tuple[list[int], list[int]]]]:
+        """What the active adapter says, and (prompt, answer) as token ids."""
+        prompts = [each.prompt for each in self._questions]
+        told = self._lm.continuations(prompts, self._settings.guard_tokens)
+        encode = self._lm.tokenizer.encode
+        said = [encode(each.text) for each in told]
+        lengths = [each.tokens for each in told]
+        distinct = [_distinct(each) for each in said]
+        look = Look(tuple(each.text for each in told), sum(lengths) / len(told), sum(distinct) / len(told))
+        return look, [(encode(prompt), ids) for prompt, ids in zip(prompts, said, strict=True)]
+
+    def _divergences(self, prompt: list[int], said: list[int]) -> list[float]:
+        """KL from the reference where each token was said, and where the next one would be."""
+        ids = torch.tensor([prompt + said]).to(self._lm.device)
+        mine = self._log_probabilities(ids, len(said) + 1)
+        with as_reference(self._model):
+            reference = self._log_probabilities(ids, len(said) + 1)
+        return [float(value) for value in (mine.exp() * (mine - reference)).sum(-1)]
+
+    def _log_probabilities(self, ids: torch.Tensor, last: int) -> torch.Tensor:
+        logits = self._lm.model(input_ids=ids, use_cache=False, logits_to_keep=last).logits[0]
+        return torch.log_softmax(logits.float(), dim=-1)
+
+    def _verdict(self, look: Look) -> str:
+        """Why these answers are a collapse; empty where they are not."""
+        reference, settings = self._reference, self._settings
+        assert reference is not None
+        if look.length < 1 <= reference.length:
+            return "the answers are empty"
+        if look.length > settings.guard_length * max(reference.length, 1.0):
+            return (
+                f"the answers grew to {look.length:.0f} tokens, {look.length / max(reference.length, 1.0):.1f} times"
+                " the reference's"
+            )
+        if look.distinct < settings.guard_distinct * reference.distinct:
+            return f"the answers repeat themselves: distinct-2 is {look.distinct:.2f}, not {reference.distinct:.2f}"
+        if not look.kl <= settings.guard_kl:  # Also where it is not a number.
+            return f"the answers are {look.kl:.2f} nats per token from the reference, over {settings.guard_kl:g}"
+        return ""
+
+    def _tell(self, step: int, look: Look) -> None:
+        reference = self._reference
+        assert reference is not None
+        self._job.event(
+            "metrics",
+            step=step,
+            answer_tokens=round(look.length, 1),
+            reference_tokens=round(reference.length, 1),
+            distinct=round(look.distinct, 3),
+            reference_distinct=round(reference.distinct, 3),
+            **({"kl": round(look.kl, 4)} if math.isfinite(look.kl) else {}),
+        )
+        self._job.event(
+            "samples",
+            step=step,
+            samples=[
+                {"question": each.question, "twin": said, "real": each.preferred}
+                for each, said in zip(self._questions, look.said, strict=True)
+            ],
+        )
+
+    def _keep(self, folder: Path, step: int) -> None:
+        """Keep these weights as the last ones that were well; written aside, so that a kill leaves the ones before."""
+        partial, kept = folder / f".{WELL}", folder / WELL
+        shutil.rmtree(partial, ignore_errors=True)
+        self._model.save_pretrained(partial, selected_adapters=[TRAINED])
+        (partial / STEP).write_text(str(step), "ascii")
+        write_manifest(partial)
+        shutil.rmtree(kept, ignore_errors=True)
+        partial.rename(kept)
+
+
+def _distinct(ids: Sequence[int]) -> float:
+    pairs = list(pairwise(ids))
+    return len(set(pairs)) / len(pairs) if pairs else 1.0

@@ -1,0 +1,135 @@
+"""``simulee train dpo`` and ``simulee train kto``: learn from what people preferred."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.training.preferences.launch import DPO_ENTRY, DPO_KIND, KTO_ENTRY, KTO_KIND, dpo_params, kto_params
+from core.training.preferences.presets import PRESETS
+from tui.face import DONE_IN_PART, Face, command
+
+_From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="ADAPTER", help="Go on from it; default: the twin's. `base`: from none."),
+]
+_Base = Annotated[str | None, typer.Option("--base", metavar="M", help="Default: the adapter's, or the persona's.")]
+_MaxSteps = Annotated[int | None, typer.Option("--max-steps", min=1, help="Stop after N steps.")]
+_Epochs = Annotated[float | None, typer.Option("--epochs", help="Times through the data.")]
+_Rate = Annotated[float | None, typer.Option("--learning-rate", help="Peak; cosine after.")]
+_Beta = Annotated[float | None, typer.Option("--beta", help="How dear it is to leave the reference.")]
+_Rank = Annotated[int | None, typer.Option("--rank", min=1, help="Of a LoRA on the bare base.")]
+_Seed = Annotated[int | None, typer.Option("--seed", help="Of everything random.")]
+_Preset = Annotated[
+    str | None, typer.Option("--preset", metavar="P", help=f"{' or '.join(PRESETS)}; default: by the base's size.")
+]
+_NoUse = Annotated[bool, typer.Option("--no-use", help="Do not make it the twin's adapter.")]
+_Detach = Annotated[bool, typer.Option("--detach", help="Print the run's id and return.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add both to ``simulee train``."""
+    command(app)(dpo)
+    command(app)(kto)
+
+
+def dpo(
+    face: Face,
+    pairs: Annotated[
+        Path | None, typer.Option("--pairs", metavar="F", help="JSON lines instead of the decided pairs.")
+    ] = None,
+    start_from: _From = None,
+    base: _Base = None,
+    max_steps: _MaxSteps = None,
+    epochs: _Epochs = None,
+    learning_rate: _Rate = None,
+    beta: _Beta = None,
+    loss: Annotated[
+        str | None, typer.Option("--loss", metavar="L", help="By TRL's name, as hinge or ipo; default: sigmoid.")
+    ] = None,
+    rank: _Rank = None,
+    seed: _Seed = None,
+    preset: _Preset = None,
+    no_use: _NoUse = False,
+    detach: _Detach = False,
+) -> None:
+    """Train on decided pairs: the preferred answer likelier than the other, never far from what the twin was.
+
+    A guard answers the same questions now and then, and stops a run whose answers grow, repeat or drift.
+
+    Example: simulee train dpo --from sft-1 --epochs 2
+    """
+    workspace = face.workspace()
+    params = dpo_params(
+        workspace, file=pairs, start_from=start_from, base=base, max_steps=max_steps, use=not no_use, preset=preset,
+        seed=seed,
+        settings={"epochs": epochs, "learning_rate": learning_rate, "beta": beta, "loss": loss, "rank": rank},
+    )  # fmt: skip
+    _tell_before(face, params)
+    _tell_after(face, face.work(workspace, DPO_KIND, DPO_ENTRY, params, detach))
+
+
+def kto(
+    face: Face,
+    start_from: _From = None,
+    base: _Base = None,
+    max_steps: _MaxSteps = None,
+    epochs: _Epochs = None,
+    learning_rate: _Rate = None,
+    beta: _Beta = None,
+    rank: _Rank = None,
+    seed: _Seed = None,
+    preset: _Preset = None,
+    no_use: _NoUse = False,
+    detach: _Detach = False,
+) -> None:
+    """Train on single judgements: answers called good or bad in Chat, and both sides of decided pairs.
+
+    Example: simulee train kto
+    """
+    workspace = face.workspace()
+    params = kto_params(
+        workspace, start_from=start_from, base=base, max_steps=max_steps, use=not no_use, preset=preset, seed=seed,
+        settings={"epochs": epochs, "learning_rate": learning_rate, "beta": beta, "rank": rank},
+    )  # fmt: skip
+    _tell_before(face, params)
+    _tell_after(face, face.work(workspace, KTO_KIND, KTO_ENTRY, params, detach))
+
+
+def _tell_before(face: Face, params: dict[str, Any]) -> None:
+    made_of = ", ".join(f"{count} {origin}" for origin, count in params["origins"].items())
+    face.note(f"  {len(params['preferences'])} preferences ({made_of}), from {params['start_from'] or params['base']}")
+    for line in _left_out(params["left_out"]):
+        face.note(f"  {line}")
+
+
+def _tell_after(face: Face, done: dict[str, Any] | None) -> None:
+    if done is None:
+        return
+    figures = [f"last loss {done['loss']:.3f}"] + [
+        f"{name.replace('_', ' ')} {done[name]:.2f}"
+        for name in ("margin", "accuracy", "eval_margin", "eval_accuracy")
+        if name in done
+    ]
+    lines = [
+        f"{done['adapter']}: {done['steps']} steps, {', '.join(figures)}, {done['tokens_per_second']} tokens/s,"
+        f" peak memory {done['peak_memory_mb']} MiB"
+    ]
+    if "stopped" in done:
+        lines += [f"! {done['stopped']}", f"  It is not the twin's: simulee adapters use {done['adapter']}"]
+    else:
+        lines.append("Next: simulee evaluate, or simulee chat")
+    face.result(done, lines)
+    if "stopped" in done or done["left_out"]["refused"]:
+        raise typer.Exit(DONE_IN_PART)
+
+
+def _left_out(counts: dict[str, int]) -> list[str]:
+    words = {
+        "held_out": "left out: held out for measuring",
+        "not_cleared": "left out: they rest on words that are for recall only",
+        "refused": "lines refused: they are no pairs",
+    }
+    return [f"{counts[name]} {said}" for name, said in words.items() if counts.get(name)]
