@@ -1,0 +1,84 @@
+"""The four roles and their engines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from core.settings.section import BASE_URL, Section
+
+EngineName = Literal["sentence-transformers", "extractive", "llama.cpp", "transformers", "endpoint"]
+CALLS_AT_ONCE: Mapping[str, int] = {"endpoint": 32, "llama.cpp": 4, "transformers": 16}
+"""Calls that an engine is given at once where ``concurrency`` says nothing. For ``transformers`` it is the batch."""
+
+
+class PriceSettings(Section):
+    """What a server charges for a million tokens, in any currency; 0 is free."""
+
+    prompt: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    answer: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+
+
+class RoleSettings(Section):
+    """One role's engine. ``model`` is a packaged name, a hub name, a path, or a name that the endpoint knows."""
+
+    engine: EngineName
+    model: str = ""
+    base: str = ""
+    """For a persona behind an endpoint: the base model whose tokenizer and chat template render its prompts, where
+    ``model`` is only what the endpoint calls it. Empty: ``model``."""
+    base_url: str = ""
+    """Where an endpoint answers, up to what stands before ``/chat/completions``."""
+    api_key_env: str = ""
+    """The name of the variable that holds the key, never the key; empty for a server that asks for none."""
+    concurrency: Annotated[int | None, Field(ge=1, le=1024)] = None
+    """Calls at once, at the most; None takes ``CALLS_AT_ONCE``."""
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120.0
+    """Seconds for one whole call."""
+    attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    """How often one thing is asked before it is parked."""
+    max_calls: Annotated[int | None, Field(ge=0)] = None
+    """Calls of one run; None is no cap, here and below."""
+    max_tokens: Annotated[int | None, Field(ge=0)] = None
+    """Tokens of one run's prompts and answers together."""
+    max_cost: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
+    """What one run may cost, in the currency of ``price``."""
+    price: PriceSettings = PriceSettings()
+    batch: bool = False
+    """Many asks go as one file to the server's batch interface: cheaper, and answered within a day."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.engine == "endpoint":
+            if not self.base_url or not self.model:
+                raise ValueError("the engine endpoint needs base_url and model")
+            if not BASE_URL.fullmatch(self.base_url):
+                raise ValueError("base_url must read like http://127.0.0.1:8000/v1, without user, query or fragment")
+        if self.batch and self.engine != "endpoint":
+            raise ValueError("batch needs the engine endpoint")
+        if self.max_cost is not None and not (self.price.prompt or self.price.answer):
+            raise ValueError(
+                "max_cost needs a price: [models.<role>.price] prompt = ..., answer = ... per million tokens"
+            )
+        return self
+
+    @property
+    def slots(self) -> int:
+        """Calls at once, at the most."""
+        return self.concurrency or CALLS_AT_ONCE.get(self.engine, 1)
+
+
+class ModelSettings(Section):
+    """The four roles."""
+
+    embedder: RoleSettings = RoleSettings(engine="sentence-transformers", model="all-MiniLM-L6-v2")
+    writer: RoleSettings = RoleSettings(engine="extractive")
+    judge: RoleSettings = RoleSettings(engine="transformers", model="SmolLM2-135M-Instruct")
+    persona: RoleSettings = RoleSettings(engine="llama.cpp", model="SmolLM2-135M-Instruct")
+
+    @property
+    def base(self) -> str:
+        """The base model of training, rendering and talking: the persona's, by its name on this machine."""
+        return self.persona.base or self.persona.model
