@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from core.training.adapters import choose_adapter
+from core.adapters.choice import choose_adapter
 
 from core.dataset.build import renderer_of
 from core.models.causal_lm import CausalLM
