@@ -70,6 +70,8 @@ def events(url: str, path: str, token: str, body: dict[str, Any]) -> tuple[list[
                     first = time.monotonic() - began
                 found.append(event)
     connection.close()
+    if not found:
+        sys.exit(f"{path}: the stream broke off before its first event")
     return found, first
 
 
