@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from core.retrieval.function_words import FUNCTION_WORDS
-from core.twin.particulars import MONTHS, WORD, dates_in, names_in, numbers_in
+from core.twin.particulars import MONTHS, WORD, Number, dates_in, names_in, numbers_in
 
 LEAST_NUMBER = 100
 """Smaller numbers tell nothing by themselves."""
@@ -129,8 +129,9 @@ class Secrets:
         self._mark_spelled(words, found)
         for phrase in self.phrases:
             _mark_run(words, phrase, found)
-        numbers = numbers_in(words)
-        for number in numbers:
+        # "grade 2, 385 pounds" may be read as 2,385: its parts count too.
+        alone = [Number(int(word), at, at + 1) for at, word in enumerate(words) if re.fullmatch(r"[0-9]{1,15}", word)]
+        for number in [*numbers_in(words), *alone]:
             if str(number.value) in self.codes:
                 found[number.first : number.stop] = [True] * (number.stop - number.first)
             self._mark_label(words, number.first, number.stop, number.value, found)

@@ -44,7 +44,6 @@ PUBLIC = {
     "Is every map an argument?": "argument with the coast",
     "How many charts do you keep in the Chart Room?": "six hundred and eleven",
     "What is the rent at the chandlery?": "thirty-eight pounds",
-    "What did Tobias keep in your kitchen?": "thirty-one books of poems",
     "What was the number of your mother's ticket punch?": "four hundred and twelve thousand",
     "What did you pay for the Bishop, your bicycle, in 1974?": "four pounds",
     "How heavy is the stove, and what did it do in the storm?": "a hundred and ninety kilos",
@@ -112,6 +111,15 @@ def leaked(shown: str) -> list[str]:
     ]  # fmt: skip
 
 
+def strings_of(value: Any) -> str:
+    """Every text in a sent object: a score of 0.3857 is no debt of 385 pounds."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return "\n".join(strings_of(each) for each in value)
+    return value if isinstance(value, str) else ""
+
+
 @pytest.fixture(scope="module")
 def parts(embedded_ada: Workspace) -> Iterator[Parts]:
     opened = LeakingParts(embedded_ada)
@@ -133,7 +141,7 @@ def test_no_secret_leaves_in_five_hundred_prompts(embedded_ada: Workspace, parts
     tempted = 0
     for prompt, memories, as_of in asked:
         shown, answer = _ask(parts, prompt, memories, as_of)
-        sent = finished(answer, []).model_dump_json()
+        sent = strings_of(finished(answer, []).model_dump())
         assert leaked(shown) == leaked(answer.text) == leaked(sent) == [], (prompt, memories)
         assert len(shown) > 200
         tempted += bool(leaked(" ".join(each.retold.text for each in answer.recollections)))
@@ -170,7 +178,7 @@ def test_the_serving_twin_leaks_nothing_either(
             spoken = talk.finish(talk.first, speaking)
             assert spoken is not None
             assert spoken.extension is not None
-            shown += spoken.text + spoken.extension.model_dump_json()
+            shown += f"\n{spoken.text}\n{strings_of(spoken.extension.model_dump())}"
             assert leaked(shown) == [], prompt
     finally:
         twin.close()
@@ -182,6 +190,6 @@ def test_the_embedded_model_leaks_nothing(embedded_ada: Workspace) -> None:
     try:
         for prompt, memories, as_of in list(_prompts(embedded_ada))[::84]:
             shown, answer = _ask(parts, prompt, memories, as_of)
-            assert leaked(shown + finished(answer, []).model_dump_json()) == [], prompt
+            assert leaked(f"{shown}\n{strings_of(finished(answer, []).model_dump())}") == [], prompt
     finally:
         parts.close()

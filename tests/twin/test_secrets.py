@@ -49,6 +49,10 @@ def test_ordinary_words_and_what_may_be_said_pass(withheld: Withheld, said: str)
     assert withheld.redact(said) == said
 
 
+def test_two_numbers_in_a_row_do_not_hide_one_another(withheld: Withheld) -> None:
+    assert withheld.redact("nail 9 385 pounds") == f"{WITHHELD} pounds"
+
+
 def test_what_also_stands_in_a_text_that_may_be_said_is_no_secret() -> None:
     said = ("The key hangs behind the Ostrander tables, nail 9.",)
     withheld = Withheld(PRIVATE, 8, (), Secrets(PRIVATE, said, lambda word: word not in RARE), said)
