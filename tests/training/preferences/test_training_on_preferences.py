@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from core.adapters.choice import choose_adapter
 
+from core.adapters.choice import choose_adapter
 from core.dataset.build import renderer_of
 from core.models.causal_lm import CausalLM
 from core.runs.control import follow, run_to_end, start
