@@ -124,9 +124,9 @@ class Here:
 class _Stoppable(Job):
     asks: Callable[[], bool] = staticmethod(lambda: False)
 
-    def stop_point(self) -> None:
-        self.stop_requested = self.asks()
-        super().stop_point()
+    @property
+    def stop_requested(self) -> bool:
+        return self.asks()
 
 
 def elsewhere(url: str) -> str:
