@@ -28,7 +28,6 @@ from core.adapters.vllm import SERVE, max_rank, persona_lines, read_config, role
 from core.errors import RunError
 from core.models.chat_tokenizer import model_folder
 from core.models.packaged import SMOLLM2, SMOLLM2_HUB, hub_name, smollm2_gguf
-from core.models.roles import ENGINES
 from core.runs.job import Job
 from core.store.adapters import AdapterRow
 from core.workspace import Workspace
@@ -145,12 +144,11 @@ def _write_vllm(export: Export) -> list[str]:
     inner.mkdir()
     _copy_adapter(export, inner)
     write_vllm(adapter, config, export.out)
-    late = "" if "endpoint" in ENGINES["persona"] else " (in a version whose persona may be an endpoint)"
     return [
         *_code("sh", f"sh {SERVE}"),
         "",
         f"It serves the adapter as {plain_name(adapter.name)}, with `--max-lora-rank {rank}`, to this machine alone."
-        f" The lines in `persona.toml` point simulee at it{late}.",
+        f" The lines in `persona.toml` point simulee at it.",
         *_approximate(adapter),
     ]
 

@@ -55,7 +55,7 @@ def serve_words(adapter: AdapterRow, rank: int, path: str) -> list[str]:
 
 def persona_lines(adapter: AdapterRow) -> str:
     """What persona.toml says to let simulee's persona speak through that server."""
-    return role_lines(engine="endpoint", model=plain_name(adapter.name), base_url=URL)
+    return role_lines(engine="endpoint", model=plain_name(adapter.name), base=adapter.base, base_url=URL)
 
 
 def role_lines(**role: str) -> str:

@@ -9,7 +9,6 @@ import typer
 
 from core.calls.consent import check_host
 from core.dataset.export import find_dataset
-from core.training.hosted.hint import persona_may_use_it
 from core.training.hosted.launch import HOSTED_ENTRY, HOSTED_KIND, hosted_params, refuse_beside_a_job
 from core.training.hosted.plan import HostedPlan, check_plan, prepare
 from tui.face import Face
@@ -105,11 +104,8 @@ def _result_lines(done: dict[str, Any]) -> list[str]:
     left = _left_out(done["left_out"])
     if left:
         lines.append(f"Left out: {left}")
-    speaks = (
-        "To let it speak, in persona.toml:"
-        if persona_may_use_it()
-        else "In persona.toml these lines would let it speak; in this version the persona cannot be an endpoint yet:"
-    )
+    # The persona's prompts are rendered here: its host must go on with a raw prompt.
+    speaks = "To let it speak, in persona.toml, where its host has /completions, and base = its tokenizer's model:"
     return [*lines, speaks, *(f"  {line}" for line in done["persona"].splitlines())]
 
 

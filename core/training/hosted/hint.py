@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomlkit
 
-from core.models.roles import ENGINES
 from core.settings import HostedSettings
 
 
@@ -14,8 +13,3 @@ def persona_lines(settings: HostedSettings) -> str:
     if settings.key_variable:
         table["api_key_env"] = settings.key_variable
     return tomlkit.dumps({"models": {"persona": table}}).strip()
-
-
-def persona_may_use_it() -> bool:
-    """Whether this version's persona can be an endpoint at all."""
-    return "endpoint" in ENGINES["persona"]

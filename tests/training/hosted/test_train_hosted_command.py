@@ -27,7 +27,7 @@ def test_told_first_then_trained_and_its_lines_are_shown(simulee: Simulee, hoste
         assert "samples go to" in done.stderr
         lines = done.stdout.splitlines()
         assert lines[0] == "ft:small-1:ftjob-0: 14 samples, 4,000,000 trained tokens, cost 8.00"
-        assert "in this version the persona cannot be an endpoint yet" in lines[1]
+        assert lines[1].startswith("To let it speak, in persona.toml, where its host has /completions")
         assert lines[2:] == [
             "  [models.persona]", '  engine = "endpoint"', '  model = "ft:small-1:ftjob-0"',
             f'  base_url = "{server.url}"',
