@@ -119,7 +119,9 @@ def test_for_vllm_lie_the_adapter_the_command_and_the_settings(
         "--lora-modules", f"{NAME}=./{NAME}", "--max-lora-rank", "16", "--port", "8001",
     ]  # fmt: skip
     role = tomllib.loads((folder / "persona.toml").read_text())["models"]["persona"]
-    assert role == {"engine": "endpoint", "model": NAME, "base_url": "http://127.0.0.1:8000/v1"}
+    assert role == {
+        "engine": "endpoint", "model": NAME, "base": "SmolLM2-135M-Instruct", "base_url": "http://127.0.0.1:8000/v1",
+    }  # fmt: skip
 
 
 def test_a_path_that_vllm_would_split_is_left_to_the_script(copy: Workspace, tmp_path: Path) -> None:
