@@ -20,7 +20,7 @@ from tests.training.tiny import tiny_dataset
 
 KILLS = int(os.environ.get("SIMULEE_TRAINING_KILLS", "4"))
 """Twenty of them take about ten minutes on two cores."""
-STEPS = max(8, KILLS + 4)
+STEPS = max(12, 3 * KILLS)
 
 
 def _unsealed(run: Run) -> bool:
