@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,16 @@ import pytest
 
 from core.adapters.choice import choose_adapter
 from core.dataset.build import renderer_of
+from core.errors import TrainingError
 from core.models.causal_lm import CausalLM
 from core.runs.control import follow, run_to_end, start
-from core.runs.journal import holder, load_run, read_events
-from core.store.adapters import active_adapter, find_adapter
+from core.runs.job import Job
+from core.runs.journal import EventLog, holder, load_run, read_events
+from core.store.adapters import active_adapter, find_adapter, list_adapters
 from core.training.preferences.gathering import found_again
 from core.training.preferences.launch import DPO_ENTRY, DPO_KIND, KTO_ENTRY, KTO_KIND, dpo_params, kto_params
 from core.training.preferences.rendering import PreferenceRenderer, Rendered
+from core.training.preferences.work import run_dpo
 from core.workspace import Workspace
 from tests.conftest import Simulee
 
@@ -145,14 +149,16 @@ def test_a_run_that_loses_the_language_is_stopped_and_what_was_well_is_kept(
     assert (tuned.root / kept.path / weights).read_bytes() == (tuned.root / before.path / weights).read_bytes()
 
 
-def test_a_collapse_at_the_first_look_keeps_nothing_and_says_so(tuned: Workspace, simulee: Simulee) -> None:
-    done = simulee("train", "dpo", "--max-steps", 1, "--learning-rate", 3, "--json", cwd=tuned.root)
-    assert done.returncode == 1
-    told = json.loads(done.stdout)
-    assert told["error"].startswith("stopped at step 1 of 1: the answers ")
-    assert told["error"].endswith("; nothing was kept")
-    assert "lower learning_rate" in told["hint"]
-    assert find_adapter(tuned.database, "dpo-1") is None
+def test_a_collapse_at_the_first_look_keeps_nothing_and_says_so(tuned: Workspace) -> None:
+    before = list_adapters(tuned.database)
+    params = dpo_params(tuned, max_steps=1, settings={"learning_rate": 3.0})
+    folder = tuned.runs / "dpo-9"
+    folder.mkdir()
+    said = r"^stopped at step 1 of 1: the answers .*; nothing was kept$"
+    with closing(EventLog(folder)) as log, pytest.raises(TrainingError, match=said) as caught:
+        run_dpo(Job(tuned, folder, params, log))
+    assert "lower learning_rate" in caught.value.hint
+    assert list_adapters(tuned.database) == before
 
 
 def test_kto_learns_from_single_judgements(tuned: Workspace) -> None:
