@@ -178,6 +178,6 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_when_there_is
 def test_without_memory_the_last_checkpoint_is_kept_and_the_setting_is_named(copy: tuple[Workspace, str]) -> None:
     workspace, dataset = copy
     run_id = _limited(workspace, sft_params(workspace, dataset, max_steps=6, epochs=4), _no_more_memory)
-    with pytest.raises(RunError, match=r"out of memory; the checkpoint of step \d is kept") as caught:
+    with pytest.raises(RunError, match=r"out of memory; the (checkpoint of step \d|last checkpoint) is kept") as caught:
         result_of(workspace, run_id)
     assert "gradient_checkpointing = true" in caught.value.hint

@@ -163,7 +163,7 @@ KEYS: dict[str, list[str]] = {
              f"\x1b[200~{PASTED}\x1b[201~"],
     "journal": [*[PAGE_UP] * 6, f"\x1b[200~{PASTED}\x1b[201~", *[UP] * 4, "\x0f", "\x13"],
     "runs": [*PAGES, HOME, *(key for _ in range(7) for key in ("j", "\r", PAGE_UP, PAGE_UP, ESCAPE)), "y", "c"],
-    "settings": [*[PAGE_DOWN] * 13, "t", ESCAPE, "m", "m", "e", "c", "", "", *PAGES, ESCAPE],
+    "settings": [*[PAGE_DOWN] * 26, "t", ESCAPE, "m", "m", "e", "c", "", "", *PAGES, ESCAPE],
     "help": ["]"] * 8,
 }  # fmt: skip
 SHOWN = {"overview": 4, "import": 40, "review": len(STORED), "dataset": len(STORED), "train": len(STORED) - 10,

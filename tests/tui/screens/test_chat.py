@@ -370,7 +370,10 @@ def test_without_a_workspace_it_says_so(tmp_path: Path, sit: Any) -> None:
 @pytest.mark.slow
 def test_a_twin_that_cannot_be_woken_says_why_and_gives_the_question_back(workspace: Workspace, sit: Any) -> None:
     settings = workspace.root / "persona.toml"
-    settings.write_text(settings.read_text() + '\n[models.judge]\nengine = "transformers"\nmodel = "/nowhere/at/all"\n')
+    settings.write_text(
+        settings.read_text() + '\n[models.judge]\nengine = "transformers"\nmodel = "/nowhere/at/all"\n'
+        '\n[twin]\njudgement = "recall"\n'
+    )
 
     async def work(seat: Any) -> None:
         await ask(seat, "Anybody?", wait=False)
