@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
+import signal
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -158,8 +160,9 @@ def _no_larger_files(pid: int) -> None:
 
 def _no_more_memory(pid: int) -> None:
     pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[0])
-    # Below what it has: what it holds stays, and nothing more is given.
-    resource.prlimit(pid, resource.RLIMIT_AS, (pages * resource.getpagesize() // 2, resource.RLIM_INFINITY))
+    # Enough to say what happened, and not enough for a step.
+    limit = pages * resource.getpagesize() + (64 << 20)
+    resource.prlimit(pid, resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 
 
 @pytest.mark.slow
@@ -177,7 +180,15 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_when_there_is
 @pytest.mark.slow
 def test_without_memory_the_last_checkpoint_is_kept_and_the_setting_is_named(copy: tuple[Workspace, str]) -> None:
     workspace, dataset = copy
-    run_id = _limited(workspace, sft_params(workspace, dataset, max_steps=6, epochs=4), _no_more_memory)
+    params = sft_params(workspace, dataset, max_steps=6, epochs=4)
+    run_id = _limited(workspace, params, lambda pid: os.kill(pid, signal.SIGKILL))
+    resume(workspace, run_id)
+    pid = holder(workspace.runs / run_id / "lock")
+    assert pid is not None
+    # From the beginning of its first step, so that it must ask for more.
+    for event in follow(workspace, run_id, from_start=False):
+        if event.kind == "plan":
+            _no_more_memory(pid)
     with pytest.raises(RunError, match=r"out of memory; the (checkpoint of step \d|last checkpoint) is kept") as caught:
         result_of(workspace, run_id)
     assert "gradient_checkpointing = true" in caught.value.hint

@@ -19,6 +19,8 @@ LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost"})
 """What a request may call this server: a page that points a name of its own at loopback is refused."""
 HEALTH = "/health"
 """The one path without a token: it tells whether the server takes questions, and nothing else."""
+CLIENT_GONE = 499
+"""The status that nobody receives, as nginx counts it."""
 MOST_CONNECTIONS = 512
 """Requests under way at once, whatever they ask: what each holds is bounded, and so is all of it."""
 
@@ -76,7 +78,8 @@ class Guard:
             except SimuleeError as error:
                 return of_error(error).response()
             except ConnectionError:
-                raise
+                # The client has gone: there is nobody to answer, and nothing to log.
+                return web.Response(status=CLIENT_GONE)
             except Exception as error:  # What breaks one answer must not end the server; the log keeps it.
                 traceback.print_exception(error)
                 return of_defect(error).response()
