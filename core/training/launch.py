@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.errors import UsageError
 from core.settings import training_settings
 from core.training.presets import named_preset
 
@@ -34,6 +35,8 @@ def sft_params(
     """
     if preset is not None:
         named_preset(preset)
+    if launch is not None and not Path(launch).is_file():
+        raise UsageError(f"no accelerate configuration at {launch}", "make one: accelerate config, or see docs/launch")
     overrules = {key: value for key, value in settings.items() if value is not None}
     params: dict[str, Any] = {
         "dataset": dataset_hash,

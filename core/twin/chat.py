@@ -39,7 +39,7 @@ from core.twin.hybrid.simulation import begun_log, log_of, simulating_adapter
 from core.twin.hybrid.turn import Hybrid, HybridTurn
 from core.twin.leaving import check_sendable, sendable
 from core.twin.parts import LONGEST_ANSWER, Parts, Tell
-from core.twin.receipts import Receipt, receipts_of
+from core.twin.receipts import Receipt, honest, receipts_of
 from core.twin.speaking import Asking, Prepared, Speaking
 from core.twin.speech import Finish, Manner
 from core.twin.statements import bearing_on, facts_before
@@ -218,7 +218,7 @@ class Conversation:
         text = speaking.text
         if not text and speaking.ended != speaking.finish:
             return None
-        receipts = self._receipts(text, prepared.recollections)
+        receipts = honest(text) if prepared.unknown else self._receipts(text, prepared.recollections)
         message_id = self._store(prepared, speaking, text, receipts)
         counted = (len(prepared.tokens), self._renderer.tokenizer.count(text))
         return Answer(

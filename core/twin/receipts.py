@@ -65,6 +65,11 @@ def receipts_of(
     return receipts
 
 
+def honest(answer: str) -> tuple[Receipt, ...]:
+    """What an answer that says it does not know rests on: it claims nothing, so nothing need support it."""
+    return tuple(Receipt(sentence.text, None, 0.0, "style") for sentence in sentences_of(answer))
+
+
 def is_style(sentence: str) -> bool:
     """Whether a sentence claims nothing: a question, a greeting, an opinion without content."""
     if sentence.rstrip("\"”’')").endswith("?"):

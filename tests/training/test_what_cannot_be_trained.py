@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from core.dataset.export import find_dataset
-from core.errors import RunError, SimuleeError
+from core.errors import RunError, SimuleeError, UsageError
 from core.runs.control import follow, result_of, resume, run_to_end, start
 from core.runs.job import Job
 from core.runs.journal import EventLog, create_run, holder
@@ -122,8 +122,8 @@ def test_what_this_machine_does_not_have(copy: tuple[Workspace, str]) -> None:
     assert "Liger kernels need a GPU" in _refused(workspace, sft_params(workspace, dataset, liger=True))
     flash = sft_params(workspace, dataset, attention="flash_attention_2")
     assert "FlashAttention needs a GPU" in _refused(workspace, flash)
-    launch = sft_params(workspace, dataset, launch="nowhere.yaml")
-    assert "no accelerate configuration at" in _refused(workspace, launch)
+    with pytest.raises(UsageError, match="no accelerate configuration at nowhere.yaml"):
+        sft_params(workspace, dataset, launch="nowhere.yaml")
 
 
 def test_a_text_that_cannot_be_mixed_in(copy: tuple[Workspace, str], tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ def test_a_question_about_them_that_nothing_supports_gets_an_honest_answer_at_on
         "That I don't know.",
         "I don't remember ever writing about it.",
     }
+    assert {each.kind for each in answer.receipts} == {"style"}, "it claims nothing"
     assert asked.parts.scripted.prompts == []
     stored = find_message(sample.database, answer.message_id)
     assert stored is not None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from core.twin.preferences import Side
     from tui.screens.chat.screen import ChatScreen
 
-_SINCE = re.compile(r"(.+?)\s*\[since\s+([0-9-]+)\]\s*", re.DOTALL)
+_SINCE = re.compile(r"(.+?)\s*\[since\s+([^\]]*)\]\s*", re.DOTALL)
 LONGEST_WRONG = 300
 """Characters of the answer that a fact stands instead of: enough to find it by."""
 RATED = {1: "called good", -1: "called bad", 0: "no longer rated"}
