@@ -122,7 +122,7 @@ def test_what_this_machine_does_not_have(copy: tuple[Workspace, str]) -> None:
     assert "Liger kernels need a GPU" in _refused(workspace, sft_params(workspace, dataset, liger=True))
     flash = sft_params(workspace, dataset, attention="flash_attention_2")
     assert "FlashAttention needs a GPU" in _refused(workspace, flash)
-    with pytest.raises(UsageError, match="no accelerate configuration at nowhere.yaml"):
+    with pytest.raises(UsageError, match="no accelerate configuration at"):
         sft_params(workspace, dataset, launch="nowhere.yaml")
 
 
