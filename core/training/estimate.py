@@ -193,10 +193,11 @@ def _config(base: str) -> dict[str, Any]:
 
 
 def _measured(workspace: Workspace, base: str) -> _Measured | None:
-    """The newest earlier run of this base that came far enough to tell."""
+    """The newest earlier run of this base that came far enough to tell, a finished one first."""
     runs = [
         run for run in reversed(list_runs(workspace.runs)) if run.kind == SFT_KIND and run.params.get("base") == base
     ]
+    runs.sort(key=lambda run: run.state != "done")  # One that was stopped may have been starved all the while.
     return next(filter(None, map(_of_run, islice(runs, RUNS_LOOKED_AT))), None)
 
 

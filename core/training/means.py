@@ -118,7 +118,7 @@ def chosen(shape: Shape, hardware: Hardware, settings: TrainingSettings, longest
     checkpointing = settings.gradient_checkpointing
     if checkpointing is None:
         free = int(hardware.memory * ROOM)
-        checkpointing = cuda and 0 < free < needed(shape, hardware, method, longest, False)
+        checkpointing = cuda and 0 < free < needed(shape, hardware, method, longest, False, settings.rank)
     micro = settings.micro_batch or _fitting_micro_batch(shape, hardware, method, longest, checkpointing, batch)
     return Means(
         method,
@@ -132,7 +132,7 @@ def chosen(shape: Shape, hardware: Hardware, settings: TrainingSettings, longest
         checkpointing,
         settings.liger if settings.liger is not None else cuda and installed(LIGER),
         settings.compile,
-        needed(shape, hardware, method, longest * micro, checkpointing),
+        needed(shape, hardware, method, longest * micro, checkpointing, settings.rank),
     )
 
 
@@ -160,7 +160,7 @@ def _fitting_method(shape: Shape, hardware: Hardware, settings: TrainingSettings
     if hardware.device == "cpu" or not hardware.memory or settings.gradient_checkpointing is False:
         return "lora"
     room = int(hardware.memory * ROOM)
-    return "lora" if needed(shape, hardware, "lora", longest, True) <= room else "qlora"
+    return "lora" if needed(shape, hardware, "lora", longest, True, settings.rank) <= room else "qlora"
 
 
 def _fitting_micro_batch(

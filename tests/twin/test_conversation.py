@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -74,25 +74,35 @@ def _text(workspace: Workspace, chunk: int) -> str:
 CHANGES = [f"M{number}" for number in range(1, 11)]
 
 
+def _changes() -> dict[str, dict[str, Any]]:
+    from core.sample import sample_folder
+
+    truth = json.loads((sample_folder() / "truth.json").read_text("utf-8"))
+    return {each["id"]: each for each in truth["changes"]}
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_before_a_change_of_mind_only_older_passages_are_remembered(
     sample: Workspace, talk: type[Talk], change: str
 ) -> None:
-    from core.sample import sample_folder
-
-    truth = json.loads((sample_folder() / "truth.json").read_text("utf-8"))
-    found = next(each for each in truth["changes"] if each["id"] == change)
-    question = f"What do you think of {found['topic']}?"
-    after = DateSpan.parse(found["after"]["date"])
-    answer = talk(sample, as_of=found["before"]["date"][:4]).ask(question)
-    limit = DateSpan.parse(found["before"]["date"][:4]).last
-    assert limit < after.first
+    found = _changes()[change]
+    year = found["before"]["date"][:4]
+    limit = DateSpan.parse(year).last
+    assert limit < DateSpan.parse(found["after"]["date"]).first
+    answer = talk(sample, as_of=year).ask(f"What do you think of {found['topic']}?")
+    assert answer.recollections
     for each in answer.recollections:
         assert each.found.passage.chunk.last_day <= limit
         assert each.found.passage.title != found["after"]["document"]
-    # The test can fail: without a date, what came later is among what is remembered in some of the changes.
-    now = {each.found.passage.chunk.last_day for each in talk(sample).ask(question).recollections}
-    assert now
+
+
+def test_after_the_changes_of_mind_what_came_later_is_remembered_too(sample: Workspace, talk: type[Talk]) -> None:
+    later = 0
+    for found in _changes().values():
+        limit = DateSpan.parse(found["before"]["date"][:4]).last
+        answer = talk(sample).ask(f"What do you think of {found['topic']}?")
+        later += any(each.found.passage.chunk.last_day > limit for each in answer.recollections)
+    assert later >= len(CHANGES) // 2
 
 
 def test_a_question_about_them_that_nothing_supports_gets_an_honest_answer_at_once(
