@@ -6,6 +6,7 @@ are ordered by step, never by clock.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 from core.atomic import write_atomically
 
 MANIFEST = "manifest.json"
+NO_ROOM_TO_LOOK = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 KEEP = 2
 """Verified checkpoints that stay on disk."""
 
@@ -25,12 +27,19 @@ def write_manifest(checkpoint: Path) -> None:
 
 
 def is_whole(checkpoint: Path) -> bool:
-    """Whether every file is as it was when the checkpoint was sealed, and none is missing or new."""
+    """Whether every file can be read and is as it was when the checkpoint was sealed, and none is missing or new.
+
+    Raises OSError where this process has no room to look: that says nothing about the checkpoint.
+    """
     try:
         sealed = json.loads((checkpoint / MANIFEST).read_text("utf-8"))
-    except (OSError, ValueError):
+        return bool(sealed == _digests(checkpoint))
+    except (ValueError, RecursionError):
         return False
-    return bool(sealed == _digests(checkpoint))
+    except OSError as error:
+        if error.errno in NO_ROOM_TO_LOOK:
+            raise
+        return False
 
 
 def by_step(folder: Path) -> list[tuple[int, Path]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from core.errors import TrainingError
 from core.training.checkpoints import by_step, is_whole
 
 DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-_NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
+_NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory", os.strerror(errno.ENOMEM))
 _NOT_WRITTEN = ("PytorchStreamWriter failed", "file write failed", "No space left", "File too large", "I/O error")
 
 _SHORTER = "build with less than {} max_tokens under [dataset]"
@@ -31,6 +32,8 @@ def told_clearly(checkpoints: Path, max_tokens: int, shorter: str = _SHORTER) ->
     except MemoryError:
         raise _no_memory(checkpoints, shorter.format(max_tokens)) from None
     except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise _no_memory(checkpoints, shorter.format(max_tokens)) from None
         if error.errno not in DISK:
             raise
         raise _no_room(checkpoints) from None
@@ -60,6 +63,6 @@ def _no_room(checkpoints: Path) -> TrainingError:
 def _kept(checkpoints: Path) -> str:
     try:
         whole = [step for step, path in by_step(checkpoints) if is_whole(path)]
-    except MemoryError:
+    except (MemoryError, OSError):
         return "the last checkpoint is kept"
     return f"the checkpoint of step {whole[-1]} is kept" if whole else "no checkpoint was saved yet"

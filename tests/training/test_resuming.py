@@ -121,14 +121,8 @@ def sealed(tmp_path: Path) -> Path:
     for step in (9, 10):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
-        for name in (
-            "adapter_model.safetensors",
-            "optimizer.pt",
-            "rng_state.pth",
-            "scheduler.pt",
-            "trainer_state.json",
-        ):
-            (folder / name).write_bytes(name.encode() * 50)
+        for name in FILES:
+            (folder / name).write_text("".join(f"{name} of {step:02d}, {part:02d}; " for part in range(50)))
         write_manifest(folder)
     return tmp_path
 
@@ -144,13 +138,46 @@ def _flip(path: Path) -> None:
     path.write_bytes(bytes(data))
 
 
+def _swap_halves(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[len(data) // 2 :] + data[: len(data) // 2])
+
+
+def _of_another_step(path: Path) -> None:
+    shutil.copy2(path.parent.with_name("checkpoint-9") / path.name, path)
+
+
+def _become_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _point_nowhere(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("gone")
+
+
+def _point_to_itself(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "missing": Path.unlink,
+    "renamed": lambda path: path.rename(path.with_suffix(".part")),
     "empty": lambda path: path.write_bytes(b""),
     "one bit": _flip,
     "truncated": lambda path: path.write_bytes(path.read_bytes()[:-1]),
     "longer": lambda path: path.write_bytes(path.read_bytes() + b"x"),
+    "zeroed": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "halves swapped": _swap_halves,
+    "of another step": _of_another_step,
+    "a folder": _become_a_folder,
+    "a link to nothing": _point_nowhere,
+    "a link to itself": _point_to_itself,
+    "nested without end": lambda path: path.write_bytes(b"[" * 200_000),
 }
+"""Ways in which a file of a sealed checkpoint can be spoilt."""
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

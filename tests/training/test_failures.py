@@ -1,0 +1,56 @@
+"""What stops a training from outside is told in one line, whoever found it out and in whatever words."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.errors import TrainingError
+from core.training.failures import told_clearly
+
+NO_MEMORY = (
+    MemoryError(),
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory"),
+    RuntimeError("unable to mmap 19593064 bytes from file <checkpoint-2>: Cannot allocate memory (12)"),
+    OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+)
+NO_ROOM = (
+    OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+    OSError(errno.EFBIG, os.strerror(errno.EFBIG)),
+    RuntimeError("[enforce fail at inline_container.cc:664] . PytorchStreamWriter failed writing file data/0"),
+)
+
+
+def _told(raised: BaseException, folder: Path) -> TrainingError:
+    with pytest.raises(TrainingError) as caught, told_clearly(folder, 640):
+        raise raised
+    return caught.value
+
+
+@pytest.mark.parametrize("raised", NO_MEMORY, ids=lambda raised: type(raised).__name__)
+def test_no_memory_names_what_is_kept_and_what_to_set(raised: BaseException, tmp_path: Path) -> None:
+    told = _told(raised, tmp_path)
+    assert str(told) == "out of memory; no checkpoint was saved yet"
+    assert "micro_batch = 1" in told.hint
+    assert "640" in told.hint
+
+
+@pytest.mark.parametrize("raised", NO_ROOM, ids=lambda raised: type(raised).__name__)
+def test_no_room_names_what_is_kept_and_how_to_go_on(raised: BaseException, tmp_path: Path) -> None:
+    told = _told(raised, tmp_path)
+    assert str(told) == "the disk is full, or a file may not grow; no checkpoint was saved yet"
+    assert "runs resume" in told.hint
+
+
+@pytest.mark.parametrize(
+    "raised", [RuntimeError("mat1 and mat2 shapes cannot be multiplied"), OSError(errno.EACCES, "Permission denied")]
+)
+def test_any_other_failure_is_left_as_it_is(raised: Exception, tmp_path: Path) -> None:
+    with pytest.raises(type(raised)) as caught, told_clearly(tmp_path, 640):
+        raise raised
+    assert caught.value is raised
