@@ -238,26 +238,13 @@ class CausalLM:
         """The same, with how each continuation ended; with ``ban_end`` none ends before ``max_new_tokens``."""
         encoded = [self.tokenizer.encode(prompt) for prompt in prompts]
         longest = max(len(ids) for ids in encoded)
-        end = self.model.generation_config.eos_token_id
-        padding = (end[0] if isinstance(end, list) else end) or 0
-        ids = torch.full((len(encoded), longest), padding, dtype=torch.long)
+        ids = torch.full((len(encoded), longest), self._padding, dtype=torch.long)
         mask = torch.zeros((len(encoded), longest), dtype=torch.long)
         for row, tokens in enumerate(encoded):
             ids[row, longest - len(tokens) :] = torch.tensor(tokens)
             mask[row, longest - len(tokens) :] = 1
-        torch.manual_seed(seed)
-        sampling: dict[str, Any] = {"do_sample": True, "temperature": temperature} if temperature > 0 else {
-            "do_sample": False, "temperature": None, "top_p": None, "top_k": None}  # fmt: skip
-        if ban_end:
-            sampling["suppress_tokens"] = self._ends()
-        output = self.model.generate(
-            input_ids=ids.to(self.device),
-            attention_mask=mask.to(self.device),
-            max_new_tokens=max_new_tokens,
-            pad_token_id=padding,
-            **sampling,
-        )
-        ends = set(end if isinstance(end, list) else [end])
+        output = self.write(ids, mask, max_new_tokens, temperature, seed, ban_end)
+        ends = set(self.ends)
         told = []
         for row in output[:, longest:].tolist():
             stop = next((position for position, token in enumerate(row) if token in ends), len(row))
@@ -266,8 +253,45 @@ class CausalLM:
             told.append(Continuation(text if ban_end else text.strip(), stop, stop < len(row)))
         return told
 
-    def _ends(self) -> list[int]:
-        """Every token that ends a text: the model's own, and the control tokens of its tokenizer."""
+    def write(
+        self,
+        ids: torch.Tensor,
+        mask: torch.Tensor | None,
+        max_new_tokens: int,
+        temperature: float,
+        seed: int,
+        ban_end: bool,
+        logit_bias: Sequence[tuple[int, float]] = (),
+        **watched: Any,
+    ) -> torch.Tensor:
+        """Prompts (batch × length, padded on the left where ``mask`` is 0) with what follows them.
+
+        ``watched`` goes to the library: a streamer, and what ends the writing early.
+        """
+        torch.manual_seed(seed)
+        sampling: dict[str, Any] = {"do_sample": True, "temperature": temperature} if temperature > 0 else {
+            "do_sample": False, "temperature": None, "top_p": None, "top_k": None}  # fmt: skip
+        if ban_end:
+            sampling["suppress_tokens"] = sorted({*self.ends, *self.tokenizer.control_ids})
+        if logit_bias:
+            sampling["sequence_bias"] = {(token,): bias for token, bias in logit_bias}
+        mask = torch.ones_like(ids) if mask is None else mask
+        written: torch.Tensor = self.model.generate(
+            input_ids=ids.to(self.device),
+            attention_mask=mask.to(self.device),
+            max_new_tokens=max_new_tokens,
+            pad_token_id=self._padding,
+            **sampling,
+            **watched,
+        )
+        return written
+
+    @property
+    def ends(self) -> list[int]:
+        """The tokens that end what the model writes."""
         end = self.model.generation_config.eos_token_id
-        own = set(end if isinstance(end, list) else [] if end is None else [end])
-        return sorted(own | set(self.tokenizer.control_ids))
+        return end if isinstance(end, list) else [] if end is None else [end]
+
+    @property
+    def _padding(self) -> int:
+        return next(iter(self.ends), 0)

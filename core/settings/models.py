@@ -56,6 +56,8 @@ class RoleSettings(Section):
                 raise ValueError("the engine endpoint needs base_url and model")
             if not BASE_URL.fullmatch(self.base_url):
                 raise ValueError("base_url must read like http://127.0.0.1:8000/v1, without user, query or fragment")
+        if not self.model and self.engine != "extractive":
+            raise ValueError(f"the engine {self.engine} needs a model")
         if self.batch and self.engine != "endpoint":
             raise ValueError("batch needs the engine endpoint")
         if self.max_cost is not None and not (self.price.prompt or self.price.answer):
@@ -70,13 +72,34 @@ class RoleSettings(Section):
         return self.concurrency or CALLS_AT_ONCE.get(self.engine, 1)
 
 
+DEFAULTS: Mapping[str, dict[str, str]] = {
+    "embedder": {"engine": "sentence-transformers", "model": "all-MiniLM-L6-v2"},
+    "writer": {"engine": "extractive"},
+    "judge": {"engine": "transformers", "model": "SmolLM2-135M-Instruct"},
+    "persona": {"engine": "llama.cpp", "model": "SmolLM2-135M-Instruct"},
+}
+"""Each role's engine and model where the settings say nothing."""
+
+
 class ModelSettings(Section):
     """The four roles."""
 
-    embedder: RoleSettings = RoleSettings(engine="sentence-transformers", model="all-MiniLM-L6-v2")
-    writer: RoleSettings = RoleSettings(engine="extractive")
-    judge: RoleSettings = RoleSettings(engine="transformers", model="SmolLM2-135M-Instruct")
-    persona: RoleSettings = RoleSettings(engine="llama.cpp", model="SmolLM2-135M-Instruct")
+    embedder: RoleSettings = RoleSettings.model_validate(DEFAULTS["embedder"])
+    writer: RoleSettings = RoleSettings.model_validate(DEFAULTS["writer"])
+    judge: RoleSettings = RoleSettings.model_validate(DEFAULTS["judge"])
+    persona: RoleSettings = RoleSettings.model_validate(DEFAULTS["persona"])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, given: object) -> object:
+        """A role of which only a part is given has the rest of its default; an endpoint's model has none."""
+        if not isinstance(given, dict):
+            return given
+        return given | {
+            role: default | given[role]
+            for role, default in DEFAULTS.items()
+            if isinstance(given.get(role), dict) and given[role].get("engine") != "endpoint"
+        }
 
     @property
     def base(self) -> str:

@@ -1,7 +1,8 @@
 """A conversation within the model's context: what no longer fits whole is told in a line, and never silently dropped.
 
 The rule is fixed, so that the same conversation gives the same prompt: of a turn that makes room, the first sentence of
-the question and of the answer stay; where even these lines are too many, the oldest are counted.
+the question and of the answer stay; where even these lines are too many, the oldest are counted. Turns make room
+several at a time: between two such steps a prompt begins with the one before it, which its engine has read already.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from core.prompts.render import PromptTurn
 
 LONGEST_LINE = 18
 """Words of a question or an answer that its line keeps."""
+STEP = 3
+"""Turns that make room at once, where so many are left."""
 SHARE = 0.25
 """Of the room, the most that these lines may take."""
 
@@ -31,7 +34,7 @@ def fitted(
     whole = render(turns, ())
     if count(whole) <= room:
         return whole, 0
-    for told in range(1, len(turns)):
+    for told in [*range(STEP, len(turns), STEP), *range(1, len(turns))]:
         lines = _lines(turns[:told], lambda some: count(render((), some)) <= SHARE * room)
         messages = render(turns[told:], lines)
         if count(messages) <= room:

@@ -114,7 +114,7 @@ class TransformersVoice:
 
     engine = "transformers"
     anywhere = False
-    takes_bias = False
+    takes_bias = True
     host = ""
     repeatable = True
 
@@ -129,17 +129,20 @@ class TransformersVoice:
     def speak(
         self, prompt: str, tokens: Sequence[int], manner: Manner, about: Sequence[str] = ()
     ) -> Generator[str, None, Finish]:
-        """Yield the answer whole."""
+        """Yield the answer as words become certain."""
+        from core.models.streaming import stream
+
         before = self._model.active
         self._model.use(self._name)
+        writing = stream(
+            self._model, tokens, manner.max_tokens, manner.temperature, manner.seed, manner.ban_end, manner.logit_bias
+        )
         try:
-            text = self._model.generate(
-                [prompt], manner.max_tokens, manner.temperature, manner.seed, ban_end=manner.ban_end
-            )[0]
+            written = yield from writing
         finally:
+            writing.close()
             self._model.use(before)
-        yield text
-        return "length" if self._model.tokenizer.count(text) >= manner.max_tokens else "stop"
+        return "stop" if written.ended else "length"
 
     def close(self) -> None:
         """Nothing to end: the memory goes with the process."""

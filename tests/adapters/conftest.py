@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from core.runs.control import run_to_end
 from core.store.adapters import AdapterRow, put_adapter
 from core.store.memories import MemoryRow, put_memories
 from core.workspace import Workspace
+from tests.random_lora import random_lora
 
 TARGET = "Ada Marlow"
 NAME = "sft-1"
@@ -94,9 +94,6 @@ def _remember(workspace: Workspace) -> None:
 
 def _make_adapter(folder: Path) -> tuple[list[list[int]], np.ndarray, np.ndarray]:
     """A LoRA on every linear layer, both halves random, and what the model says without and with it."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-
     from core.models.causal_lm import CausalLM
 
     lm = CausalLM(SMOLLM2)
@@ -106,21 +103,7 @@ def _make_adapter(folder: Path) -> tuple[list[list[int]], np.ndarray, np.ndarray
     )
     prompts = [lm.tokenizer.encode(text) for text in texts]
     base = next_token(lm.model, prompts)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        config = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear", task_type="CAUSAL_LM")
-        model = get_peft_model(lm.model, config).eval()
-        torch.manual_seed(0)
-        for name, weights in model.named_parameters():
-            if "lora_" in name:
-                torch.nn.init.normal_(weights.data, std=0.04)
-        adapted = next_token(model, prompts)
-        model.save_pretrained(folder)
-    for extra in folder.iterdir():
-        if extra.name not in ADAPTER_FILES:
-            extra.unlink()
-    path = folder / "adapter_config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"base_model_name_or_path": SMOLLM2}))
+    adapted = next_token(random_lora(lm.model, folder, RANK, 0.04), prompts)
     return prompts, base, adapted
 
 

@@ -33,22 +33,33 @@ def _killed(run: Run, inside_a_save: bool, chance: random.Random) -> bool:
     pid = holder(run.folder / "lock")
     attempt = sum(event.kind == "started" for event in read_events(run.folder)[0])
     pause = chance.uniform(0, 1.5)
-    while pid is not None and load_run(run.folder.parent, run.id).state == "running":
+
+    def runs() -> bool:
+        return pid is not None and load_run(run.folder.parent, run.id).state == "running"
+
+    def trains() -> bool:
         events = read_events(run.folder)[0]
         begun = [place for place, event in enumerate(events) if event.kind == "started"][attempt - 1]
-        trains = any(event.kind == "metrics" for event in events[begun:])
-        if trains and (not inside_a_save or _unsealed(run)):
-            if not inside_a_save:
-                time.sleep(pause)
-            os.kill(pid, signal.SIGKILL)
-            for _ in follow(Workspace.open(run.folder.parents[1]), run.id, from_start=False):
-                pass
-            return True
-        time.sleep(0.002)
+        return any(event.kind == "metrics" for event in events[begun:])
+
+    while runs() and not trains():
+        time.sleep(0.05)
+    if not inside_a_save:
+        time.sleep(pause)
+    while runs():
+        if inside_a_save and not _unsealed(run):
+            time.sleep(0.002)
+            continue
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        for _ in follow(Workspace.open(run.folder.parents[1]), run.id, from_start=False):
+            pass
+        return True
     return False
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600 + 180 * KILLS)
 def test_many_kills_half_of_them_inside_a_save_change_no_byte(tmp_path: Path) -> None:
     root, dataset = tiny_dataset(tmp_path)
     settings = {"max_steps": STEPS, "epochs": STEPS, "checkpoint_steps": 1, "evaluations": 1}

@@ -44,6 +44,22 @@ def test_the_oldest_turns_become_lines_and_the_rest_stays_whole() -> None:
     assert _count(messages) <= 260
 
 
+def test_between_two_steps_a_prompt_begins_with_the_one_before_it() -> None:
+    turns = _turns(30, 20)[:-1]
+    kept, begun = 0, 0
+    before: list[Message] = []
+    for asked in range(6, 30):
+        question = PromptTurn(turns[asked].question)
+        messages, told = fitted([*turns[:asked], question], _render, _count, 400)
+        assert told
+        if messages[: len(before)] == before:
+            kept += 1
+        else:
+            begun += 1
+        before = messages
+    assert kept >= 2 * (begun - 1)
+
+
 def test_where_even_lines_are_too_many_the_oldest_are_counted() -> None:
     messages, told = fitted(_turns(60, 10), _render, _count, 120)
     lines = messages[0].content.splitlines()
