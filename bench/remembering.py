@@ -21,7 +21,7 @@ from bench.vectors import QUERIES, mixed, real_sentences
 from core.models.load_embedder import load_embedder
 from core.recall.asked import Asked
 from core.recall.load import recallable_words
-from core.recall.recollect import UNRELATED_POOL, fused
+from core.recall.recollect import DEPTH, fused
 from core.retrieval.search import Query, Searcher
 from core.twin.chat import ChatOptions, Conversation
 from core.twin.parts import Parts
@@ -55,9 +55,9 @@ def _works(workspace: Workspace, parts: Parts) -> dict[str, Work]:
     before = cycle(real_sentences()[ASKED : 2 * ASKED])
 
     def retrieval(text: str) -> object:
-        query = Query(text, UNRELATED_POOL)
-        alone = searcher.search(query, accept)
-        return fused(alone, searcher.search(replace(query, text=f"{next(before)}\n{text}"), accept))
+        query = Query(text, DEPTH * workspace.settings.recall.candidates)
+        alone, wider = searcher.search_each([query, replace(query, text=f"{next(before)}\n{text}")], accept)
+        return fused(alone, wider)
 
     def memories(text: str) -> object:
         return recollector.recollect(Asked(text, "", None, context=next(before)), accept)

@@ -32,6 +32,8 @@ WIDER_WEIGHT = 0.6
 """What a rank counts that a question has with the words before it, beside 1 by itself."""
 UNRELATED_POOL = 50
 """The unrelated passage is drawn from the far half of this many passages."""
+DEPTH = 4
+"""Passages for each candidate that are looked for where no unrelated one is wanted, for the orders to agree on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +118,10 @@ class Recollector:
 
     async def recall(self, asked: Asked, accept: Callable[[Passage], bool]) -> Recalled:
         """The same, for a caller in an event loop."""
-        limits = self._settings.retrieval
+        limits, candidates = self._settings.retrieval, self._settings.recall.candidates
         query = Query(
             asked.question,
-            k=UNRELATED_POOL,
+            k=UNRELATED_POOL if self.judge.compares else DEPTH * candidates,
             before=asked.before,
             mode=limits.mode,
             include_undated=limits.include_undated,
@@ -129,11 +131,13 @@ class Recollector:
             # The calls under way are answered meanwhile. One at a time: the embedder takes a core for itself.
             async with self._embedding:
                 await asyncio.to_thread(self._searcher.prepare, query)
-        found = self._searcher.search(query, accept)
+        queries = [query]
         if asked.context:
-            wider = replace(query, text=f"{asked.context}\n{asked.question}")
-            found = fused(found, self._searcher.search(wider, accept))
-        best = found[: self._settings.recall.candidates]
+            queries.append(replace(query, text=f"{asked.context}\n{asked.question}"))
+        found, *wider = self._searcher.search_each(queries, accept)
+        if wider:
+            found = fused(found, wider[0])
+        best = found[:candidates]
         if not best:
             return Recalled(())
         retold = await self.writer.retell(asked, [hit.passage for hit in best])

@@ -7,7 +7,6 @@ diversity among the results. The constants are chosen on the training interviews
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,20 +18,18 @@ from numpy.typing import NDArray
 from core.models.embedder import Embedder
 from core.retrieval.diversity import capped_order, marginal_order
 from core.retrieval.embedding import open_index
-from core.retrieval.function_words import FUNCTION_WORDS
 from core.retrieval.graph import second_hop
 from core.retrieval.question_index import open_question_index, passages_by_question
 from core.retrieval.retrievers import TunedQuery, load_tuned_query
+from core.retrieval.words import LexicalOrder, Scored
 from core.settings import RetrievalSettings
-from core.store.chunks import Passage, corpus_fingerprint, index_metadata, lexical_search, passages, vectors_of
+from core.store.chunks import Passage, corpus_fingerprint, index_metadata, passages, vectors_of
 from core.store.identity import content_uid
 from core.store.questions import has_question_vectors, question_metadata, questions_fingerprint
 from core.store.sight import Sight
 from core.workspace import Workspace
 
 Mode = Literal["hybrid", "vector", "lexical"]
-Scored = list[tuple[int, float]]
-"""(chunk id, score), best first."""
 Vector = NDArray[np.float32]
 
 FUSION_K = 5
@@ -91,6 +88,7 @@ class Searcher:
         self._load = load_embedder
         self._given = how
         self._given_tuned = tuned
+        self._words = LexicalOrder(workspace)
         self._asked: dict[str, Vector] = {}
         self._tuned_asked: dict[str, Vector] = {}
 
@@ -114,14 +112,27 @@ class Searcher:
         With a cap per document, passages beyond it come after all others, so that there are ``k`` where there can be.
         Raises ModelError for a trained retriever that does not fit.
         """
+        return self.search_each([query], accept)[0]
+
+    def search_each(
+        self, queries: Sequence[Query], accept: Callable[[Passage], bool] | None = None
+    ) -> list[list[Found]]:
+        """The same for several queries. In a large corpus their words are looked for beside their vectors."""
+        pools = [min(max(query.k * POOL, 20), LARGEST_K) for query in queries]
+        words = [self._begin_words(query, pool) for query, pool in zip(queries, pools, strict=True)]
+        return [self._search(*each, accept) for each in zip(queries, pools, words, strict=True)]
+
+    def _search(
+        self, query: Query, pool: int, words: Callable[[], Scored], accept: Callable[[Passage], bool] | None
+    ) -> list[Found]:
         how = self._how
-        pool = min(max(query.k * POOL, 20), LARGEST_K)
         while True:
-            scored = self._ranked(query, pool)
+            scored = self._ranked(query, pool, words)
             kept = self._let_through(query, scored, accept)
             if len(kept) >= query.k or pool >= LARGEST_K or len(scored) < pool:
                 break
             pool = min(pool * 4, LARGEST_K)
+            words = self._begin_words(query, pool)
         if how.second_hop:
             kept = self._hop(query, kept, pool, accept)
         if how.per_document or how.mmr_lambda < 1:
@@ -143,12 +154,12 @@ class Searcher:
             and (accept is None or accept(passage))
         ]
 
-    def _ranked(self, query: Query, pool: int) -> Scored:
+    def _ranked(self, query: Query, pool: int, words: Callable[[], Scored]) -> Scored:
         orders = []
         if query.mode != "lexical":
             orders.append((1.0, self._by_vector(query, pool)))
         if query.mode != "vector":
-            orders.append((LEXICAL_WEIGHT, self._by_words(query, pool)))
+            orders.append((LEXICAL_WEIGHT, words()))
         if self._how.questions and query.mode != "lexical":
             orders.append((QUESTION_WEIGHT, self._by_questions(query, pool)))
         if len(orders) == 1 and not self._how.second_hop:
@@ -196,15 +207,10 @@ class Searcher:
         """The last vectors are kept: every order of one search reads the same one."""
         return _kept(self._asked, text, lambda: self.embedder.embed([text])[0])
 
-    def _by_words(self, query: Query, pool: int) -> Scored:
-        words = dict.fromkeys(re.findall(r"\w+", query.text.casefold()))
-        if not words:
-            return []
-        # A query of nothing else keeps its function words.
-        match = " OR ".join(f'"{word}"' for word in [word for word in words if word not in FUNCTION_WORDS] or words)
-        return lexical_search(
-            self._workspace.database, match, pool, query.before, query.include_undated, query.not_conversation
-        )
+    def _begin_words(self, query: Query, pool: int) -> Callable[[], Scored]:
+        if query.mode == "vector":
+            return list
+        return self._words.begin(query.text, pool, query.before, query.include_undated, query.not_conversation)
 
     def _hop(
         self,

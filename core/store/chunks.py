@@ -219,6 +219,18 @@ def vectors_of(db: Database, ids: Sequence[int], model: str, revision: str) -> d
     return {int(row[0]): bytes(row[1]) for row in rows}
 
 
+def newest_chunk(db: Database) -> int:
+    """The highest id of a passage, 0 where there is none: about how many there are, and known at once."""
+    return int(db.value("SELECT max(id) FROM chunk") or 0)
+
+
+def passages_with(db: Database, word: str, most: int) -> int:
+    """How many passages hold a word (in any of its forms), counted up to ``most``."""
+    return int(
+        db.value("SELECT count(*) FROM (SELECT 1 FROM chunk_text WHERE chunk_text MATCH ? LIMIT ?)", (word, most))
+    )
+
+
 def lexical_search(
     db: Database, match: str, k: int, before: int | None, include_undated: bool, not_conversation: int
 ) -> list[tuple[int, float]]:
@@ -226,11 +238,19 @@ def lexical_search(
 
     Title words weigh twice; ties are broken by chunk id. ``before`` is the as-of day, None for no limit.
     """
-    rows = db.rows(
-        "SELECT chunk.id, -bm25(chunk_text, 2.0, 1.0) AS score FROM chunk_text"
-        " JOIN chunk ON chunk.id = chunk_text.rowid LEFT JOIN exchange ON exchange.id = exchange_id"
-        " WHERE chunk_text MATCH ? AND (? IS NULL OR chunk.last_day < ?) AND (? OR chunk.last_day >= 0)"
-        " AND coalesce(exchange.conversation_id, 0) <> ? ORDER BY score DESC, chunk.id LIMIT ?",
-        (match, before, before, include_undated, not_conversation or -1, k),
-    )
+    if before is None and include_undated and not not_conversation:
+        rows = db.rows(
+            "SELECT rowid, -bm25(chunk_text, 2.0, 1.0) AS score FROM chunk_text"
+            " WHERE chunk_text MATCH ? ORDER BY score DESC, rowid LIMIT ?",
+            (match, k),
+        )
+    else:
+        # A row of the chunk for every match costs half as much again.
+        rows = db.rows(
+            "SELECT chunk.id, -bm25(chunk_text, 2.0, 1.0) AS score FROM chunk_text"
+            " JOIN chunk ON chunk.id = chunk_text.rowid LEFT JOIN exchange ON exchange.id = exchange_id"
+            " WHERE chunk_text MATCH ? AND (? IS NULL OR chunk.last_day < ?) AND (? OR chunk.last_day >= 0)"
+            " AND coalesce(exchange.conversation_id, 0) <> ? ORDER BY score DESC, chunk.id LIMIT ?",
+            (match, before, before, include_undated, not_conversation or -1, k),
+        )
     return [(int(row[0]), float(row[1])) for row in rows]

@@ -149,7 +149,8 @@ class VectorIndex:
 
     def is_missing(self) -> bool:
         """Whether there are vectors and no index over them: it was dropped, or made by another version."""
-        any_row = f"SELECT EXISTS (SELECT 1 FROM {self._table})"
+        # Not of the virtual table itself, which reads all of its codes before it gives a row.
+        any_row = f"SELECT EXISTS (SELECT 1 FROM {self._table}_rowids)"
         any_vector = f"SELECT EXISTS (SELECT 1 FROM {self._shelf.vectors} WHERE model = ? AND revision = ?)"
         return bool(self._connection.execute(any_vector, self._owner).get) and not self._connection.execute(any_row).get
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from core.models.load_embedder import load_embedder
-from core.retrieval.search import Query, Searcher
+from core.retrieval.search import Mode, Query, Searcher
 from core.runs.control import run_to_end
 from core.workspace import Workspace
 
+MODES: tuple[Mode, ...] = ("hybrid", "lexical", "vector")
 NOTES = {
     "2011-01-01 Lamp.md": "The lamp at the head went out in March.",
     "2012-01-01 Nothing.md": "What did you do about it, she asked, and why would you.",
@@ -34,3 +35,33 @@ def test_function_words_bring_no_passage_unless_the_query_has_nothing_else(searc
 
     assert titles("What did you do about the lamp?") == ["Lamp"]
     assert titles("what did you do") == ["Nothing"]
+
+
+def test_in_a_large_corpus_the_same_is_found_beside_the_vectors(
+    searched: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries = [Query(text, mode=mode) for text in ("the lamp in March", "why would she", "") for mode in MODES]
+    small = searched.search_each(queries)
+    monkeypatch.setattr("core.retrieval.words.LARGE", 0)
+    assert searched.search_each(queries) == small
+    assert any(small)
+
+
+def test_in_a_large_corpus_the_commonest_words_give_way(
+    workspace: Workspace, tmp_path: Path, import_paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    for number in range(6):
+        rare = ("ferry", "lantern")[number] if number < 2 else "weather"
+        (folder / f"2011-01-0{number + 1} Note {number}.md").write_text(f"The harbor and the {rare}.", "utf-8")
+    import_paths(workspace, [folder])
+    run_to_end(workspace, "embed", "core.retrieval.embedding:run", {})
+
+    def found() -> set[str]:
+        query = Query("the harbor, a ferry, a lantern", k=9, mode="lexical")
+        return {each.passage.title for each in Searcher(workspace, load_embedder).search(query)}
+
+    assert len(found()) == 6
+    monkeypatch.setattr("core.retrieval.words.MOST_SCORED", 4)
+    assert found() == {"Note 0", "Note 1"}
