@@ -70,13 +70,28 @@ class RoleSettings(Section):
         return self.concurrency or CALLS_AT_ONCE.get(self.engine, 1)
 
 
+class PersonaSettings(RoleSettings):
+    """What speaks as the target."""
+
+    api: Literal["completions", "chat"] = "completions"
+    """How a persona behind an endpoint is asked. ``completions``: its prompt goes rendered, as vLLM continues one for a
+    base and its adapters. ``chat``: the messages go, and the server renders them; any chat model can be the persona,
+    and it may call functions. ``base`` then only counts tokens and breaks what spells their marks."""
+
+    @model_validator(mode="after")
+    def _asked_somewhere(self) -> Self:
+        if self.api == "chat" and self.engine != "endpoint":
+            raise ValueError('api = "chat" needs the engine endpoint')
+        return self
+
+
 class ModelSettings(Section):
     """The four roles."""
 
     embedder: RoleSettings = RoleSettings(engine="sentence-transformers", model="all-MiniLM-L6-v2")
     writer: RoleSettings = RoleSettings(engine="extractive")
     judge: RoleSettings = RoleSettings(engine="transformers", model="SmolLM2-135M-Instruct")
-    persona: RoleSettings = RoleSettings(engine="llama.cpp", model="SmolLM2-135M-Instruct")
+    persona: PersonaSettings = PersonaSettings(engine="llama.cpp", model="SmolLM2-135M-Instruct")
 
     @property
     def base(self) -> str:
