@@ -137,7 +137,8 @@ class Conversation:
         came = [self._recalling.for_command(each, asking.turn.asker) for each in commands]
         missed = (*prepared.missed, *(line for each in came for line in each.missed))
         shown = asking.recollections(prepared.recollections, came)
-        return self._rendered(asking.after(commands, came, said), shown, missed, "")
+        again = self._rendered(asking.after(commands, came, said), shown, missed, "")
+        return replace(again, manner=prepared.manner)
 
     def prepare(self, question: str) -> Prepared:
         """Store a question, and recall and render what its answer is spoken from. Raises UsageError, ModelError."""

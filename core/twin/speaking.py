@@ -127,7 +127,7 @@ class Speaking:
                 try:
                     piece = next(speaking)
                 except StopIteration as end:
-                    if isinstance(end.value, Reply) and end.value.calls:
+                    if isinstance(end.value, Reply) and end.value.calls and not self._past_a_stop:
                         self.commands = tuple(read_call(each.name, each.arguments) for each in end.value.calls)
                         return
                     self.finish = end.value.finish if isinstance(end.value, Reply) else end.value
@@ -159,6 +159,11 @@ class Speaking:
             raise
         finally:
             speaking.close()
+
+    @property
+    def _past_a_stop(self) -> bool:
+        """Whether what was said since holds a stop string, which the guard may still keep back."""
+        return any(stop in self.said for stop in self._prepared.manner.stop if stop)
 
     def _whole(self, turn: HybridTurn) -> Generator[str, None, Hybrid]:
         try:
