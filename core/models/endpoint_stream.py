@@ -145,7 +145,7 @@ class StreamingEndpoint:
 
 
 def words_of(text: object) -> str:
-    """A piece of an answer as it may be stored and sent on: without halves of a character and NULs. Raises TypeError."""
+    """A piece of an answer as it may be stored: without halves of a character and NULs. Raises TypeError."""
     if text is not None and not isinstance(text, str):
         raise TypeError("a piece of an answer is text")
     return (text or "").encode("utf-8", "replace").decode().replace("\0", "")

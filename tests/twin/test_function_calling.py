@@ -312,7 +312,7 @@ def test_hybrid_mode_and_raw_texts_are_refused_before_anything_is_stored(kept: W
 
     behind(kept, server.url)
     before = kept.database.value("SELECT count(*) FROM message")
-    with pytest.raises(UsageError, match='hybrid mode needs .* api = "chat" only answers messages'):
+    with pytest.raises(UsageError, match=r'hybrid mode needs .* api = "chat" only answers messages'):
         Twin(kept, ChatOptions(hybrid=True))
     twin = ServedTwin(kept.root, lambda _number, _what: None, 1)
     try:
