@@ -28,6 +28,8 @@ DONE = "[DONE]"
 MOST_REFUSAL_BYTES = 64 * 1024
 MOST_TOLD = 300
 """Characters that are told of what a server says."""
+_WITHOUT_TOOLS = (400, 404, 422, 500, 501)
+"""With these, servers that know no functions say so, each in its own words: no parser, no template, no such route."""
 
 
 class ParameterRefused(ModelError):
@@ -131,8 +133,7 @@ class StreamingEndpoint:
         words = _one_line(told[:MOST_TOLD].decode("utf-8", "replace"))
         status = response.status_code
         refused = failure_of_status(status, response.headers, told, body, self.host)[1] if self.optional else ""
-        if not refused and "tools" in body and status != httpx2.codes.UNAUTHORIZED and "tool" in words.casefold():
-            # Servers say it in many ways and with many statuses: no parser for it, no template, no such model.
+        if not refused and "tools" in body and status in _WITHOUT_TOOLS and "tool" in words.casefold():
             refused = "tools"
         if refused in self.optional:
             return ParameterRefused(f"{self.host} refused {refused}: {words}", refused)

@@ -14,7 +14,7 @@ from tests.fault_server import FaultServer
 Event = dict[str, Any] | bytes
 """A choice of one event, or raw bytes."""
 Script = Callable[[dict[str, Any]], Sequence[Event] | tuple[int, dict[str, Any]]]
-"""From a request's body to the events of its answer, or to a status with a body."""
+"""From a request's body to the events of its answer, or to a status with a body, whose ``location`` is a header too."""
 
 
 def said(*pieces: str, finish: str | None = "stop") -> list[Event]:
@@ -65,7 +65,8 @@ class ChatServer(FaultServer):
         self.bodies.append(body)
         answer = await asyncio.to_thread(self.script, body)
         if isinstance(answer, tuple):
-            return web.json_response(answer[1], status=answer[0])
+            status, reason = answer
+            return web.json_response(reason, status=status, headers={"Location": str(reason.get("location", ""))})
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         try:

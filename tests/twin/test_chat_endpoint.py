@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -114,6 +115,34 @@ def test_what_is_no_answer_is_told_in_a_line(server: ChatServer, broken: str) ->
         replied(server, events)
     assert told in failed.value.message
     assert "\n" not in failed.value.message
+
+
+def test_a_redirect_is_not_followed(server: ChatServer) -> None:
+    with ChatServer() as other:
+        location = f"{other.url}/chat/completions"
+        endpoint = ChatEndpoint(server.url, "", 1)
+        server.script = lambda _: (307, {"location": location})
+        with pytest.raises(ModelError, match="refused with 307"):
+            list(endpoint.stream("m", [], max_tokens=8, temperature=0, seed=1, within=10))
+        endpoint.close()
+        assert other.bodies == []
+
+
+def test_a_server_that_keeps_silent_is_left_after_its_time(server: ChatServer) -> None:
+    silent = threading.Event()
+
+    def script(_: dict[str, Any]) -> list[Event]:
+        silent.wait(20)
+        return said("Good evening.")
+
+    server.script = script
+    endpoint = ChatEndpoint(server.url, "", 1)
+    try:
+        with pytest.raises(ModelError, match=r"did not answer within 0\.3 s"):
+            list(endpoint.stream("m", [], max_tokens=8, temperature=0, seed=1, within=0.3))
+    finally:
+        silent.set()
+        endpoint.close()
 
 
 def test_a_parameter_that_the_server_refuses_is_left_out_from_then_on(workspace: Workspace, server: ChatServer) -> None:
