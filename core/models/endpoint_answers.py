@@ -23,6 +23,8 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "seed": ("seed",),
     "temperature": ("temperature",),
     "max_tokens": ("max_tokens",),
+    "stop": ("'stop'", '"stop"', "stop sequence"),
+    "logit_bias": ("logit_bias",),
     "metadata": ("metadata",),
     "hyperparameters": ("hyperparameters", "n_epochs"),
 }

@@ -49,6 +49,23 @@ class Told:
     """Choice → probability of its first token, of those the engine reported; None where it reports none."""
 
 
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A function that was called, as the server wrote it: the name may be none of those that were offered, and the
+    arguments need not be JSON."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How an answer ended, and what it calls; with calls, it is to be asked again."""
+
+    finish: Finish
+    calls: tuple[FunctionCall, ...] = ()
+
+
 class CallFailed(ModelError):
     """One attempt gave no usable answer.
 

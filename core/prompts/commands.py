@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
 
 LONGEST = 120
 """Characters of a command; what goes on longer is none."""
@@ -27,12 +26,15 @@ _STARTS = ("[recall:", "[journal:", "[today]")
 class Command:
     """What a persona asked for. Dates are as it wrote them, or empty."""
 
-    name: Literal["recall", "journal", "today"]
+    name: str
+    """``recall``, ``journal`` or ``today``; any other name has a ``problem``."""
     text: str
-    """As it was said."""
+    """As it was said, or would have been in plain text."""
     words: str = ""
     after: str = ""
     before: str = ""
+    problem: str = ""
+    """Why nothing can come back, in words that the persona may read; empty where something can."""
 
 
 def command_for(question: str, function_words: Collection[str]) -> str:
@@ -49,8 +51,7 @@ def read_command(text: str) -> Command | None:
         return None
     if found["today"]:
         return Command("today", found[0])
-    name: Literal["recall", "journal"] = "journal" if found["name"] == "journal" else "recall"
-    return Command(name, found[0], found["words"], found["after"] or "", found["before"] or "")
+    return Command(found["name"], found[0], found["words"], found["after"] or "", found["before"] or "")
 
 
 def may_become_command(text: str) -> bool:

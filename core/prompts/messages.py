@@ -10,6 +10,19 @@ SPOKEN = ("assistant", "log")
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A function that the target calls in a message, as a chat interface knows it."""
+
+    uid: str
+    """By which the message with what came back names it."""
+    function: str
+    arguments: str
+    """A JSON object."""
+    text: str
+    """The same as a plain-text command."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a chat; ``trained`` marks the target's words that the loss reads."""
 
@@ -18,6 +31,10 @@ class Message:
     trained: bool = False
     head: int = 0
     """Characters at the start of an answer that are given to the target: its thinking phase. The loss skips them."""
+    calls: tuple[Call, ...] = ()
+    """Functions that the target calls here; no dataset holds any."""
+    answers: str = ""
+    """Of what came back for a call (the role ``tool``): its uid."""
 
     def stored(self) -> dict[str, Any]:
         """As a dataset keeps it."""

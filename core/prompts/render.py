@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -19,6 +19,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from core.errors import SettingsError
 from core.models.chat_tokenizer import ChatTokenizer
+from core.prompts.commands import Command
+from core.prompts.functions import call_of
 from core.prompts.log import is_log, log_segments
 from core.prompts.messages import Message, RenderedSegment
 
@@ -46,6 +48,15 @@ class Speaker:
 
 
 @dataclass(frozen=True, slots=True)
+class Round:
+    """Functions that the target called at once before it answered, and what came back for each."""
+
+    calls: tuple[tuple[Command, tuple[RecalledMemory, ...]], ...]
+    said: str = ""
+    """What it said before it called."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """What holds for a whole prompt: who the target is, when it is, who is there."""
 
@@ -70,6 +81,8 @@ class PromptTurn:
     """Whether the loss reads the answer."""
     command: str = ""
     """How the target asked for its memories, where it did: they then come back as a message of their own."""
+    rounds: tuple[Round, ...] = ()
+    """How it called functions for more, where it did; ``memories`` then stand where they stand without."""
 
 
 class Renderer:
@@ -118,12 +131,31 @@ class Renderer:
             if turn.command:
                 messages.append(Message("assistant", plain(turn.command), turn.trained))
                 messages.append(Message("user", self._found.render(memories=memories).strip()))
+            messages += self._called(turn.rounds)
             thinks = self._thinking is not None and not turn.command
             thought = self._thinking.render(memories=memories).strip() + "\n\n" if self._thinking and thinks else ""
             if turn.answer is not None:
                 messages.append(Message("assistant", thought + plain(turn.answer.strip()), turn.trained, len(thought)))
             elif thought:
                 messages.append(Message("assistant", thought, False, len(thought)))
+        return messages
+
+    def _called(self, rounds: Sequence[Round]) -> list[Message]:
+        plain = self.tokenizer.plain
+        messages: list[Message] = []
+        number = 0
+        for each in rounds:
+            calls = []
+            results = []
+            for command, found in each.calls:
+                number += 1
+                call = call_of(command, number)
+                memories = [RecalledMemory(plain(m.text), m.date, plain(m.title)) for m in found]
+                told = self._found.render(memories=memories).strip()
+                told += f" ({plain(command.problem)})" if command.problem else ""
+                calls.append(replace(call, arguments=plain(call.arguments), text=plain(call.text)))
+                results.append(Message("tool", told, answers=call.uid))
+            messages += [Message("assistant", plain(each.said.strip()), calls=tuple(calls)), *results]
         return messages
 
     def prompt(self, messages: Sequence[Message]) -> str:
@@ -194,7 +226,15 @@ class Renderer:
 
 
 def _plain(messages: Sequence[Message]) -> list[dict[str, str]]:
-    return [{"role": message.role, "content": message.content} for message in messages]
+    """As every chat template takes them: calls as plain-text commands, what came back for them as one message."""
+    shown: list[dict[str, str]] = []
+    for place, message in enumerate(messages):
+        content = "\n".join([*([message.content] if message.content else []), *(call.text for call in message.calls)])
+        if message.role == "tool" and messages[place - 1].role == "tool":
+            shown[-1]["content"] += f"\n\n{content}"
+        else:
+            shown.append({"role": "user" if message.role == "tool" else message.role, "content": content})
+    return shown
 
 
 def template_source(name: str, overrides: Path | None) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from core.settings.hosted import PROVIDERS, HostedSettings
 from core.settings.memory import RecallSettings, RetrievalSettings
-from core.settings.models import CALLS_AT_ONCE, EngineName, ModelSettings, PriceSettings, RoleSettings
+from core.settings.models import CALLS_AT_ONCE, EngineName, ModelSettings, PersonaSettings, PriceSettings, RoleSettings
 from core.settings.overrides import (
     dataset_settings,
     dpo_settings,
@@ -32,6 +32,7 @@ __all__ = [
     "HostedSettings",
     "JournalSettings",
     "ModelSettings",
+    "PersonaSettings",
     "PriceSettings",
     "PrivacySettings",
     "RecallSettings",

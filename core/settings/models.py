@@ -72,6 +72,21 @@ class RoleSettings(Section):
         return self.concurrency or CALLS_AT_ONCE.get(self.engine, 1)
 
 
+class PersonaSettings(RoleSettings):
+    """What speaks as the target."""
+
+    api: Literal["completions", "chat"] = "completions"
+    """How a persona behind an endpoint is asked. ``completions``: its prompt goes rendered, as vLLM continues one for a
+    base and its adapters. ``chat``: the messages go, and the server renders them; any chat model can be the persona,
+    and it may call functions. ``base`` then only counts tokens and breaks what spells their marks."""
+
+    @model_validator(mode="after")
+    def _asked_somewhere(self) -> Self:
+        if self.api == "chat" and self.engine != "endpoint":
+            raise ValueError('api = "chat" needs the engine endpoint')
+        return self
+
+
 DEFAULTS: Mapping[str, dict[str, str]] = {
     "embedder": {"engine": "sentence-transformers", "model": "all-MiniLM-L6-v2"},
     "writer": {"engine": "extractive"},
@@ -87,7 +102,7 @@ class ModelSettings(Section):
     embedder: RoleSettings = RoleSettings.model_validate(DEFAULTS["embedder"])
     writer: RoleSettings = RoleSettings.model_validate(DEFAULTS["writer"])
     judge: RoleSettings = RoleSettings.model_validate(DEFAULTS["judge"])
-    persona: RoleSettings = RoleSettings.model_validate(DEFAULTS["persona"])
+    persona: PersonaSettings = PersonaSettings.model_validate(DEFAULTS["persona"])
 
     @model_validator(mode="before")
     @classmethod

@@ -31,7 +31,10 @@ class TwinSettings(Section):
     nearness: Annotated[float, Field(ge=-1, le=1)] = 0.2
     """Least cosine of a question and a memory."""
     tools: Literal["auto", "on", "off"] = "auto"
-    """Whether the twin asks for its memories itself; ``auto``: where its adapter was trained to."""
+    """Whether the twin asks for its memories itself: in the plain-text form that its adapter was trained to, or, behind
+    ``[models.persona] api = "chat"``, by calling functions, which needs no training. ``auto``: an adapter that was
+    trained to does; a chat model is shown what is recalled, as without, and may call for more where its server knows
+    functions. ``on``: nothing is recalled before it asks, and a server without functions is an error."""
     abstain: bool = True
     """Whether a question about the target that nothing supports is answered with "I don't know", in their words
     (``prompts/unknown.j2``)."""

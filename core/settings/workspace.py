@@ -8,8 +8,9 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from core.errors import SettingsError
 from core.settings.hosted import HostedSettings
@@ -42,6 +43,15 @@ class Settings(Section):
     journal: JournalSettings = JournalSettings()
     speakers: dict[str, SpeakerSettings] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _begun_by_the_twin(self) -> Self:
+        if self.models.persona.api == "chat" and self.dataset.memory_form == "thinking":
+            raise ValueError(
+                'messages cannot begin an answer with its thinking: set [dataset] memory_form = "question",'
+                ' or [models.persona] api = "completions"'
+            )
+        return self
+
     @property
     def judges_by_likelihood(self) -> bool:
         """Whether the judge compares likelihoods, rather than being asked."""
@@ -67,7 +77,9 @@ def parse_settings(text: str, name: str) -> Settings:
     except ValidationError as error:
         number = _line_of(text, [str(part) for part in error.errors()[0]["loc"]])
         where = f"{name}, line {number}" if number else name
-        raise SettingsError(f"{where}: {first_problem(error)}", "see the settings in the README") from None
+        # A problem of the file as a whole is at no key of it, and begins with the colon that would follow one.
+        problem = first_problem(error).removeprefix(": ")
+        raise SettingsError(f"{where}: {problem}", "see the settings in the README") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The persona behind an OpenAI-compatible server, such as vLLM with LoRA modules: prompts go, words come.
+"""The persona behind an OpenAI-compatible server: a rendered prompt or messages go, words come.
 
 A host beside this machine must be allowed by a person, which is asked again for every answer; every answer is a row of
 the ledger, written down before it leaves.
@@ -6,27 +6,47 @@ the ledger, written down before it leaves.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from core.calls.consent import allowed, leaves_the_machine
 from core.calls.ledger import GroupCommit, moment
 from core.errors import ConsentError, ModelError
 from core.models.endpoint import key_from
+from core.models.endpoint_chat import ChatEndpoint
 from core.models.endpoint_completion import CompletionEndpoint
+from core.models.endpoint_stream import ParameterRefused, StreamingEndpoint
+from core.models.generation import Reply
 from core.models.hosts import spellings
+from core.prompts.functions import FUNCTIONS, sent_messages
+from core.prompts.messages import Message
 from core.store.adapters import AdapterRow
 from core.store.identity import content_uid
 from core.store.model_calls import ANSWERED, Ended, Leaving, close_call, open_call
-from core.twin.speech import Finish, Manner
+from core.twin.speech import Finish, Manner, Voice, check_continues
 from core.workspace import Workspace
 
 STOPPED = "stopped"
 FAILED = "failed"
+T = TypeVar("T")
 
 
-class EndpointVoice:
-    """Speaks with an adapter by asking the server for a model of the adapter's name, and with the base by its own."""
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What the ledger tells of one request."""
+
+    size: int
+    """Bytes of the words."""
+    tokens: int
+    about: tuple[str, ...]
+    key: str
+
+
+class _ServedVoice:
+    """Asks the server for a model of the adapter's name, and for the base by its own."""
 
     engine = "endpoint"
     anywhere = True
@@ -34,53 +54,48 @@ class EndpointVoice:
     # Another program decides what shares a step of its engine.
     repeatable = False
 
-    def __init__(self, workspace: Workspace, adapter: AdapterRow | None, commits: GroupCommit, slots: int) -> None:
+    def __init__(
+        self, workspace: Workspace, adapter: AdapterRow | None, commits: GroupCommit, server: StreamingEndpoint
+    ) -> None:
         settings = workspace.settings.models.persona
+        self._settings = workspace.settings
         self._model = adapter.name if adapter else settings.model
-        self._privacy = workspace.settings.privacy
         self._price = settings.price
         self._within = settings.timeout
         self._commits = commits
-        self._server = CompletionEndpoint(settings.base_url, key_from(settings.api_key_env, os.environ), slots)
-        self.host = self._server.host
+        self._connections = server
+        self.host = server.host
 
-    def speak(
-        self, prompt: str, tokens: Sequence[int], manner: Manner, about: Sequence[str] = ()
-    ) -> Generator[str, None, Finish]:
-        """Yield the answer as it comes. Raises ConsentError before anything is sent, ModelError."""
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._connections.close()
+
+    def _send(self, sent: _Sent, stream: Callable[[], Generator[str, None, T]]) -> Generator[str, None, T]:
+        """One request with its consent and its row of the ledger. Raises ConsentError before anything is sent,
+        ModelError."""
+        privacy = self._settings.privacy
         if (
             leaves_the_machine(self.host)
-            and not self._commits.submit(lambda database: allowed(self.host, self._privacy, database)).result()
+            and not self._commits.submit(lambda database: allowed(self.host, privacy, database)).result()
         ):
             raise ConsentError(
                 f"words would leave this machine for {self.host}, which nobody has allowed",
                 f"simulee consent grant {spellings(self.host)[1]}",
             )
-        size = len(prompt.encode("utf-8", "replace"))
         leaving = Leaving(
-            moment(), "", "persona", self.engine, self.host, self._model, "talk", size, tuple(about),
-            content_uid(self._model, prompt, manner.seed),
-        )  # fmt: skip
+            moment(), "", "persona", self.engine, self.host, self._model, "talk", sent.size, sent.about, sent.key
+        )
         row = self._commits.submit(lambda database: open_call(database, leaving)).result()
         outcome, pieces = STOPPED, 0
+        speaking = stream()
         try:
-            speaking = self._server.stream(
-                self._model,
-                prompt,
-                max_tokens=manner.max_tokens,
-                temperature=manner.temperature,
-                seed=manner.seed,
-                stop=manner.stop,
-                logit_bias=dict(manner.logit_bias),
-                within=self._within,
-            )
             while True:
                 try:
                     piece = next(speaking)
                 except StopIteration as end:
                     outcome = ANSWERED
-                    finish: Finish = end.value
-                    return finish
+                    answer: T = end.value
+                    return answer
                 pieces += 1
                 yield piece
         except ModelError:
@@ -89,10 +104,102 @@ class EndpointVoice:
         finally:
             speaking.close()
             # A piece is about a token; the server counts its own only at the end.
-            cost = (len(tokens) * self._price.prompt + pieces * self._price.answer) / 1e6
-            ended = Ended(moment(), outcome, len(tokens), pieces, cost)
+            cost = (sent.tokens * self._price.prompt + pieces * self._price.answer) / 1e6
+            ended = Ended(moment(), outcome, sent.tokens, pieces, cost)
             self._commits.submit(lambda database: close_call(database, row, ended))
 
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._server.close()
+
+class EndpointVoice(_ServedVoice):
+    """Has a rendered prompt continued, as vLLM does with LoRA modules."""
+
+    def __init__(self, workspace: Workspace, adapter: AdapterRow | None, commits: GroupCommit, slots: int) -> None:
+        settings = workspace.settings.models.persona
+        self._server = CompletionEndpoint(settings.base_url, key_from(settings.api_key_env, os.environ), slots)
+        super().__init__(workspace, adapter, commits, self._server)
+
+    def speak(
+        self, prompt: str, tokens: Sequence[int], manner: Manner, about: Sequence[str] = ()
+    ) -> Generator[str, None, Finish]:
+        """Yield the answer as it comes. Raises ConsentError before anything is sent, ModelError."""
+        size = len(prompt.encode("utf-8", "replace"))
+        sent = _Sent(size, len(tokens), tuple(about), content_uid(self._model, prompt, manner.seed))
+        return self._send(
+            sent,
+            lambda: self._server.stream(
+                self._model,
+                prompt,
+                max_tokens=manner.max_tokens,
+                temperature=manner.temperature,
+                seed=manner.seed,
+                stop=manner.stop,
+                logit_bias=dict(manner.logit_bias),
+                within=self._within,
+            ),
+        )
+
+
+class ChatVoice(_ServedVoice):
+    """Has messages answered by any chat model, which may call functions instead."""
+
+    def __init__(self, workspace: Workspace, adapter: AdapterRow | None, commits: GroupCommit, slots: int) -> None:
+        settings = workspace.settings.models.persona
+        self._server = ChatEndpoint(settings.base_url, key_from(settings.api_key_env, os.environ), slots)
+        super().__init__(workspace, adapter, commits, self._server)
+
+    def speak(
+        self, prompt: str, tokens: Sequence[int], manner: Manner, about: Sequence[str] = ()
+    ) -> Generator[str, None, Finish]:
+        """Raises UsageError: a chat model answers messages, and goes on with no text."""
+        check_continues(self._settings, "a raw text")
+        yield ""
+        return "stop"
+
+    def converse(
+        self,
+        messages: Sequence[Message],
+        functions: bool,
+        tokens: Sequence[int],
+        manner: Manner,
+        about: Sequence[str] = (),
+    ) -> Generator[str, None, Reply]:
+        """Yield the answer as it comes; ``functions`` are offered where the server knows any. What it refuses of a
+        request is left out from then on. Raises ConsentError before anything is sent, ModelError."""
+        said = sent_messages(messages)
+        tools = FUNCTIONS if functions else ()
+        size = len(json.dumps([said, tools], ensure_ascii=False).encode("utf-8", "replace"))
+        key = content_uid(self._model, json.dumps(said), manner.seed)
+        left_out: set[str] = set()
+        while True:
+            try:
+                return (yield from self._send(
+                    _Sent(size, len(tokens), tuple(about), key),
+                    lambda: self._server.stream(
+                        self._model,
+                        said,
+                        tools=tools,
+                        max_tokens=manner.max_tokens,
+                        temperature=manner.temperature,
+                        seed=manner.seed,
+                        stop=manner.stop,
+                        logit_bias=dict(manner.logit_bias),
+                        within=self._within,
+                    ),
+                ))  # fmt: skip
+            except ParameterRefused as refused:
+                if refused.parameter in left_out:
+                    raise
+                left_out.add(refused.parameter)
+                if refused.parameter == "tools" and self._settings.twin.tools == "on":
+                    raise ModelError(
+                        refused.message,
+                        "serve it with function calling (vLLM: --enable-auto-tool-choice --tool-call-parser NAME),"
+                        ' or set [twin] tools = "off"',
+                    ) from None
+                self._server.leave_out(refused.parameter)
+                self.takes_bias = "logit_bias" not in self._server.refused
+
+
+def endpoint_voice(workspace: Workspace, adapter: AdapterRow | None, commits: GroupCommit, slots: int) -> Voice:
+    """The voice behind the persona's server, by the interface that the settings name. Raises ModelError."""
+    chats = workspace.settings.models.persona.api == "chat"
+    return (ChatVoice if chats else EndpointVoice)(workspace, adapter, commits, slots)

@@ -181,10 +181,10 @@ class Parts:
         if engine == "endpoint":
             # Imported here: a persona on this machine needs none of it.
             from core.calls.ledger import GroupCommit
-            from core.twin.endpoint_voice import EndpointVoice
+            from core.twin.endpoint_voice import endpoint_voice
 
             self._commits = self._commits or GroupCommit(self.workspace.database.path)
-            return EndpointVoice(self.workspace, adapter, self._commits, self.slots)
+            return endpoint_voice(self.workspace, adapter, self._commits, self.slots)
         if engine == "transformers":
             model = self._model(base, "the voice")
             return TransformersVoice(self.workspace, model, adapter)

@@ -6,13 +6,16 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from core.errors import ModelError
+from core.models.generation import Reply
 from core.prompts.commands import Command, may_become_command, read_command
+from core.prompts.functions import read_call
+from core.prompts.messages import Message
 from core.recall.recollect import Recollection
+from core.twin.asking import Asking, Commanded
 from core.twin.guard import Shown, Withheld
 from core.twin.hybrid.turn import Hybrid, HybridTurn
-from core.twin.speech import Finish, Manner, Voice
+from core.twin.speech import Conversing, Finish, Manner, Voice
 from core.twin.stops import StopStrings
-from core.twin.transcript import PastTurns
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Prepared:
     manner: Manner
     voice: Voice
     withheld: Withheld
+    messages: tuple[Message, ...] = ()
+    """What the prompt is the text of; empty for a raw continuation."""
     recollections: tuple[Recollection, ...] = ()
     missed: tuple[str, ...] = ()
     unknown: str = ""
@@ -35,6 +40,8 @@ class Prepared:
     """uids of the documents and exchanges whose words the prompt shows."""
     asking: Asking | None = None
     """What is needed to go on when the twin asks for its memories; None where it may not."""
+    followed: tuple[Commanded, ...] = ()
+    """What it has asked for already."""
     hybrid: HybridTurn | None = None
     """What an answer in hybrid mode is made from; it is spoken on the thread of the parts."""
 
@@ -43,15 +50,17 @@ class Prepared:
         """Whether it may be spoken on another thread than that of the parts."""
         return self.voice.anywhere and self.hybrid is None
 
+    @property
+    def reads_commands(self) -> bool:
+        """Whether an answer may begin with a command in plain text."""
+        return self.asking is not None and self.asking.form == "text"
 
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """A question under way: what was said before it, and how often the twin has asked for its memories."""
-
-    question: str
-    speaker: str
-    past: PastTurns
-    commands: int = 0
+    def spoken(self) -> Generator[str, None, Finish | Reply]:
+        """What the voice says: to the messages where it answers such, else to the prompt. Raises ModelError."""
+        if isinstance(self.voice, Conversing):
+            functions = self.asking is not None and self.asking.form == "functions"
+            return self.voice.converse(self.messages, functions, self.tokens, self.manner, self.about)
+        return self.voice.speak(self.prompt, self.tokens, self.manner, self.about)
 
 
 class Speaking:
@@ -61,12 +70,24 @@ class Speaking:
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
         self._shown: list[str] = []
-        self.command: Command | None = None
-        """What the twin asks for instead of answering: nothing of it is shown."""
+        self._stops = StopStrings(prepared.manner.stop)
+        # The guard outlives a call of functions: what is withheld may stand partly before it and partly after.
+        self._stream = Shown(prepared.withheld)
+        self._said: list[str] = []
+        self._gap = ""
+        self.commands: tuple[Command, ...] = ()
+        """What the twin asks for instead of going on: nothing of it is shown."""
         self.hybrid: Hybrid | None = None
         self.finish: Finish = "stop"
         self.ended = "stopped"
         """How it ended: as ``finish``, ``stopped`` where it was closed before, ``broken``."""
+
+    def go_on(self, prepared: Prepared) -> None:
+        """Iterate once more, from what came back for the commands."""
+        if prepared.withheld is not self._prepared.withheld:
+            self._stream = Shown(prepared.withheld)
+        self._gap = " " if self._said or self._gap else ""
+        self._prepared, self.commands, self._said = prepared, (), []
 
     @property
     def text(self) -> str:
@@ -78,9 +99,13 @@ class Speaking:
         """The same with the white space around it."""
         return "".join(self._shown)
 
+    @property
+    def said(self) -> str:
+        """What was said since it began or went on, before the guard: of this, nobody is shown what is withheld."""
+        return "".join(self._said)
+
     def __iter__(self) -> Generator[str, None, None]:
-        prepared = self._prepared
-        stops = StopStrings(prepared.manner.stop)
+        prepared, stops, stream = self._prepared, self._stops, self._stream
         if prepared.unknown:
             said = stops.feed(prepared.unknown) + stops.end()
             self._shown.append(said)
@@ -95,15 +120,17 @@ class Speaking:
                 self.ended = self.finish
                 yield said
                 return
-        stream = Shown(prepared.withheld)
-        begun: str | None = "" if prepared.asking is not None else None
-        speaking = prepared.voice.speak(prepared.prompt, prepared.tokens, prepared.manner, prepared.about)
+        begun: str | None = "" if prepared.reads_commands else None
+        speaking = prepared.spoken()
         try:
             while not stops.found:
                 try:
                     piece = next(speaking)
                 except StopIteration as end:
-                    self.finish = end.value
+                    if isinstance(end.value, Reply) and end.value.calls and not self._past_a_stop:
+                        self.commands = tuple(read_call(each.name, each.arguments) for each in end.value.calls)
+                        return
+                    self.finish = end.value.finish if isinstance(end.value, Reply) else end.value
                     rest = stops.feed(stream.feed(begun or "") + stream.end())
                     rest += stops.end()
                     if rest:
@@ -112,12 +139,15 @@ class Speaking:
                     break
                 if begun is not None:
                     begun += piece
-                    self.command = read_command(begun)
-                    if self.command is not None:
+                    command = read_command(begun)
+                    if command is not None:
+                        self.commands = (command,)
                         return
                     if may_become_command(begun):
                         continue
                     piece, begun = begun, None
+                self._said.append(piece)
+                piece, self._gap = self._gap + piece, ""
                 if shown := stops.feed(stream.feed(piece)):
                     self._shown.append(shown)
                     yield shown
@@ -129,6 +159,11 @@ class Speaking:
             raise
         finally:
             speaking.close()
+
+    @property
+    def _past_a_stop(self) -> bool:
+        """Whether what was said since holds a stop string, which the guard may still keep back."""
+        return any(stop in self.said for stop in self._prepared.manner.stop if stop)
 
     def _whole(self, turn: HybridTurn) -> Generator[str, None, Hybrid]:
         try:

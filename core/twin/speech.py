@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from core.adapters.files import check_base, whole_folder
 from core.adapters.gguf import gguf_of
-from core.errors import ModelError
+from core.errors import ModelError, UsageError
+from core.models.generation import Reply
 from core.models.llamacpp import Adapter, LlamaServer
 from core.models.llamacpp_completion import Sampling
 from core.models.packaged import resolve_persona
+from core.prompts.messages import Message
+from core.settings import Settings
 from core.store.adapters import AdapterRow
 from core.workspace import Workspace
 
@@ -65,6 +68,30 @@ class Voice(Protocol):
 
     def close(self) -> None:
         """Let go of processes and memory."""
+
+
+@runtime_checkable
+class Conversing(Protocol):
+    """A voice that answers messages instead of going on with a prompt."""
+
+    def converse(
+        self,
+        messages: Sequence[Message],
+        functions: bool,
+        tokens: Sequence[int],
+        manner: Manner,
+        about: Sequence[str] = (),
+    ) -> Generator[str, None, Reply]:
+        """As ``speak``; where ``functions`` are offered the answer may end with calls of them, to be asked again."""
+
+
+def check_continues(settings: Settings, what: str) -> None:
+    """Raises UsageError where the persona answers messages only, and ``what`` needs one that goes on with a text."""
+    if settings.models.persona.api == "chat":
+        raise UsageError(
+            f'{what} needs a persona that goes on with a text, and [models.persona] api = "chat" only answers messages',
+            'set api = "completions" for a server that has /completions, such as vLLM',
+        )
 
 
 class LlamaVoice:

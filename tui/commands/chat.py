@@ -61,6 +61,8 @@ def chat(
     )
     twin = Twin(workspace, options)
     try:
+        if seed is not None and not twin.repeatable:
+            face.note(f"--seed is sent, and {twin.engine} does not promise the same answer for it")
         if once is not None:
             answer = _answer(face, twin, once, not face.json, saying, show_simulation)
             if face.json:

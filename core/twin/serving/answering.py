@@ -4,7 +4,7 @@ but for ``session_of``, which only looks."""
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,12 +33,13 @@ from core.twin.receipts import shown_title
 from core.twin.serving.heard import Heard
 from core.twin.serving.refusals import Refusal, bad_request
 from core.twin.speaking import Prepared, Speaking
-from core.twin.speech import Finish, Manner
+from core.twin.speech import Finish, Manner, check_continues
 from core.workspace import Workspace
 
 KNOWN = 1000
 """Conversations that are known by what was said in them."""
 BIAS_UNHEEDED = "logit_bias is not heeded by this engine"
+SEED_UNSURE = "seed promises no same words: another program speaks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,9 @@ class Talk:
         """The same question for a choice beside the first."""
         return self._conversation.once_more(self.first, self.first.manner.seed + choice)
 
-    def followed(self, prepared: Prepared, command: Command) -> Prepared:
-        """What the answer goes on from, once the twin has asked for its memories."""
-        return self._conversation.followed(prepared, command)
+    def followed(self, prepared: Prepared, commands: Sequence[Command], said: str) -> Prepared:
+        """What the answer goes on from, once the twin has asked for its memories, having said so much."""
+        return self._conversation.followed(prepared, commands, said)
 
     def finish(self, prepared: Prepared, speaking: Speaking) -> Spoken | None:
         """Store what was spoken; None where it was stopped before a word."""
@@ -105,9 +106,9 @@ class Continuation:
         self._parts.borrow(self.first.voice)
         return replace(self.first, manner=replace(self.first.manner, seed=self.first.manner.seed + choice))
 
-    def followed(self, prepared: Prepared, command: Command) -> Prepared:
+    def followed(self, prepared: Prepared, commands: Sequence[Command], said: str) -> Prepared:
         """A raw continuation asks for nothing."""
-        raise AssertionError(f"a raw continuation was prepared to ask: {command.text}")
+        raise AssertionError(f"a raw continuation was prepared to ask: {commands[0].text}")
 
     def finish(self, prepared: Prepared, speaking: Speaking) -> Spoken | None:
         """What was spoken, as it was."""
@@ -173,10 +174,12 @@ class ServedTwin:
                     del self._known[next(iter(self._known))]
 
         unheeded = [BIAS_UNHEEDED] if manner.logit_bias and not first.voice.takes_bias else []
-        return Talk(conversation, first, remember, [*asked.passed_over(), *unheeded])
+        unsure = [SEED_UNSURE] if asked.seed is not None and first.voice.host and not first.voice.repeatable else []
+        return Talk(conversation, first, remember, [*asked.passed_over(), *unheeded, *unsure])
 
     def prepare_completion(self, asked: CompletionRequest) -> Continuation:
         """Prepare a raw continuation. Raises Refusal, UsageError, ModelError."""
+        check_continues(self._parts.workspace.settings, "/v1/completions")
         adapter = self._parts.adapter(self._adapter_name(asked, None))
         renderer = self._parts.renderer(self._parts.base(adapter))
         manner = self._manner(asked, asked.max_tokens)

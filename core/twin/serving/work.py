@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
@@ -32,8 +32,8 @@ class UnderWay(Protocol):
     def further(self, choice: int) -> Prepared:
         """What another choice is spoken from."""
 
-    def followed(self, prepared: Prepared, command: Command) -> Prepared:
-        """What an answer goes on from, once the twin has asked for its memories."""
+    def followed(self, prepared: Prepared, commands: Sequence[Command], said: str) -> Prepared:
+        """What an answer goes on from, once the twin has asked for its memories, having said so much."""
 
     def finish(self, prepared: Prepared, speaking: Speaking) -> Spoken | None:
         """What was spoken; must follow every preparation."""
@@ -110,17 +110,18 @@ class Work:
                     return
                 prepared = await self.on_twin(under_way.further, choice)
             spoken: Spoken | None = None
+            speaking = Speaking(prepared)
             while True:
-                speaking = Speaking(prepared)
                 try:
                     async with self._turns.speaking():
                         await self._speak(prepared, speaking, choice, channel)
                 finally:
-                    if speaking.command is None:
+                    if not speaking.commands:
                         spoken = await self.on_twin(under_way.finish, prepared, speaking)
-                if speaking.command is None:
+                if not speaking.commands:
                     break
-                prepared = await self.on_twin(under_way.followed, prepared, speaking.command)
+                prepared = await self.on_twin(under_way.followed, prepared, speaking.commands, speaking.said)
+                speaking.go_on(prepared)
             if spoken is None:
                 return
             self.answers += 1

@@ -1,0 +1,163 @@
+"""An answer of an OpenAI-compatible server as it streams, on any thread: the wire under both forms of completion.
+
+Of the environment only a proxy is taken, and none on the way to this machine; redirects are not followed, since they
+would take the words elsewhere; one deadline bounds a whole answer, drips included, and so does a number of bytes. What
+a server sends is hostile: everything but the promised form is a ``ModelError``. Heavy: import it only where an answer
+is spoken.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+
+from core.errors import ModelError
+from core.models.endpoint_answers import failure_of_status
+from core.models.endpoint_transport import CONNECT_WITHIN, MOST_BYTES, proxy_for
+from core.models.generation import Finish
+from core.models.hosts import host_of
+
+MOST_STOPS = 4
+"""Stop strings that OpenAI's interface takes; further ones end the answer here."""
+DONE = "[DONE]"
+MOST_REFUSAL_BYTES = 64 * 1024
+MOST_TOLD = 300
+"""Characters that are told of what a server says."""
+_WITHOUT_TOOLS = (400, 404, 422, 500, 501)
+"""With these, servers that know no functions say so, each in its own words: no parser, no template, no such route."""
+
+
+class ParameterRefused(ModelError):
+    """The server takes no request with this optional parameter. Not a word of the answer has come."""
+
+    def __init__(self, message: str, parameter: str) -> None:
+        super().__init__(message, "ask without it")
+        self.parameter = parameter
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.message, self.parameter))
+
+
+class StreamingEndpoint:
+    """One server and one of its paths. Its connections are shared by all threads that speak through it."""
+
+    path: str
+    """What is appended to the base address."""
+    missing: str
+    """What to do where the server does not know the path or the model; ``{model}`` stands for its name."""
+    optional: frozenset[str] = frozenset()
+    """Parameters that may be left out where the server refuses them."""
+
+    def __init__(self, base_url: str, api_key: str, connections: int) -> None:
+        self.host = host_of(base_url)
+        self._url = f"{base_url.rstrip('/')}{self.path}"
+        self._headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+        if api_key:
+            self._headers["Authorization"] = f"Bearer {api_key}"
+        self._client = httpx2.Client(
+            trust_env=False,
+            follow_redirects=False,
+            proxy=proxy_for(base_url),
+            limits=httpx2.Limits(max_connections=connections),
+        )
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    @contextmanager
+    def choices(self, body: Mapping[str, Any], within: float) -> Iterator[Iterator[dict[str, Any]]]:
+        """Send a request; the first choice of each event comes out as it arrives.
+
+        Leaving closes the connection, which stops the server. Whatever goes wrong inside, with the connection or with
+        the form of a choice (``ValueError``, ``KeyError``, ``TypeError`` …), leaves as ModelError.
+        """
+        deadline = time.monotonic() + within
+        timeout = httpx2.Timeout(within, connect=CONNECT_WITHIN)
+        try:
+            with self._client.stream("POST", self._url, json=body, headers=self._headers, timeout=timeout) as response:
+                if response.status_code != httpx2.codes.OK:
+                    raise self._refused(response, body, deadline)
+                yield self._choices(response, deadline)
+        except httpx2.TimeoutException:
+            raise ModelError(f"{self.host} did not answer within {within:g} s", "ask again") from None
+        except httpx2.HTTPError as error:
+            raise ModelError(f"{self.host} broke off or cannot be reached: {error or type(error).__name__}",
+                             "see that it runs, then ask again") from None  # fmt: skip
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+            raise ModelError(
+                f"{self.host} answered with something else than completions: {type(error).__name__}",
+                f"[models.persona] base_url must lead to a server with {self.path}, such as vLLM",
+            ) from None
+
+    def _choices(self, response: httpx2.Response, deadline: float) -> Iterator[dict[str, Any]]:
+        for data in self._events(response, deadline):
+            event = json.loads(data)
+            if error := event.get("error"):
+                said = str(error.get("message") if isinstance(error, dict) else error)
+                raise ModelError(f"{self.host} broke off: {_one_line(said)}", "see its log")
+            # A last event with the usage has no choice.
+            if choices := event["choices"]:
+                yield choices[0]
+
+    def _events(self, response: httpx2.Response, deadline: float) -> Iterator[str]:
+        """The data of server-sent events. Raises ModelError past the deadline or the bound."""
+        total = 0
+        rest = b""
+        for part in response.iter_raw():
+            total += len(part)
+            if total > MOST_BYTES:
+                raise ModelError(f"{self.host} answered with more than {MOST_BYTES} bytes", "ask for fewer tokens")
+            if time.monotonic() > deadline:
+                raise ModelError(f"{self.host} did not end its answer in time", "ask for fewer tokens, or again")
+            *lines, rest = (rest + part).split(b"\n")
+            for line in lines:
+                field, _, value = line.strip().partition(b":")
+                data = value.strip().decode("utf-8", "replace")
+                if field == b"data" and data == DONE:
+                    return
+                if field == b"data":
+                    yield data
+
+    def _refused(self, response: httpx2.Response, body: Mapping[str, Any], deadline: float) -> ModelError:
+        told = b""
+        for part in response.iter_raw():
+            told += part
+            if len(told) > MOST_REFUSAL_BYTES or time.monotonic() > deadline:
+                break
+        words = _one_line(told[:MOST_TOLD].decode("utf-8", "replace"))
+        status = response.status_code
+        refused = failure_of_status(status, response.headers, told, body, self.host)[1] if self.optional else ""
+        if not refused and "tools" in body and status in _WITHOUT_TOOLS and "tool" in words.casefold():
+            refused = "tools"
+        if refused in self.optional:
+            return ParameterRefused(f"{self.host} refused {refused}: {words}", refused)
+        if status == httpx2.codes.NOT_FOUND:
+            return ModelError(
+                f"{self.host} has no model {body['model']!r}, or no {self.path}: {words}",
+                self.missing.format(model=body["model"]),
+            )
+        return ModelError(f"{self.host} refused with {status}: {words}", "see its log")
+
+
+def words_of(text: object) -> str:
+    """A piece of an answer as it may be stored: without halves of a character and NULs. Raises TypeError."""
+    if text is not None and not isinstance(text, str):
+        raise TypeError("a piece of an answer is text")
+    return (text or "").encode("utf-8", "replace").decode().replace("\0", "")
+
+
+def finish_of(reason: object) -> Finish | None:
+    """How an answer ended, of what a choice says of it; None while it goes on. Raises TypeError."""
+    if reason is not None and not isinstance(reason, str):
+        raise TypeError("a finish reason is a word")
+    return ("length" if reason == "length" else "stop") if reason else None
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text[:MOST_TOLD].split())
