@@ -219,6 +219,18 @@ def vectors_of(db: Database, ids: Sequence[int], model: str, revision: str) -> d
     return {int(row[0]): bytes(row[1]) for row in rows}
 
 
+def has_vectors(db: Database) -> bool:
+    """Whether any passage is embedded, by whatever model."""
+    return db.value("SELECT 1 FROM vector LIMIT 1") is not None
+
+
+def vector_dimension(db: Database, model: str, revision: str) -> int:
+    """Numbers of a stored vector of this model at this revision; 0 where no passage has one."""
+    return int(
+        db.value("SELECT dimension FROM vector WHERE model = ? AND revision = ? LIMIT 1", (model, revision)) or 0
+    )
+
+
 def lexical_search(
     db: Database, match: str, k: int, before: int | None, include_undated: bool, not_conversation: int
 ) -> list[tuple[int, float]]:
