@@ -96,7 +96,7 @@ def _time(estimate: Estimate) -> str:
             source = f" (a guess, worked out from {estimate.rate_from})"
     words = f"about {about(estimate.seconds)} at {estimate.tokens_per_second:.0f} tokens/s{source}"
     if isinstance(estimate, PreferenceEstimate) and estimate.looks:
-        words += f"; the guard looks {estimate.looks} times"
+        words += "; the guard looks " + ("once" if estimate.looks == 1 else f"{estimate.looks} times")
     return words
 
 

@@ -6,6 +6,7 @@ Time and memory come from an earlier run of the same base on this workspace; wit
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,7 +234,7 @@ def preference_estimate(workspace: Workspace, kind: Method, params: dict[str, An
         batch=settings.batch,
         rank=_rank(workspace, params["start_from"]) or settings.rank,
         preferences=len(fitting),
-        origins=params["origins"],
+        origins=dict(sorted(Counter(each.preference.origin for each in fitting).items())),
         left_out={**params["left_out"], "too_long": len(every) - len(fitting)},
         train=rows,
         good=sum(bool(each.chosen) for each in train),

@@ -44,7 +44,8 @@ import asyncio, sys
 from pathlib import Path
 from tui.app import SCREENS, Options, Workbench
 
-KEYS = {"train": ["s", "p", "escape"], "evaluate": ["s", "escape", "enter", "escape"], "chat": ["s", "escape"],
+KEYS = {"train": ["s", "p", "escape", "m", "2", "m", "3", "b", "escape", "m", "4", "f", "2"],
+        "evaluate": ["s", "escape", "enter", "escape"], "chat": ["s", "escape"],
         "dataset": ["c", "escape", "enter", "escape", "b", "escape"], "review": ["o", "l", "escape", "s", "escape"]}
 
 async def sit():

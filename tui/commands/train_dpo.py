@@ -115,8 +115,8 @@ def _train(face: Face, kind: Method, params: dict[str, Any], estimate_only: bool
     if estimate_only:
         face.result({"estimate": asdict(expected)}, estimate_lines(expected))
         return
-    made_of = ", ".join(f"{count} {origin}" for origin, count in params["origins"].items())
-    face.note(f"  {len(params['preferences'])} preferences ({made_of}), from {params['start_from'] or params['base']}")
+    made_of = ", ".join(f"{count} {origin}" for origin, count in expected.origins.items())
+    face.note(f"  {expected.preferences} preferences ({made_of}), from {params['start_from'] or params['base']}")
     for reason in left_out_words(expected.left_out):
         face.note(f"  left out: {reason}")
     face.note(f"  {brief_estimate(expected)}")

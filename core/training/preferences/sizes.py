@@ -59,7 +59,8 @@ class _Counter:
         self._renderer = Renderer(tokenizer, workspace.root / "prompts", form) if tokenizer else None
 
     def answer(self, text: str) -> int:
-        return self._count(text.strip()) + END_MARKS if text else 0
+        said = self._tokenizer.plain(text.strip()) if self._tokenizer else text.strip()
+        return self._count(said) + END_MARKS if text else 0
 
     def prompt(self, preference: Preference, day: str) -> int:
         if preference.prompt:

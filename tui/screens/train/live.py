@@ -39,7 +39,7 @@ def last_step(picture: RunPicture) -> int:
 def title_parts(picture: RunPicture, is_used: bool, width: int) -> list[Part]:
     """Which run it is, on what, whether what it made is used, and its state at the right."""
     if picture.kind == retriever.KIND:
-        words = retriever.title_words(picture) + (" · searches use it" if is_used else "")
+        words = retriever.title_words(picture) + (" · in use" if is_used else "")
     else:
         words = _adapter_words(picture) + (" · the twin's" if is_used else "")
     state = f"{GLYPHS[picture.state]} {picture.state}"

@@ -29,6 +29,7 @@ def verdict_parts(picture: RunPicture, is_used: bool, use_key: str) -> list[Part
     try:
         gained = result["gain"] is not None and result["gain"] > 0
         parts: list[Part] = [(str(result["verdict"]), "bold $success" if gained else "bold $warning"), "\n"]
+        parts += [*_use_parts(is_used, use_key), "\n"]
         parts += [
             (f"{'':<20}" + "".join(f"{each.upper() if each == 'mrr' else each:<14}" for each in FIGURES), "$quiet")
         ]
@@ -45,8 +46,10 @@ def verdict_parts(picture: RunPicture, is_used: bool, use_key: str) -> list[Part
         )
     except (KeyError, TypeError, ValueError):  # A result of another release.
         return []
-    if is_used:
-        parts += ["\nsearches use it; ", (use_key, "bold $accent"), " goes back to the embedder as it is"]
-    else:
-        parts += ["\nsearches do not use it; ", (use_key, "bold $accent"), " adopts it"]
     return parts
+
+
+def _use_parts(is_used: bool, use_key: str) -> list[Part]:
+    if is_used:
+        return ["searches use it; ", (use_key, "bold $accent"), " goes back to the embedder as it is"]
+    return ["searches do not use it; ", (use_key, "bold $accent"), " adopts it"]
