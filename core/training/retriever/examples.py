@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,8 +113,9 @@ def decided(workspace: Workspace, accept: Callable[[Passage], bool]) -> Iterator
     for verdict in verdicts(workspace.database):
         by_exchange.setdefault(verdict.exchange_id, []).append(verdict)
     for split, exchange in questions(workspace):
-        visible = _visible(workspace, exchange, accept)
-        seen = [each for each in by_exchange.get(exchange.id, []) if visible([each.chunk_id])]
+        every = by_exchange.get(exchange.id, [])
+        visible = _visible(workspace, exchange, accept, (each.chunk_id for each in every))
+        seen = [each for each in every if each.chunk_id in visible]
         accepted = dict.fromkeys(each.chunk_id for each in seen if each.accepted)
         rejected = dict.fromkeys(each.chunk_id for each in seen if each.chunk_id not in accepted)
         yield Decided(exchange, split, tuple(seen), tuple(accepted), tuple(rejected))
@@ -137,18 +138,16 @@ def sight_of(workspace: Workspace, exchange: ExchangeRow) -> Sight:
 
 
 def _visible(
-    workspace: Workspace, exchange: ExchangeRow, accept: Callable[[Passage], bool]
-) -> Callable[[Sequence[int]], bool]:
-    """Whether all of some passages are there and may be seen by the question and trained on."""
+    workspace: Workspace, exchange: ExchangeRow, accept: Callable[[Passage], bool], ids: Iterable[int]
+) -> set[int]:
+    """Which of some passages are there and may be seen by the question and trained on."""
     sight = sight_of(workspace, exchange)
-
-    def shown(ids: Sequence[int]) -> bool:
-        found = passages(workspace.database, ids)
-        return len(found) == len(set(ids)) and all(
-            accept(each) and sight.shows(each.chunk.last_day, each.conversation_id) for each in found.values()
-        )
-
-    return shown
+    found = passages(workspace.database, [*dict.fromkeys(ids)])
+    return {
+        chunk_id
+        for chunk_id, each in found.items()
+        if accept(each) and sight.shows(each.chunk.last_day, each.conversation_id)
+    }
 
 
 def _as_json(gathered: Gathered) -> dict[str, Any]:
@@ -174,7 +173,9 @@ def _read(workspace: Workspace, kept: Path) -> Gathered | None:
     examples = []
     for row in told["examples"]:
         split, exchange = usable.get(row["exchange"], ("", None))
-        if exchange is None or split != row["split"] or not _visible(workspace, exchange, accept)(row["candidates"]):
+        if exchange is None or split != row["split"]:
+            return None
+        if _visible(workspace, exchange, accept, row["candidates"]) != set(row["candidates"]):
             return None
         examples.append(
             Example(exchange, split, tuple(row["candidates"]), tuple(row["accepted"]), tuple(row["rejected"]))

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from pathlib import Path
-from subprocess import CompletedProcess
-from typing import Any
-
 import pytest
 
 from core.dataset.build import renderer_of
@@ -26,7 +20,6 @@ from tui.estimates import estimate_lines
 from .conftest import LONG, PAIRS, prefer
 
 BASE = "SmolLM2-135M-Instruct"
-Simulee = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -138,31 +131,3 @@ def test_what_does_not_fit_is_refused_before_it_starts(interviewed: Workspace) -
     prefer(interviewed, "What came of it?", LONG, "Nothing.")
     with pytest.raises(TrainingError, match="no preference fits into 160 tokens"):
         preference_estimate(interviewed, "dpo", dpo_params(interviewed))
-
-
-def test_the_commands_say_it_and_start_nothing(paired: Workspace, simulee: Simulee, tmp_path: Path) -> None:
-    before = set(paired.runs.iterdir())
-
-    def told(*arguments: object) -> dict[str, Any]:
-        done = simulee("train", *arguments, "--estimate", "--json", cwd=paired.root)
-        assert done.returncode == 0, done.stderr
-        values: dict[str, Any] = json.loads(done.stdout)["estimate"]
-        return values
-
-    assert (told("dpo")["kind"], told("dpo")["preferences"]) == ("dpo", 6)
-    assert told("kto", "--epochs", 5)["epochs"] == 5
-    file = tmp_path / "pairs.jsonl"
-    file.write_text('{"prompt": "Why ink?", "chosen": "It dries.", "rejected": "Sure!"}\n')
-    assert told("dpo", "--pairs", file)["origins"] == {"file": 1}
-    plain = simulee("train", "dpo", "--estimate", cwd=paired.root).stdout
-    assert "pairs    6 cleared for training" in plain
-    assert "time     about" in plain
-    assert set(paired.runs.iterdir()) == before
-
-
-def test_with_nothing_to_learn_from_the_commands_say_so_in_one_line(interviewed: Workspace, simulee: Simulee) -> None:
-    for kind, what in (("dpo", "no decided pair"), ("kto", "no judged answer")):
-        done = simulee("train", kind, "--estimate", cwd=interviewed.root)
-        assert done.returncode == 1
-        assert what in done.stderr
-        assert len(done.stderr.strip().splitlines()) == 2

@@ -16,6 +16,7 @@ from core.store.pairs import put_pair
 from core.store.sessions import add_message, begin_session, rate_message
 from core.workspace import Workspace
 from tests.training.retriever.harbor import make_harbor
+from tui.results import result_line
 from tui.widgets.text import Words
 
 Sit = Callable[..., None]
@@ -182,6 +183,7 @@ def test_a_retriever_is_watched_with_its_curve_and_its_figures_before_and_after(
         await seat.until(lambda: "retriever-1" in _words(seat, "title"))
         assert "head on all-MiniLM-L6-v2 · 20 questions" in _words(seat, "title")
         assert "MRR 0.38 → 0.88" in _words(seat, "figures")
+        assert result_line(seat.bench.pictures[0]) == f"retriever-1: {TURNED['verdict']}, in use"
         painted = [line.rstrip() for line in seat.painted]
         for words in (
             "gain: validation MRR 0.380 → 0.880 on 4 questions",
