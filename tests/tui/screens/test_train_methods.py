@@ -81,6 +81,7 @@ def test_where_there_is_nothing_to_learn_from_the_key_that_helps_is_told(workspa
             await seat.until(lambda problem=problem: problem in _words(seat, "words"))
             assert all(each in _words(seat, "words") for each in helps)
             assert " start " not in _footer(seat)
+            assert (" loss " in _footer(seat)) == ("loss" in _words(seat, "words"))
             await seat.press("s")
             assert problem in seat.said
         assert not list(workspace.runs.iterdir())

@@ -191,7 +191,9 @@ def _retriever(workspace: Workspace, choices: Choices) -> Prepared:
             helps = Help("import", "more of what the target wrote, and an interview that is later")
         else:
             helps = Help("review", "accept the memories that answer well")
-        return replace(plan, problem=error.message, hint=error.hint, helps=(helps,))
+        loss = loss_words(*(weights.get(f"{name}_weight", getattr(own, f"{name}_weight")) for name in LOSSES))
+        rows = (("loss", loss),)
+        return replace(plan, rows=rows, problem=error.message, hint=error.hint, helps=(helps,))
     return replace(
         plan,
         params=params,

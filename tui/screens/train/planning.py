@@ -59,7 +59,8 @@ class Planning(Stage):
             "method": prepared is not None,
             "dataset": bool(prepared and prepared.datasets),
             "preset": bool(prepared and prepared.presets and prepared.is_ready),
-            "loss": bool(prepared and prepared.losses),
+            # Without accepted memories one loss can have nothing to learn from, and another one can.
+            "loss": bool(prepared and prepared.losses and (prepared.is_ready or prepared.method == "retriever")),
             "base": prepared is not None,
         }
 
