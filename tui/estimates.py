@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from core.fidelity.plan import Plan
-    from core.training.estimate import Estimate
+    from core.training.estimate import Estimate, PreferenceEstimate
 
 
 def about(seconds: float) -> str:
@@ -28,13 +30,23 @@ def size(parameters: int) -> str:
 
 def estimate_rows(estimate: Estimate) -> list[tuple[str, str]]:
     """(what, how much) of a training run, one fact a row."""
-    measured = f", as {estimate.measured_by} did" if estimate.measured_by else " (a guess: nothing trained here yet)"
-    took = f", as {estimate.measured_by} took" if estimate.measured_by else " (a guess)"
-    free = f"; {estimate.free_memory_mb / 1024:.1f} GB are free now" if estimate.free_memory_mb else ""
+    from core.training.estimate import PreferenceEstimate, SftEstimate
+
     parameters = f" · {size(estimate.parameters)} parameters" if estimate.parameters else ""
+    rows = []
+    if isinstance(estimate, SftEstimate):
+        rows = [
+            ("dataset", f"{estimate.dataset} · {estimate.samples} samples · {estimate.validation} validate"),
+            ("base", f"{estimate.base}{parameters}"),
+        ]
+    if isinstance(estimate, PreferenceEstimate):
+        rows = [
+            *_judged_rows(estimate),
+            ("from", f"{estimate.start_from or 'no adapter: the bare base'} · {estimate.base}{parameters}"),
+            ("loss", f"{estimate.loss} · beta {estimate.beta:g}"),
+        ]
     return [
-        ("dataset", f"{estimate.dataset} · {estimate.samples} samples · {estimate.validation} validate"),
-        ("base", f"{estimate.base}{parameters}"),
+        *rows,
         (
             "preset",
             f"{estimate.preset} · learning rate {estimate.learning_rate:g} · epochs {estimate.epochs:g}"
@@ -43,9 +55,55 @@ def estimate_rows(estimate: Estimate) -> list[tuple[str, str]]:
         ("on", estimate.hardware),
         ("tokens", f"{estimate.tokens:,}"),
         ("steps", f"{estimate.steps:,}, a checkpoint every {estimate.checkpoint_steps}"),
-        ("time", f"about {about(estimate.seconds)} at {estimate.tokens_per_second:.0f} tokens/s{measured}"),
-        ("memory", f"about {estimate.memory_mb / 1024:.1f} GB{took}{free}"),
+        ("time", _time(estimate)),
+        ("memory", _memory(estimate)),
     ]
+
+
+def _judged_rows(estimate: PreferenceEstimate) -> list[tuple[str, str]]:
+    """What a run on preferences learns from, and what it leaves out."""
+    origins = ", ".join(f"{count} {origin}" for origin, count in estimate.origins.items())
+    sides = f" ({estimate.good} good, {estimate.bad} bad)" if estimate.kind == "kto" else ""
+    rows = [
+        (
+            "pairs" if estimate.kind == "dpo" else "judged",
+            f"{estimate.preferences} cleared for training ({origins}) · {estimate.train} train{sides}"
+            f" · {estimate.validation} validate",
+        )
+    ]
+    left_out = ", ".join(left_out_words(estimate.left_out))
+    return rows + ([("left out", left_out)] if left_out else [])
+
+
+def left_out_words(counts: Mapping[str, int]) -> list[str]:
+    """Why judgements are not learned from, each reason with its count."""
+    words = {
+        "held_out": "held out for measuring",
+        "not_cleared": "resting on words that are for recall only",
+        "refused": "lines of the file that are no pairs",
+        "too_long": "longer than max_tokens",
+    }
+    return [f"{counts[name]} {said}" for name, said in words.items() if counts.get(name)]
+
+
+def _time(estimate: Estimate) -> str:
+    from core.training.estimate import PreferenceEstimate
+
+    source = f", as {estimate.measured_by} did" if estimate.measured_by else " (a guess: nothing trained here yet)"
+    if isinstance(estimate, PreferenceEstimate) and not estimate.measured_by:
+        source = f" (a guess: no {estimate.kind} run here yet)"
+        if estimate.rate_from:
+            source = f" (a guess, worked out from {estimate.rate_from})"
+    words = f"about {about(estimate.seconds)} at {estimate.tokens_per_second:.0f} tokens/s{source}"
+    if isinstance(estimate, PreferenceEstimate) and estimate.looks:
+        words += "; the guard looks " + ("once" if estimate.looks == 1 else f"{estimate.looks} times")
+    return words
+
+
+def _memory(estimate: Estimate) -> str:
+    took = f", as {estimate.measured_by} took" if estimate.measured_by else " (a guess)"
+    free = f"; {estimate.free_memory_mb / 1024:.1f} GB are free now" if estimate.free_memory_mb else ""
+    return f"about {estimate.memory_mb / 1024:.1f} GB{took}{free}"
 
 
 def method_words(estimate: Estimate) -> str:
@@ -64,8 +122,16 @@ def brief_estimate(estimate: Estimate) -> str:
     """An estimate on one line."""
     source = f"as {estimate.measured_by}" if estimate.measured_by else "a guess"
     return (
-        f"{estimate.steps:,} steps over {estimate.tokens:,} tokens: about {about(estimate.seconds)} and"
+        f"{counted(estimate.steps, 'step')} over {estimate.tokens:,} tokens: about {about(estimate.seconds)} and"
         f" {estimate.memory_mb / 1024:.1f} GB ({source})"
+    )
+
+
+def took_line(done: Mapping[str, Any]) -> str:
+    """What a training took, beside what was said before it."""
+    return (
+        f"it took {about(done['seconds'])}, estimated {about(done['estimated_seconds'])};"
+        f" memory was estimated {done['estimated_memory_mb']} MiB"
     )
 
 

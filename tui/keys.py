@@ -136,9 +136,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("dataset.previous", "previous sample", "left_square_bracket", footer=False),
     # Train
     Action("train.start", "start", "s"),
+    Action("train.method", "method", "m"),
     Action("train.dataset", "dataset", "d"),
     Action("train.base", "base", "b", footer=False),
     Action("train.preset", "preset", "p"),
+    Action("train.loss", "loss", "f"),
     Action("train.cancel", "stop", "c"),
     Action("train.resume", "resume", "r"),
     Action("train.overlay", "overlay", "o"),

@@ -34,7 +34,7 @@ def result_line(picture: RunPicture) -> str:
         return str(picture.result["error"])
     known = {
         "sft": _trained, "dpo": _preferring, "kto": _preferring, "evaluate": _measured, "import": _imported,
-        "hosted": _hosted, "export": exported,
+        "hosted": _hosted, "export": exported, "retriever": _turned,
     }  # fmt: skip
     words = known.get(picture.kind, _plain)
     try:
@@ -55,6 +55,10 @@ def _hosted(result: Mapping[str, Any]) -> str:
 def _preferring(result: Mapping[str, Any]) -> str:
     won = f", {result['accuracy']:.0%} of pairs won" if "accuracy" in result else ""
     return f"{result['adapter']}: {result.get('stopped') or str(result['steps']) + ' steps'}{won}"
+
+
+def _turned(result: Mapping[str, Any]) -> str:
+    return f"{result['adapter']}: {result['verdict']}" + (", in use" if result["used"] else "")
 
 
 def _measured(result: Mapping[str, Any]) -> str:

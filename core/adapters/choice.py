@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from core.errors import UsageError
-from core.models.roles import embedder_of
-from core.retrieval.retrievers import Retriever, find_retriever, use_retriever
+from core.models.embedder import EmbedderSpec
+from core.models.packaged import MINILM, MINILM_HUB
+from core.retrieval.query_head import check_embedder, load_query_head
+from core.retrieval.retrievers import HEAD, Retriever, find_retriever, use_retriever
 from core.store.adapters import AdapterRow, find_adapter, use_adapter
+from core.store.chunks import vector_dimension
 from core.workspace import Workspace
 
 
@@ -33,9 +36,22 @@ def retriever_named(workspace: Workspace, name: str) -> Retriever | None:
 
 
 def choose_retriever(workspace: Workspace, name: str | None) -> None:
-    """Search with this retriever, or with None with the embedder as it is.
+    """Search with this retriever, or with None with the embedder as it is. Loads no model.
 
-    Raises UsageError for an unknown one and ModelError for one that does not fit the workspace's embedder.
+    Raises UsageError for an unknown one and ModelError for one that does not fit what the passages are embedded with.
     """
-    spec = embedder_of(workspace.settings).spec if name is not None else None
-    use_retriever(workspace.adapters, name, spec)
+    found = find_retriever(workspace.adapters, name) if name is not None else None
+    if found is not None:
+        _check_fit(workspace, found)
+    use_retriever(workspace.adapters, name)
+
+
+def _check_fit(workspace: Workspace, retriever: Retriever) -> None:
+    told, named = retriever.card["embedder"], workspace.settings.models.embedder.model
+    model = MINILM if named == MINILM_HUB else named
+    revision = str(told.get("revision", ""))
+    dimension = vector_dimension(workspace.database, model, revision)
+    spec = EmbedderSpec(model, revision if dimension else "(no passage is embedded with it)", dimension, 0)
+    check_embedder(f"the {retriever.kind}", told, spec)
+    if retriever.kind == HEAD:
+        load_query_head(retriever.folder, spec)

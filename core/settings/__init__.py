@@ -18,12 +18,13 @@ from core.settings.overrides import (
     training_settings,
 )
 from core.settings.section import Use
-from core.settings.training import DatasetSettings, DpoSettings, RetrieverSettings, TrainingSettings
+from core.settings.training import DPO_LOSSES, DatasetSettings, DpoSettings, RetrieverSettings, TrainingSettings
 from core.settings.twin import JournalSettings, PrivacySettings, RoomSettings, SpeakerSettings, TwinSettings
 from core.settings.workspace import EffectiveSetting, Settings, effective_settings, load_settings, parse_settings
 
 __all__ = [
     "CALLS_AT_ONCE",
+    "DPO_LOSSES",
     "PROVIDERS",
     "DatasetSettings",
     "DpoSettings",

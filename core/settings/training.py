@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from core.settings.hosted import HostedSettings
 from core.settings.section import Section
+
+DpoLoss = Literal[
+    "sigmoid", "hinge", "ipo", "robust", "nca_pair", "bco_pair", "sppo_hard", "apo_zero", "apo_down", "sigmoid_norm"
+]
+DPO_LOSSES: tuple[str, ...] = get_args(DpoLoss)
+"""By TRL's names, of those that judge a pair alone."""
 
 
 class DatasetSettings(Section):
@@ -38,10 +44,8 @@ class DpoSettings(Section):
 
     beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
     """How dear it is to leave the reference; 0.1 in both papers and in APC's published code."""
-    loss: Literal[
-        "sigmoid", "hinge", "ipo", "robust", "nca_pair", "bco_pair", "sppo_hard", "apo_zero", "apo_down", "sigmoid_norm"
-    ] = "sigmoid"
-    """By TRL's names, of those that judge a pair alone; ``sigmoid`` is the DPO paper's. KTO has its own."""
+    loss: DpoLoss = "sigmoid"
+    """``sigmoid`` is the DPO paper's. KTO has its own."""
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     """Share of pairs believed to be the wrong way round, for the loss ``robust`` (Chowdhury et al. 2024: 0.1)."""
     learning_rate: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None

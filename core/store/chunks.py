@@ -231,6 +231,18 @@ def passages_with(db: Database, word: str, most: int) -> int:
     )
 
 
+def has_vectors(db: Database) -> bool:
+    """Whether any passage is embedded, by whatever model."""
+    return db.value("SELECT 1 FROM vector LIMIT 1") is not None
+
+
+def vector_dimension(db: Database, model: str, revision: str) -> int:
+    """Numbers of a stored vector of this model at this revision; 0 where no passage has one."""
+    return int(
+        db.value("SELECT dimension FROM vector WHERE model = ? AND revision = ? LIMIT 1", (model, revision)) or 0
+    )
+
+
 def lexical_search(
     db: Database, match: str, k: int, before: int | None, include_undated: bool, not_conversation: int
 ) -> list[tuple[int, float]]:

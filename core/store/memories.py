@@ -127,6 +127,11 @@ class VerdictRow:
     actor: str
     decision_id: int
 
+    @property
+    def by(self) -> str:
+        """``person: Ada`` or ``rule: …``."""
+        return f"{self.actor_kind}: {self.actor}"
+
 
 def verdicts(db: Database) -> list[VerdictRow]:
     """Every memory that a person or a rule decided on, by memory id; what came by an import is left out."""

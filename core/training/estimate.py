@@ -5,21 +5,26 @@ Time and memory come from an earlier run of the same base on this workspace; wit
 
 from __future__ import annotations
 
-import json
-import re
+import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from core.dataset.export import find_dataset
-from core.errors import ModelError, TrainingError
-from core.models.packaged import SMOLLM2, SMOLLM2_HUB, resolve_persona
-from core.runs.journal import Run, list_runs, read_events, seconds_between
-from core.settings import TrainingSettings
+from core.errors import TrainingError
+from core.settings import DpoSettings, TrainingSettings
+from core.store.adapters import find_adapter
 from core.store.datasets import SplitSize, split_sizes
+from core.training.base_size import SMOLLM2_PARAMETERS, config_here, parameters_of, tokenizer_here
 from core.training.launch import SFT_KIND
-from core.training.means import Hardware, Means, Shape, chosen, config_of, seen_hardware
+from core.training.means import Hardware, Means, Shape, chosen, seen_hardware
+from core.training.measured import GUESSED_START, Measured, measured_run, run_of_another_kind
+from core.training.preferences import presets as preference_presets
+from core.training.preferences.gathering import Method, found_again, split
+from core.training.preferences.means import means_for
+from core.training.preferences.sizes import Sized, sized
 from core.training.presets import RAFT, filled, named_preset, preset_for, steps_of
 from core.workspace import Workspace
 
@@ -27,27 +32,28 @@ GUESSED_RATE = 150.0
 """Tokens per second of a LoRA on SmolLM2-135M, fp32, on two cores of a CPU; a larger base is slower in proportion."""
 GUESSED_MEMORY_MB = 2_700
 """Its peak, with samples of up to 640 tokens."""
-GUESSED_START = 12.0
-"""Seconds before its first step."""
-GUESSED_FOR = 134_515_008
-"""Parameters of SmolLM2-135M."""
+GUESSED_FOR = SMOLLM2_PARAMETERS
 BYTES_PER_PARAMETER = 4
 LONGEST_TO_MEAN = 2.0
 """Of a dataset's samples, where only their number and tokens are looked at."""
 GUESSED_FLOPS = 60e12
 """Floating-point operations per second that a training gets out of a GPU with bfloat16, where none trained before."""
-FLOPS_PER_PARAMETER = 4
-"""Per token of a LoRA: forward, and backward through the base without its weights' gradients."""
-FEWEST_STEPS = 5
-"""A run that came less far says nothing of its speed."""
-RUNS_LOOKED_AT = 8
+FLOPS_PER_PARAMETER = {SFT_KIND: 4, "dpo": 6, "kto": 10}
+"""Per token of a LoRA. Forward, and backward through the base without its weights' gradients; on preferences the
+reference's forward too; and for KTO both models' forward on the neighbor's answer."""
+FORWARD_FLOPS = {"dpo": 4, "kto": 8}
+"""The same where nothing is learned, on the judgements that validate."""
+LOOK_TOKENS_PER_SECOND = {"cpu": 12.0, "cuda": 100.0}
+"""Tokens that the guard hears in a second, all of its questions together; on a CPU from SmolLM2-135M."""
+MEMORY_PER_TOKEN_MB = 1.2
+"""That a step on preferences adds on a CPU for each token that is in memory beside those of ``GUESSED_TOKENS``."""
+GUESSED_TOKENS = 640
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What a run with these parameters will do and take."""
+    """What any run on a base will do and take."""
 
-    dataset: str
     base: str
     parameters: int
     """Of the base; 0 where its size cannot be told without loading it."""
@@ -56,7 +62,6 @@ class Estimate:
     epochs: float
     batch: int
     rank: int
-    samples: int
     validation: int
     tokens: int
     """Tokens that the run will read, every epoch counted."""
@@ -75,15 +80,38 @@ class Estimate:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    run: str
-    tokens_per_second: float
-    memory_mb: int
-    start: float
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SftEstimate(Estimate):
+    """Of supervised fine-tuning."""
+
+    dataset: str
+    samples: int
 
 
-def estimate(workspace: Workspace, params: dict[str, Any]) -> Estimate:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreferenceEstimate(Estimate):
+    """Of a run on preferences. ``batch`` counts pairs, or with KTO single answers, as ``train`` and ``validation`` do;
+    a token is one that the policy reads and learns from."""
+
+    kind: Method
+    preferences: int
+    origins: dict[str, int]
+    left_out: dict[str, int]
+    train: int
+    good: int
+    """Answers that are called good among those trained on; with DPO one of each pair."""
+    bad: int
+    start_from: str
+    """The adapter that it goes on from, and is held against; empty for the bare base."""
+    loss: str
+    beta: float
+    looks: int
+    """How often the guard lets the twin answer; what that takes is in ``seconds``."""
+    rate_from: str
+    """The run of another kind that ``tokens_per_second`` is worked out from, where none of this kind measures it."""
+
+
+def estimate(workspace: Workspace, params: dict[str, Any]) -> SftEstimate:
     """Estimate a run of these ``sft_params``. Raises UsageError without the dataset, TrainingError without samples."""
     dataset = find_dataset(workspace, params["dataset"])
     sizes = split_sizes(workspace.database, dataset.id)
@@ -101,52 +129,134 @@ def estimate(workspace: Workspace, params: dict[str, Any]) -> Estimate:
     # The last step of an epoch reads what is left of it.
     read = min(steps * settings.batch, train.examples * settings.epochs)
     tokens = round(read * train.tokens / train.examples)
-    measured = _measured(workspace, base)
-    larger = max(1.0, parameters / GUESSED_FOR)
-    rate = measured.tokens_per_second if measured else GUESSED_RATE / larger
-    start = measured.start if measured else GUESSED_START * larger
+    measured = measured_run(workspace, SFT_KIND, base)
     hardware = seen_hardware()
-    shape = Shape.of(parameters or GUESSED_FOR, _config(base))
+    shape = Shape.of(parameters or GUESSED_FOR, config_here(base))
+    rate = measured.tokens_per_second if measured else _guessed_rate(SFT_KIND, parameters, hardware, shape)
     longest = max(1, round(train.tokens / train.examples * LONGEST_TO_MEAN))
     means = chosen(shape, hardware, settings, min(longest, dataset.settings.get("max_tokens", longest)), settings.batch)
     memory = measured.memory_mb if measured else _guessed_memory(parameters, hardware, means)
-    if not measured and hardware.device == "cuda":
-        rate = GUESSED_FLOPS / (FLOPS_PER_PARAMETER * shape.parameters)
-    free = free_memory_mb() if hardware.device == "cpu" else hardware.memory // 2**20
+    free = _free_memory_mb(hardware)
     warnings = []
     if dataset.settings["base"] != base:
         warnings.append(f"ds{dataset.id} was packed for {dataset.settings['base']}: {base} must have the same tokens")
-    if not parameters:
-        warnings.append(f"the size of {base} is not known before it is loaded")
-    if free and memory > free:
-        warnings.append(f"only {free / 1024:.1f} GB of memory are free now")
+    warnings += _cautions(base, parameters, memory, free)
     if "validation" not in sizes:
         warnings.append("nothing validates: there will be no eval curve and no samples")
-    return Estimate(
-        f"ds{dataset.id}", base, parameters, preset.name, settings.learning_rate, settings.epochs, settings.batch,
-        settings.rank, train.examples, sizes["validation"].examples if "validation" in sizes else 0, tokens, steps,
-        settings.checkpoint_steps, start + tokens / rate, rate, memory, measured.run if measured else "", free,
-        hardware.name, means.method, means.gradient_checkpointing, tuple(warnings),
-    )  # fmt: skip
+    return SftEstimate(
+        dataset=f"ds{dataset.id}",
+        base=base,
+        parameters=parameters,
+        preset=preset.name,
+        learning_rate=settings.learning_rate,
+        epochs=settings.epochs,
+        batch=settings.batch,
+        rank=settings.rank,
+        samples=train.examples,
+        validation=sizes["validation"].examples if "validation" in sizes else 0,
+        tokens=tokens,
+        steps=steps,
+        checkpoint_steps=settings.checkpoint_steps,
+        seconds=_start(measured, parameters) + tokens / rate,
+        tokens_per_second=rate,
+        memory_mb=memory,
+        measured_by=measured.run if measured else "",
+        free_memory_mb=free,
+        hardware=hardware.name,
+        method=means.method,
+        gradient_checkpointing=means.gradient_checkpointing,
+        warnings=tuple(warnings),
+    )
 
 
-def parameters_of(base: str) -> int:
-    """How many parameters a base has, by its weights' headers or its name; 0 where neither tells."""
-    if base in (SMOLLM2, SMOLLM2_HUB):
-        return GUESSED_FOR
-    try:
-        found = resolve_persona(base, "llama.cpp")
-    except ModelError:
-        return 0
-    if isinstance(found, Path) and found.is_dir() and (counted := parameters_in(found)):
-        return counted
-    named = re.search(r"(\d+(?:\.\d+)?)\s*([MB])(?![a-z])", Path(base).name, re.IGNORECASE)
-    return round(float(named[1]) * {"M": 1e6, "B": 1e9}[named[2].upper()]) if named else 0
-
-
-def parameters_in(folder: Path) -> int:
-    """How many parameters a folder's weights hold, by their headers; 0 where there are none."""
-    return sum(map(_numbers_in, sorted(folder.glob("*.safetensors"))))
+def preference_estimate(workspace: Workspace, kind: Method, params: dict[str, Any]) -> PreferenceEstimate:
+    """Estimate a run of these ``preference_params``. Raises TrainingError where no judgement fits the base."""
+    base, own = params["base"], DpoSettings(**params["dpo"])
+    parameters, config, tokenizer = parameters_of(base), config_here(base), tokenizer_here(base)
+    named = params.get("preset")
+    presets = preference_presets
+    preset = presets.named_preset(named) if named else presets.preset_for(parameters) if parameters else presets.APC
+    settings = filled(TrainingSettings(**params["settings"]), preset)
+    file = Path(params["file"]) if params["file"] else None
+    every = sized(workspace, found_again(workspace, kind, params["preferences"], file), tokenizer, params["day"])
+    most = min(own.max_tokens, int(config.get("max_position_embeddings") or own.max_tokens))
+    fitting = [each for each in every if each.tokens <= most]
+    if not fitting:
+        raise TrainingError(
+            f"no preference fits into {most} tokens; the shortest has {min(each.tokens for each in every)}",
+            "raise max_tokens under [training.dpo]",
+        )
+    train, validation = split(fitting, own.validation)
+    hardware, shape = seen_hardware(), Shape.of(parameters or GUESSED_FOR, config)
+    longest = max(each.tokens for each in fitting)
+    means, at_once, settings = means_for(kind, shape, hardware, settings, longest)
+    assert settings.batch is not None
+    assert settings.learning_rate is not None
+    assert settings.epochs is not None
+    (rows, row_tokens), (checked, checked_tokens) = (_read(kind, each) for each in (train, validation))
+    steps = steps_of(rows, settings, params.get("max_steps"))
+    tokens = round(min(steps * settings.batch, rows * settings.epochs) * row_tokens / rows)
+    looks = math.ceil(steps / max(1, steps // own.evaluations))
+    measured = measured_run(workspace, kind, base)
+    other = None if measured else run_of_another_kind(workspace, kind, base)
+    if measured:
+        rate = measured.tokens_per_second
+    elif other:
+        rate = other[1].tokens_per_second * FLOPS_PER_PARAMETER[other[0]] / FLOPS_PER_PARAMETER[kind]
+    else:
+        rate = _guessed_rate(kind, parameters, hardware, shape)
+    look = measured.look if measured else None
+    if look is None:
+        # Answers are heard from the reference too, once.
+        heard = min(own.guard_questions, len(fitting)) * own.guard_tokens * (1 + 1 / looks)
+        slower = max(1.0, parameters / GUESSED_FOR) if hardware.device == "cpu" else 1.0
+        look = heard * slower / LOOK_TOKENS_PER_SECOND[hardware.device]
+        look += checked_tokens * FORWARD_FLOPS[kind] / FLOPS_PER_PARAMETER[kind] / rate
+    memory = (
+        measured.memory_mb
+        if measured
+        else _guessed_preference_memory(parameters, hardware, means, shape, longest * (2 if kind == "dpo" else at_once))
+    )
+    free = _free_memory_mb(hardware)
+    warnings = _cautions(base, parameters, memory, free)
+    if tokenizer is None:
+        warnings.append(f"tokens are guessed by characters: the tokenizer of {base} is not at hand here")
+    if not checked:
+        warnings.append("nothing validates: there are too few judgements to set some aside")
+    return PreferenceEstimate(
+        kind=kind,
+        base=base,
+        start_from=params["start_from"] or "",
+        parameters=parameters,
+        preset=preset.name,
+        learning_rate=settings.learning_rate,
+        epochs=settings.epochs,
+        batch=settings.batch,
+        rank=_rank(workspace, params["start_from"]) or settings.rank,
+        preferences=len(fitting),
+        origins=dict(sorted(Counter(each.preference.origin for each in fitting).items())),
+        left_out={**params["left_out"], "too_long": len(every) - len(fitting)},
+        train=rows,
+        good=sum(bool(each.chosen) for each in train),
+        bad=sum(bool(each.rejected) for each in train),
+        validation=checked,
+        loss=own.loss if kind == "dpo" else "kto",
+        beta=own.beta,
+        looks=looks,
+        tokens=tokens,
+        steps=steps,
+        checkpoint_steps=settings.checkpoint_steps,
+        seconds=_start(measured, parameters) + tokens / rate + looks * look,
+        tokens_per_second=rate,
+        rate_from=other[1].run if other else "",
+        memory_mb=memory,
+        measured_by=measured.run if measured else "",
+        free_memory_mb=free,
+        hardware=hardware.name,
+        method=means.method,
+        gradient_checkpointing=means.gradient_checkpointing,
+        warnings=tuple(warnings),
+    )
 
 
 def free_memory_mb() -> int:
@@ -159,21 +269,25 @@ def free_memory_mb() -> int:
     return int(next(found, "MemAvailable: 0 kB").split()[1]) // 1024
 
 
-def _numbers_in(weights: Path) -> int:
-    """The parameters in one safetensors file, from its header."""
-    try:
-        with weights.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    except (OSError, ValueError):
-        return 0
-    total = 0
-    for name, tensor in header.items():
-        if name != "__metadata__":
-            size = 1
-            for side in tensor["shape"]:
-                size *= side
-            total += size
-    return total
+def _free_memory_mb(hardware: Hardware) -> int:
+    return free_memory_mb() if hardware.device == "cpu" else hardware.memory // 2**20
+
+
+def _cautions(base: str, parameters: int, memory: int, free: int) -> list[str]:
+    cautions = [] if parameters else [f"the size of {base} is not known before it is loaded"]
+    return cautions + ([f"only {free / 1024:.1f} GB of memory are free now"] if free and memory > free else [])
+
+
+def _start(measured: Measured | None, parameters: int) -> float:
+    return measured.start if measured else GUESSED_START * max(1.0, parameters / GUESSED_FOR)
+
+
+def _guessed_rate(kind: str, parameters: int, hardware: Hardware, shape: Shape) -> float:
+    """Tokens per second by what a step of this kind computes for each."""
+    if hardware.device == "cuda":
+        return GUESSED_FLOPS / (FLOPS_PER_PARAMETER[kind] * shape.parameters)
+    share = FLOPS_PER_PARAMETER[SFT_KIND] / FLOPS_PER_PARAMETER[kind]
+    return GUESSED_RATE * share / max(1.0, parameters / GUESSED_FOR)
 
 
 def _guessed_memory(parameters: int, hardware: Hardware, means: Means) -> int:
@@ -183,30 +297,21 @@ def _guessed_memory(parameters: int, hardware: Hardware, means: Means) -> int:
     return GUESSED_MEMORY_MB + max(0, parameters - GUESSED_FOR) * BYTES_PER_PARAMETER // 2**20
 
 
-def _config(base: str) -> dict[str, Any]:
-    """A base's configuration, where it is on this machine."""
-    try:
-        found = resolve_persona(base, "llama.cpp")
-    except ModelError:
-        return {}
-    return config_of(found) if isinstance(found, Path) and found.is_dir() else {}
+def _guessed_preference_memory(parameters: int, hardware: Hardware, means: Means, shape: Shape, tokens: int) -> int:
+    """The same, with ``tokens`` in memory at once, and on a GPU the logits that the reference gives them beside."""
+    guessed = _guessed_memory(parameters, hardware, means)
+    if hardware.device == "cuda":
+        return guessed + tokens * shape.vocabulary * 4 // 2**20
+    return guessed + round(max(0, tokens - GUESSED_TOKENS) * MEMORY_PER_TOKEN_MB)
 
 
-def _measured(workspace: Workspace, base: str) -> _Measured | None:
-    """The newest earlier run of this base that came far enough to tell, a finished one first."""
-    runs = [
-        run for run in reversed(list_runs(workspace.runs)) if run.kind == SFT_KIND and run.params.get("base") == base
-    ]
-    runs.sort(key=lambda run: run.state != "done")  # One that was stopped may have been starved all the while.
-    return next(filter(None, map(_of_run, islice(runs, RUNS_LOOKED_AT))), None)
+def _read(kind: Method, judged: Sequence[Sized]) -> tuple[int, int]:
+    """(rows, their tokens) of some judgements: a pair reads its prompt twice, a single answer is a row of its own."""
+    answers = [(each.prompt, said) for each in judged for said in (each.chosen, each.rejected) if said]
+    return len(judged) if kind == "dpo" else len(answers), sum(prompt + said for prompt, said in answers)
 
 
-def _of_run(run: Run) -> _Measured | None:
-    events, _ = read_events(run.folder)
-    metrics = [event.payload for event in events if event.kind == "metrics"]
-    if not metrics or metrics[-1]["step"] < FEWEST_STEPS or not metrics[-1].get("tokens_per_second"):
-        return None
-    at = {event.kind: event.at for event in reversed(events)}
-    start = seconds_between(at["started"], at["plan"]) if "started" in at and "plan" in at else GUESSED_START
-    last = metrics[-1]
-    return _Measured(run.id, float(last["tokens_per_second"]), int(last["memory_mb"]), max(0.0, start))
+def _rank(workspace: Workspace, adapter: str | None) -> int:
+    """Of an adapter that is gone on from, which it keeps; 0 where there is none or it does not say."""
+    found = find_adapter(workspace.database, adapter) if adapter else None
+    return int(found.settings.get("rank") or 0) if found else 0

@@ -23,8 +23,9 @@ from core.settings import TrainingSettings
 from core.store.adapters import find_adapter
 from core.store.datasets import DatasetRow, examples_of
 from core.training.base_model import load_base, trainable
+from core.training.base_size import parameters_in, parameters_of
 from core.training.checkpoints import newest_whole
-from core.training.estimate import estimate, parameters_in, parameters_of
+from core.training.estimate import estimate
 from core.training.failures import told_clearly
 from core.training.forgetting import bits_per_token, mixed
 from core.training.inputs import Sample, check_lengths, rows_of, rows_per_step, sample_of

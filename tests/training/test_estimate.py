@@ -15,7 +15,8 @@ from core.dataset.export import find_dataset
 from core.errors import TrainingError, UsageError
 from core.runs.journal import EventLog, create_run
 from core.store.datasets import ExampleRow, put_dataset
-from core.training.estimate import GUESSED_RATE, estimate, parameters_of
+from core.training.base_size import parameters_of
+from core.training.estimate import GUESSED_RATE, estimate
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.workspace import Workspace
 from tui.estimates import estimate_lines

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from core.review.decisions import Actor, Decision, decide
+from core.store.pairs import put_pair
 from tests.hostile_rows import fill
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +46,8 @@ import asyncio, sys
 from pathlib import Path
 from tui.app import SCREENS, Options, Workbench
 
-KEYS = {"train": ["s", "p", "escape"], "evaluate": ["s", "escape", "enter", "escape"], "chat": ["s", "escape"],
+KEYS = {"train": ["s", "p", "escape", "m", "2", "m", "3", "b", "escape", "m", "4", "f", "2"],
+        "evaluate": ["s", "escape", "enter", "escape"], "chat": ["s", "escape"],
         "dataset": ["c", "escape", "enter", "escape", "b", "escape"], "review": ["o", "l", "escape", "s", "escape"]}
 
 async def sit():
@@ -68,7 +71,12 @@ print(",".join(name for name in sys.argv[2].split(",") if name in sys.modules))
 
 @pytest.mark.slow
 def test_a_sitting_at_every_screen_brings_no_model_into_the_process(tmp_path: Path) -> None:
-    root = fill(tmp_path / "rows").root
+    workspace = fill(tmp_path / "rows")
+    with workspace.database.write():  # So that every kind of training has something to prepare.
+        pair = put_pair(workspace.database, "Why ink?", "", "It dries.", "Sure!", "comparison", None, "2026-01-02")
+        workspace.database.execute("INSERT INTO vector VALUES (1, 'all-MiniLM-L6-v2', 'r', 1, x'0000803f')")
+    decide(workspace.database, Actor("person", "Nell"), [Decision(pair, "accept", text="left", card_kind="pair")])
+    root = workspace.root
     done = subprocess.run(
         [sys.executable, "-c", SITTING, str(root), ",".join(MODELS)],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,

@@ -14,7 +14,7 @@ from core.training.presets import PRESETS
 from tui.commands import train_dpo
 from tui.commands.train_hosted import hosted
 from tui.commands.train_retriever import retriever
-from tui.estimates import about, brief_estimate, estimate_lines
+from tui.estimates import brief_estimate, estimate_lines, took_line
 from tui.face import Face, command, group
 
 MUCH = 0.3
@@ -110,10 +110,7 @@ def trained_lines(done: dict[str, Any]) -> list[str]:
             f"the weights of step {done['best_step']} are kept: none later were better on the validation split"
         )
     if "seconds" in done:
-        lines.append(
-            f"it took {about(done['seconds'])}, estimated {about(done['estimated_seconds'])};"
-            f" memory was estimated {done['estimated_memory_mb']} MiB"
-        )
+        lines.append(took_line(done))
     if "general_bits_per_token" in done:
         general = done["general_bits_per_token"]
         change = general["after"] - general["before"]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from core.training.preferences.launch import DPO_ENTRY, DPO_KIND, KTO_ENTRY, KTO_KIND, dpo_params, kto_params
+from core.training.estimate import preference_estimate
+from core.training.preferences.gathering import Method
+from core.training.preferences.launch import ENTRIES, dpo_params, kto_params
 from core.training.preferences.presets import PRESETS
+from tui.estimates import brief_estimate, estimate_lines, left_out_words, took_line
 from tui.face import DONE_IN_PART, Face, command
 
 _From = Annotated[
@@ -24,6 +28,9 @@ _Rank = Annotated[int | None, typer.Option("--rank", min=1, help="Of a LoRA on t
 _Seed = Annotated[int | None, typer.Option("--seed", help="Of everything random.")]
 _Preset = Annotated[
     str | None, typer.Option("--preset", metavar="P", help=f"{' or '.join(PRESETS)}; default: by the base's size.")
+]
+_Estimate = Annotated[
+    bool, typer.Option("--estimate", help="Say what it would take: steps, time, memory. Starts nothing.")
 ]
 _NoUse = Annotated[bool, typer.Option("--no-use", help="Do not make it the twin's adapter.")]
 _Detach = Annotated[bool, typer.Option("--detach", help="Print the run's id and return.")]
@@ -53,11 +60,13 @@ def dpo(
     seed: _Seed = None,
     preset: _Preset = None,
     no_use: _NoUse = False,
+    estimate: _Estimate = False,
     detach: _Detach = False,
 ) -> None:
     """Train on decided pairs: the preferred answer likelier than the other, never far from what the twin was.
 
     A guard answers the same questions now and then, and stops a run whose answers grow, repeat or drift.
+    --estimate only says what it would take.
 
     Example: simulee train dpo --from sft-1 --epochs 2
     """
@@ -67,8 +76,7 @@ def dpo(
         seed=seed,
         settings={"epochs": epochs, "learning_rate": learning_rate, "beta": beta, "loss": loss, "rank": rank},
     )  # fmt: skip
-    _tell_before(face, params)
-    _tell_after(face, face.work(workspace, DPO_KIND, DPO_ENTRY, params, detach))
+    _train(face, "dpo", params, estimate, detach)
 
 
 def kto(
@@ -83,26 +91,36 @@ def kto(
     seed: _Seed = None,
     preset: _Preset = None,
     no_use: _NoUse = False,
+    estimate: _Estimate = False,
     detach: _Detach = False,
 ) -> None:
     """Train on single judgements: answers called good or bad in Chat, and both sides of decided pairs.
 
-    Example: simulee train kto
+    --estimate only says what it would take.
+
+    Example: simulee train kto --estimate
     """
     workspace = face.workspace()
     params = kto_params(
         workspace, start_from=start_from, base=base, max_steps=max_steps, use=not no_use, preset=preset, seed=seed,
         settings={"epochs": epochs, "learning_rate": learning_rate, "beta": beta, "rank": rank},
     )  # fmt: skip
-    _tell_before(face, params)
-    _tell_after(face, face.work(workspace, KTO_KIND, KTO_ENTRY, params, detach))
+    _train(face, "kto", params, estimate, detach)
 
 
-def _tell_before(face: Face, params: dict[str, Any]) -> None:
-    made_of = ", ".join(f"{count} {origin}" for origin, count in params["origins"].items())
-    face.note(f"  {len(params['preferences'])} preferences ({made_of}), from {params['start_from'] or params['base']}")
-    for line in _left_out(params["left_out"]):
-        face.note(f"  {line}")
+def _train(face: Face, kind: Method, params: dict[str, Any], estimate_only: bool, detach: bool) -> None:
+    """Say what it takes, then do it."""
+    workspace = face.workspace()
+    expected = preference_estimate(workspace, kind, params)
+    if estimate_only:
+        face.result({"estimate": asdict(expected)}, estimate_lines(expected))
+        return
+    made_of = ", ".join(f"{count} {origin}" for origin, count in expected.origins.items())
+    face.note(f"  {expected.preferences} preferences ({made_of}), from {params['start_from'] or params['base']}")
+    for reason in left_out_words(expected.left_out):
+        face.note(f"  left out: {reason}")
+    face.note(f"  {brief_estimate(expected)}")
+    _tell_after(face, face.work(workspace, kind, ENTRIES[kind], params, detach))
 
 
 def _tell_after(face: Face, done: dict[str, Any] | None) -> None:
@@ -117,6 +135,8 @@ def _tell_after(face: Face, done: dict[str, Any] | None) -> None:
         f"{done['adapter']}: {done['steps']} steps, {', '.join(figures)}, {done['tokens_per_second']} tokens/s,"
         f" peak memory {done['peak_memory_mb']} MiB"
     ]
+    if "seconds" in done:
+        lines.append(took_line(done))
     if "stopped" in done:
         lines += [f"! {done['stopped']}", f"  It is not the twin's: simulee adapters use {done['adapter']}"]
     else:
@@ -124,12 +144,3 @@ def _tell_after(face: Face, done: dict[str, Any] | None) -> None:
     face.result(done, lines)
     if "stopped" in done or done["left_out"]["refused"]:
         raise typer.Exit(DONE_IN_PART)
-
-
-def _left_out(counts: dict[str, int]) -> list[str]:
-    words = {
-        "held_out": "left out: held out for measuring",
-        "not_cleared": "left out: they rest on words that are for recall only",
-        "refused": "lines refused: they are no pairs",
-    }
-    return [f"{counts[name]} {said}" for name, said in words.items() if counts.get(name)]

@@ -11,9 +11,7 @@ import typer
 from core.errors import UsageError
 from core.training.retriever.launch import RETRIEVER_ENTRY, RETRIEVER_KIND, retriever_params
 from tui.face import Face, table
-
-PARTS = (("validation", "validation, by vector"), ("searched", "validation, as you search"), ("training", "training"))
-FIGURES = ("recall@1", "recall@5", "recall@10", "mrr")
+from tui.retriever_words import FIGURES, drift_words, figure_rows, outlook_rows
 
 
 def retriever(
@@ -46,6 +44,8 @@ def retriever(
 
     Example: simulee train retriever --detach
     """
+    from core.training.retriever.outlook import outlook  # It brings numpy.
+
     if epochs is not None and (steps is not None or not 0 < epochs < math.inf):
         raise UsageError("--epochs takes a number above 0, and goes without --steps", "name one of the two")
     workspace = face.workspace()
@@ -54,6 +54,11 @@ def retriever(
         steps=steps, learning_rate=learning_rate, lsr_weight=lsr_weight, contrastive_weight=contrastive_weight,
         tau=tau, candidates=candidates, rank=rank, seed=seed,
     )  # fmt: skip
+    expected = outlook(workspace, params)
+    for what, how_much in outlook_rows(expected):
+        face.note(f"  {what:<9} {how_much}")
+    for warning in expected.warnings:
+        face.note(f"  note      {warning}")
     done = face.work(workspace, RETRIEVER_KIND, RETRIEVER_ENTRY, params, detach)
     if done is not None:
         face.result(done, result_lines(done))
@@ -61,19 +66,8 @@ def retriever(
 
 def result_lines(done: Mapping[str, Any]) -> list[str]:
     """What a run came to: the verdict, the figures before and after, and what to do next."""
-    name = done["adapter"]
-    rows = []
-    for part, words in PARTS:
-        before, after = done["before"][part], done["after"][part]
-        if before is not None:
-            shown = [f"{before[each]:.3f} → {after[each]:.3f}" for each in FIGURES]
-            rows.append([f"{words} ({before['questions']})", *shown])
-    lines = [
-        f"{name}: {done['verdict']}",
-        f"step {done['steps']} of {done['taken']} taken · mean cosine to the plain query {done['drift']:.3f}",
-    ]
-    if done["target_entropy"] is not None:
-        lines[1] += f" · target's entropy {done['target_entropy']:.3f} of the largest"
+    name, rows = done["adapter"], figure_rows(done)
+    lines = [f"{name}: {done['verdict']}", drift_words(done)]
     lines += table(rows, ("questions", *FIGURES)) if rows else []
     if done["decided_by"]:
         lines.append("Decided by " + ", ".join(f"{who} ({count})" for who, count in done["decided_by"].items()))

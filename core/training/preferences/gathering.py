@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 from core.corpus.holdout import expected_splits
 from core.dataset.leaks import find_leaks
@@ -50,6 +50,16 @@ class Preference:
     def questions_uid(self) -> str:
         """The same for every judgement on one question: they are trained on together, or validate together."""
         return content_uid("question", self.question)
+
+
+class Judged(Protocol):
+    """A judgement with whatever is known of it."""
+
+    @property
+    def preference(self) -> Preference: ...
+
+
+AJudged = TypeVar("AJudged", bound=Judged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +115,21 @@ def found_again(
     if gone:
         raise TrainingError(f"{gone} of the preferences that this run began with are gone", "start a new run")
     return sorted(found, key=lambda each: (content_uid(each.reference), each.rejected))
+
+
+def split(judged: Sequence[AJudged], share: float) -> tuple[list[AJudged], list[AJudged]]:
+    """(train, validation): by the hash of each question, so that a judgement that comes later moves no other.
+
+    What would leave nothing to train on is trained on.
+    """
+    validation = [each for each in judged if _place(each.preference) < share]
+    train = [each for each in judged if _place(each.preference) >= share]
+    return (train, validation) if train else (validation, [])
+
+
+def _place(preference: Preference) -> float:
+    """0 to 1, the same for all judgements on one question."""
+    return int(content_uid("split", preference.questions_uid)[:8], 16) / 2**32
 
 
 def _learnable(workspace: Workspace, every: Iterable[Preference], refused: tuple[str, ...]) -> Gathered:

@@ -19,6 +19,7 @@ from core.workspace import Workspace
 DPO_KIND, KTO_KIND = "dpo", "kto"
 DPO_ENTRY = "core.training.preferences.work:run_dpo"
 KTO_ENTRY = "core.training.preferences.work:run_kto"
+ENTRIES = {DPO_KIND: DPO_ENTRY, KTO_KIND: KTO_ENTRY}
 MAKE_KIND, MAKE_ENTRY = "pairs", "core.training.preferences.making:run"
 BARE = "base"
 """The name that asks for the bare base instead of an adapter."""

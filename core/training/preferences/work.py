@@ -17,15 +17,16 @@ from core.models.chat_tokenizer import model_folder
 from core.runs.job import Job
 from core.settings import DpoSettings, TrainingSettings
 from core.store.adapters import AdapterRow, find_adapter
-from core.store.identity import content_uid
 from core.training.base_model import load_base, trainable
+from core.training.base_size import parameters_in, parameters_of
 from core.training.checkpoints import newest_whole
-from core.training.estimate import parameters_in, parameters_of
+from core.training.estimate import preference_estimate
 from core.training.failures import told_clearly
-from core.training.means import Means, Shape, chosen, config_of, this_hardware
-from core.training.preferences.gathering import Method, found_again
+from core.training.means import Means, Shape, config_of, this_hardware
+from core.training.preferences.gathering import Method, found_again, split
 from core.training.preferences.guard import REFERENCE, Guard, questions_of
 from core.training.preferences.launch import SHARED, file_hash
+from core.training.preferences.means import means_for
 from core.training.preferences.presets import named_preset, preset_for
 from core.training.preferences.rendering import PreferenceRenderer, Rendered
 from core.training.preferences.trainers import (
@@ -111,34 +112,13 @@ class _Prepared:
         named = params.get("preset")
         preset = named_preset(named) if named else preset_for(parameters)
         settings = filled(TrainingSettings(**params["settings"]), preset)
-        assert settings.batch is not None
-        longest = max(each.tokens for each in fitting)
-        # A pair is two rows: the prompt with the one answer, and with the other.
-        means = chosen(Shape.of(parameters, config), this_hardware(), settings, 2 * longest, settings.batch)
-        if means.method == "full":
-            raise TrainingError("training on preferences makes an adapter", 'method = "lora" under [training]')
-        # KTO tells how far it is from the reference by exchanging the answers of rows that are read together.
-        at_once = means.micro_batch if method == "dpo" else max(2, means.micro_batch)
-        settings = settings.model_copy(update={"batch": max(at_once, settings.batch // at_once * at_once)})
+        means, at_once, settings = means_for(
+            method, Shape.of(parameters, config), this_hardware(), settings, max(each.tokens for each in fitting)
+        )
         return cls(
             method, base, start, folder, train, validation, len(rendered) - len(fitting), settings, own, preset.name,
             means, at_once,
         )  # fmt: skip
-
-
-def split(rendered: Sequence[Rendered], share: float) -> tuple[list[Rendered], list[Rendered]]:
-    """(train, validation): by the hash of each question, so that a judgement that comes later moves no other.
-
-    What would leave nothing to train on is trained on.
-    """
-    validation = [each for each in rendered if _place(each) < share]
-    train = [each for each in rendered if _place(each) >= share]
-    return (train, validation) if train else (validation, [])
-
-
-def _place(each: Rendered) -> float:
-    """0 to 1, the same for all judgements on one question."""
-    return int(content_uid("split", each.preference.questions_uid)[:8], 16) / 2**32
 
 
 def _start(workspace: Workspace, name: str | None) -> tuple[AdapterRow | None, Path | None]:
@@ -174,6 +154,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     resume_from, damaged = newest_whole(checkpoints)
     weights = weights_of(rows) if work.method == "kto" else None
     rank = model.peft_config["default"].r
+    expected = preference_estimate(job.workspace, work.method, job.params)
     job.event(
         "plan",
         **_said(work) | means.told() | {"rank": rank},
@@ -192,6 +173,8 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
         hardware=this_hardware().name,
         resumed_from=resume_from.name if resume_from else None,
         damaged=damaged,
+        estimated_seconds=round(expected.seconds, 1),
+        estimated_memory_mb=expected.memory_mb,
         **({"desirable_weight": weights[0], "undesirable_weight": weights[1]} if weights else {}),
     )
     guard = Guard(job, lm, model, questions_of(work.validation, work.train, own.guard_questions), own, every)
@@ -218,9 +201,10 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
         **_last(trainer.state.log_history),
         "tokens_per_second": round(watcher.rate, 1),
         "peak_memory_mb": peak_memory_mb(),
+        "estimated_memory_mb": expected.memory_mb,
     }
     if resume_from is None:
-        result["seconds"] = round(time.monotonic() - began, 1)
+        result |= {"seconds": round(time.monotonic() - began, 1), "estimated_seconds": round(expected.seconds, 1)}
     if guard.collapsed:
         well = guard.well(checkpoints)
         why = f"stopped at step {reached} of {steps}: {guard.collapsed}"

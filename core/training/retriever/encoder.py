@@ -16,8 +16,6 @@ from core.models.embedder import EmbedderSpec, readable
 from core.models.load_embedder import load_embedder
 from core.retrieval.retrievers import ENCODER, QueryEncoder, TunedQuery
 
-BATCH, LEARNING_RATE, EPOCHS = 16, 1e-5, 3.0
-
 
 class EncoderModel:
     """A sentence-transformers model over the text of the questions."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.atomic import write_atomically
-from core.corpus.holdout import assign_splits
+from core.corpus.holdout import assign_splits, expected_splits
 from core.recall.load import as_of, training_words
 from core.recall.recollect import UNRELATED_POOL
 from core.retrieval.search import Query, Searcher
@@ -40,6 +40,19 @@ class Example:
     candidates: tuple[int, ...]
     """Chunk ids: the best found, best first, then what was decided on and is not among them."""
     accepted: tuple[int, ...]
+    rejected: tuple[int, ...]
+    """Chunk ids of which every decided memory was rejected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One question, and what was decided about the passages that it may see."""
+
+    exchange: ExchangeRow
+    split: str
+    verdicts: tuple[VerdictRow, ...]
+    accepted: tuple[int, ...]
+    """Chunk ids."""
     rejected: tuple[int, ...]
     """Chunk ids of which every decided memory was rejected."""
 
@@ -72,11 +85,10 @@ def gather_once(workspace: Workspace, searcher: Searcher, settings: RetrieverSet
 def gather(workspace: Workspace, searcher: Searcher, settings: RetrieverSettings) -> Gathered:
     """Find every question's candidates and verdicts. ``searcher`` is one without a trained retriever."""
     accept, limits = training_words(workspace), workspace.settings.retrieval
-    by_exchange: dict[int, list[VerdictRow]] = {}
-    for verdict in verdicts(workspace.database):
-        by_exchange.setdefault(verdict.exchange_id, []).append(verdict)
+    assign_splits(workspace)
     examples, decided_by = [], Counter[str]()
-    for split, exchange in questions(workspace):
+    for each in decided(workspace, accept):
+        exchange = each.exchange
         # As many as recall asks for: what merges several orders ranks by how many it is asked for.
         query = Query(
             exchange.question,
@@ -87,20 +99,31 @@ def gather(workspace: Workspace, searcher: Searcher, settings: RetrieverSettings
             exchange.conversation_id,
         )
         found = [hit.passage.chunk.id for hit in searcher.search(query, accept)[: settings.candidates]]
-        visible = _visible(workspace, exchange, accept)
-        decided = [each for each in by_exchange.get(exchange.id, []) if visible([each.chunk_id])]
-        accepted = dict.fromkeys(each.chunk_id for each in decided if each.accepted)
-        rejected = dict.fromkeys(each.chunk_id for each in decided if each.chunk_id not in accepted)
-        candidates = dict.fromkeys([*found, *accepted, *rejected])
+        candidates = dict.fromkeys([*found, *each.accepted, *each.rejected])
         if len(candidates) > 1:
-            examples.append(Example(exchange, split, tuple(candidates), tuple(accepted), tuple(rejected)))
-            decided_by.update(f"{each.actor_kind}: {each.actor}" for each in decided)
+            examples.append(Example(exchange, each.split, tuple(candidates), each.accepted, each.rejected))
+            decided_by.update(verdict.by for verdict in each.verdicts)
     return Gathered(tuple(examples), dict(decided_by), last_decision_id(workspace.database))
+
+
+def decided(workspace: Workspace, accept: Callable[[Passage], bool]) -> Iterator[Decided]:
+    """Every question that is trained or validated on, with the verdicts on passages that it may see and ``accept``
+    lets through. Writes nothing."""
+    by_exchange: dict[int, list[VerdictRow]] = {}
+    for verdict in verdicts(workspace.database):
+        by_exchange.setdefault(verdict.exchange_id, []).append(verdict)
+    for split, exchange in questions(workspace):
+        every = by_exchange.get(exchange.id, [])
+        visible = _visible(workspace, exchange, accept, (each.chunk_id for each in every))
+        seen = [each for each in every if each.chunk_id in visible]
+        accepted = dict.fromkeys(each.chunk_id for each in seen if each.accepted)
+        rejected = dict.fromkeys(each.chunk_id for each in seen if each.chunk_id not in accepted)
+        yield Decided(exchange, split, tuple(seen), tuple(accepted), tuple(rejected))
 
 
 def questions(workspace: Workspace) -> Iterator[tuple[str, ExchangeRow]]:
     """(split, exchange) of every question that is trained or validated on; never one that is held out."""
-    splits = assign_splits(workspace)
+    splits = expected_splits(workspace)
     conversations: Sequence[ConversationRow] = trainable_conversations(workspace.database)
     for conversation in conversations:
         if splits[conversation.uid] in (TRAIN, VALIDATION):
@@ -115,18 +138,16 @@ def sight_of(workspace: Workspace, exchange: ExchangeRow) -> Sight:
 
 
 def _visible(
-    workspace: Workspace, exchange: ExchangeRow, accept: Callable[[Passage], bool]
-) -> Callable[[Sequence[int]], bool]:
-    """Whether all of some passages are there and may be seen by the question and trained on."""
+    workspace: Workspace, exchange: ExchangeRow, accept: Callable[[Passage], bool], ids: Iterable[int]
+) -> set[int]:
+    """Which of some passages are there and may be seen by the question and trained on."""
     sight = sight_of(workspace, exchange)
-
-    def shown(ids: Sequence[int]) -> bool:
-        found = passages(workspace.database, ids)
-        return len(found) == len(set(ids)) and all(
-            accept(each) and sight.shows(each.chunk.last_day, each.conversation_id) for each in found.values()
-        )
-
-    return shown
+    found = passages(workspace.database, [*dict.fromkeys(ids)])
+    return {
+        chunk_id
+        for chunk_id, each in found.items()
+        if accept(each) and sight.shows(each.chunk.last_day, each.conversation_id)
+    }
 
 
 def _as_json(gathered: Gathered) -> dict[str, Any]:
@@ -152,7 +173,9 @@ def _read(workspace: Workspace, kept: Path) -> Gathered | None:
     examples = []
     for row in told["examples"]:
         split, exchange = usable.get(row["exchange"], ("", None))
-        if exchange is None or split != row["split"] or not _visible(workspace, exchange, accept)(row["candidates"]):
+        if exchange is None or split != row["split"]:
+            return None
+        if _visible(workspace, exchange, accept, row["candidates"]) != set(row["candidates"]):
             return None
         examples.append(
             Example(exchange, split, tuple(row["candidates"]), tuple(row["accepted"]), tuple(row["rejected"]))

@@ -11,6 +11,7 @@ import torch
 
 from core.settings import RetrieverSettings
 from core.training.retriever.losses import Lessons, loss_of
+from core.training.retriever.pace import Pace
 
 EVALUATIONS = 40
 """Of a whole training, at the most."""
@@ -26,15 +27,6 @@ class QueryModel(Protocol):
     def vectors(self, rows: Sequence[int]) -> torch.Tensor: ...
 
     def penalty(self) -> torch.Tensor: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long, how much at a time, how fast."""
-
-    steps: int
-    batch: int
-    learning_rate: float
 
 
 @dataclass(frozen=True, slots=True)

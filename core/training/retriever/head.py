@@ -14,8 +14,6 @@ from core.retrieval.query_head import load_query_head, save_query_head
 from core.retrieval.retrievers import HEAD, TunedQuery
 from core.settings import RetrieverSettings
 
-STEPS, BATCH, LEARNING_RATE = 200, 256, 1e-4
-
 
 class HeadModel:
     """``normalize((I + D) q)``, with D full or of low rank."""

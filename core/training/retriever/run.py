@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.atomic import write_atomically
-from core.errors import TrainingError, UsageError
+from core.errors import UsageError
 from core.models.embedder import Embedder
 from core.models.roles import embedder_of
 from core.recall.load import training_words
@@ -32,9 +32,11 @@ from core.store.chunks import chunks_without_vector
 from core.training.retriever import encoder, head
 from core.training.retriever.examples import TRAIN, VALIDATION, Gathered, gather_once, sight_of
 from core.training.retriever.figures import read_space
-from core.training.retriever.fitting import Fitted, Moment, Pace, QueryModel, fit
+from core.training.retriever.fitting import Fitted, Moment, QueryModel, fit
 from core.training.retriever.lessons import Scores, lessons_of, teaching
 from core.training.retriever.measure import Measure, verdict
+from core.training.retriever.outlook import nothing_accepted, nothing_to_choose, nothing_to_learn
+from core.training.retriever.pace import Pace, pace_of
 from core.training.retriever.preference import flatness, preference, score_answers
 
 EXAMPLES = "examples.json"
@@ -78,9 +80,7 @@ class _Training:
         job.stop_point()
         rows = teaching(examples, TRAIN, scores, settings)
         if not rows:
-            raise TrainingError(
-                "no memory of a question that is trained on was accepted", "simulee review, or leave --lsr-weight as is"
-            )
+            raise nothing_accepted()
         validation = teaching(examples, VALIDATION, scores, settings)
         full = bool(job.params["full"])
         if not full:
@@ -122,16 +122,10 @@ class _Training:
 
     def _refuse_nothing(self, gathered: Gathered) -> None:
         if not gathered.examples:
-            raise TrainingError(
-                "no question that is trained on has two passages from before its day to choose between",
-                "import more of what the target wrote, with dates, and an interview that is later",
-            )
+            raise nothing_to_choose()
         decided = any(example.accepted or example.rejected for example in gathered.examples)
         if not (decided and self._settings.contrastive_weight) and not self._settings.lsr_weight:
-            raise TrainingError(
-                "there is nothing to learn from: no memory was decided on, and answers are not scored",
-                "simulee recall and simulee review, or leave --lsr-weight above 0",
-            )
+            raise nothing_to_learn()
 
     def _scored(self, gathered: Gathered) -> Scores:
         """The language model's word on every question's candidates; empty where it counts for nothing."""
@@ -222,14 +216,3 @@ class _Training:
         folder.mkdir(mode=0o700, exist_ok=True)
         shutil.rmtree(folder / name, ignore_errors=True)
         partial.rename(folder / name)
-
-
-def pace_of(settings: RetrieverSettings, full: bool, questions: int, epochs: float | None) -> Pace:
-    """How long and how fast, with what the settings leave open filled by what is trained."""
-    batch = settings.batch or (encoder.BATCH if full else head.BATCH)
-    rate = settings.learning_rate or (encoder.LEARNING_RATE if full else head.LEARNING_RATE)
-    if settings.steps is None and epochs is None and not full:
-        return Pace(head.STEPS, batch, rate)
-    per_epoch = -(-questions // batch)
-    steps = settings.steps or max(1, round(per_epoch * (epochs or encoder.EPOCHS)))
-    return Pace(steps, batch, rate)

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from core.dataset.build import renderer_of
 from core.dataset.scenes import scene_of
 from core.prompts.render import PromptTurn, RecalledMemory
-from core.training.preferences.gathering import Preference
+from core.training.preferences.gathering import Preference, split
 from core.training.preferences.rendering import PreferenceRenderer, Rendered
 from core.training.preferences.trainers import judgement_rows, weights_of
-from core.training.preferences.work import split
 from core.workspace import Workspace
 
 ASKED = Preference(("uid", "left"), "comparison", "Why maps?", "", "They argue.", "They are useful.", "2026-01-02")

@@ -19,6 +19,7 @@ from core.runs.control import follow, run_to_end, start
 from core.runs.job import Job
 from core.runs.journal import EventLog, holder, load_run, read_events
 from core.store.adapters import active_adapter, find_adapter, list_adapters
+from core.training.estimate import preference_estimate
 from core.training.preferences.gathering import found_again
 from core.training.preferences.launch import DPO_ENTRY, DPO_KIND, KTO_ENTRY, KTO_KIND, dpo_params, kto_params
 from core.training.preferences.rendering import PreferenceRenderer, Rendered
@@ -108,6 +109,18 @@ def test_what_it_learned_from_and_what_was_left_out_stay_known(undisturbed: str,
     )  # fmt: skip
     assert settings["rank"] == 16, "an adapter that is gone on from keeps its rank"
     assert (adapter.dataset_id, adapter.memories) == (started_from.dataset_id, started_from.memories)
+
+
+def test_it_ends_beside_what_was_estimated_and_measures_the_next_one(undisturbed: str, tuned: Workspace) -> None:
+    result, plan = load_run(tuned.runs, "dpo-1").result, _events(tuned, "dpo-1", "plan")[0]
+    assert result["estimated_memory_mb"] == plan["estimated_memory_mb"] > 0
+    assert result["seconds"] > 0
+    assert result["estimated_seconds"] > 0
+    found = preference_estimate(tuned, "dpo", dpo_params(tuned))
+    assert found.measured_by == "dpo-1"
+    assert abs(found.memory_mb - result["peak_memory_mb"]) < 100
+    assert (found.steps, found.train, found.left_out) == (result["steps"], plan["train"], result["left_out"])
+    assert abs(found.tokens - plan["tokens"] * 3) < 0.1 * found.tokens
 
 
 def test_a_killed_run_resumed_gives_the_same_bytes(undisturbed: str, tuned: Workspace) -> None:

@@ -2,51 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 
-from tui.estimates import brief_estimate
+from tui.moments import local
 from tui.screens.stage import Stage
+from tui.screens.train import retriever
 from tui.screens.train.live import (
     curve,
     figure_parts,
-    last,
     last_step,
+    run_line,
     sample_parts,
     title_parts,
     trouble_parts,
 )
-from tui.screens.train.plan import Choices, Prepared, plan_parts, prepare
+from tui.screens.train.plan import METHODS, Choices
+from tui.screens.train.planning import Planning
 from tui.widgets.block_chart import BlockChart
-from tui.widgets.boxes import AskBox, ChoiceBox, ShowBox
-from tui.widgets.frame import GLYPHS
+from tui.widgets.boxes import ShowBox
 from tui.widgets.line_list import LineList
 from tui.widgets.text import Part, Words
 
 if TYPE_CHECKING:
+    from core.retrieval.retrievers import Retriever
     from core.runs.snapshot import RunPicture
     from core.store.adapters import AdapterRow
     from core.workspace import Workspace
 
-TRAINING_KINDS = ("sft", "dpo", "kto")
-"""Every kind of run that is watched here; the first of them is started here too."""
 WIDE_ENOUGH_FOR_BOTH = 32
 """Rows of the terminal from which all samples of an evaluation are shown, not the first alone."""
 
 
-def _adapters(workspace: Workspace) -> tuple[list[AdapterRow], str]:
-    """Every adapter, and the name of the one in use. On the reader's thread."""
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What was trained, oldest first, and what of it is used; empty names for nothing."""
+
+    adapters: tuple[AdapterRow, ...] = ()
+    twins: str = ""
+    retrievers: tuple[Retriever, ...] = ()
+    searched_with: str = ""
+
+    @property
+    def in_use(self) -> Collection[str]:
+        return {self.twins, self.searched_with} - {""}
+
+
+def _made(workspace: Workspace) -> Made:
+    """On the reader's thread."""
+    from core.retrieval.retrievers import list_retrievers, retriever_in_use
     from core.store.adapters import active_adapter, list_adapters
 
     active = active_adapter(workspace.database)
-    return list_adapters(workspace.database), active.name if active else ""
+    return Made(
+        tuple(list_adapters(workspace.database)),
+        active.name if active else "",
+        tuple(list_retrievers(workspace.adapters)),
+        retriever_in_use(workspace.adapters),
+    )
 
 
-class TrainScreen(Stage):
+class TrainScreen(Planning):
     """Prepare a run, and watch it."""
 
     NAME = "train"
@@ -54,14 +75,10 @@ class TrainScreen(Stage):
 
     def __init__(self) -> None:
         super().__init__()
-        self._choices = Choices()
-        self._prepared: Prepared | None = None
-        self._planning = False
         self._picked = ""
         """The run that is watched; empty: the newest."""
         self._overlay = ""
-        self._adapters: list[AdapterRow] = []
-        self._in_use = ""
+        self._made = Made()
 
     def body(self) -> ComposeResult:
         with VerticalScroll(id="plan"):
@@ -81,53 +98,50 @@ class TrainScreen(Stage):
         self.query_one("#words", Words).put(f"There is no workspace here to train in. {self.ways_in}")
 
     async def load(self, workspace: Workspace) -> None:
-        self._adapters, self._in_use = await self.bench.read(_adapters)
-        await self._prepare()
-        self._draw()
-
-    async def _prepare(self) -> None:
-        self._prepared = await self.bench.read(prepare, self._choices)
+        self._made = await self.bench.read(_made)
+        self.redraw()
+        await self.prepare_again()
+        self.redraw()
 
     def runs_changed(self) -> None:
-        self._draw()
+        self.redraw()
 
     def on_resize(self, event: events.Resize) -> None:
         if self.ready:
-            self._draw()
+            self.redraw()
 
     def place(self) -> dict[str, Any]:
         return {
             "planning": self._planning, "run": self._picked, "overlay": self._overlay, "log": self.has_class("-log"),
-            "dataset": self._choices.dataset, "base": self._choices.base, "preset": self._choices.preset,
+            **self._choices.place(),
         }  # fmt: skip
 
     def come_back(self, place: dict[str, Any]) -> None:
         self._planning = bool(place.get("planning"))
         self._picked, self._overlay = str(place.get("run", "")), str(place.get("overlay", ""))
         self.set_class(bool(place.get("log")), "-log")
-        self._choices = Choices(*(str(place.get(name, "")) for name in ("dataset", "base", "preset")))
+        self._choices = Choices.of(place)
 
     def leave(self) -> bool:
         if self._planning and self._runs():
             self._planning = False
-            self._draw()
+            self.redraw()
             return True
         return super().leave()
 
     def shown_actions(self) -> Callable[[str], bool]:
-        picture, planning = self._watched(), self._shows_plan()
+        picture, planning = self._watched(), self.shows_plan()
         state = picture.state if picture and not planning else ""
-        sense = {
-            "start": state != "running",
-            "dataset": planning,
-            "base": planning,
-            "preset": planning,
+        plan = self.plan_actions()
+        sense = {name: planning and makes_sense for name, makes_sense in plan.items()} | {
+            "start": plan["start"] if planning else state != "running",
             "cancel": state == "running",
             "resume": state in ("cancelled", "failed", "lost"),
-            "overlay": bool(state) and len(self._runs()) > 1,
+            "overlay": bool(state) and picture is not None and bool(self._others_like(picture)),
             "samples": picture is not None and not planning and bool(picture.samples),
             "log": bool(state),
             "pick": len(self._runs()) > (0 if planning else 1),
+            "use": bool(self._made.retrievers if self._is_of_search() else self._made.adapters),
         }
         return lambda name: sense.get(name, True)
 
@@ -135,17 +149,30 @@ class TrainScreen(Stage):
 
     def _runs(self) -> list[RunPicture]:
         """The training runs, newest first."""
-        return [picture for picture in self.bench.pictures if picture.kind in TRAINING_KINDS]
+        return [picture for picture in self.bench.pictures if picture.kind in METHODS]
 
     def _watched(self) -> RunPicture | None:
         runs = self._runs()
         return next((picture for picture in runs if picture.id == self._picked), runs[0] if runs else None)
 
-    def _shows_plan(self) -> bool:
+    def _others_like(self, picture: RunPicture) -> list[RunPicture]:
+        """Other runs of the kind that have a curve: a loss of another kind has another scale."""
+        return [run for run in self._runs() if run.kind == picture.kind and run is not picture and run.metrics]
+
+    def _is_of_search(self) -> bool:
+        """Whether what is at the front, a run or the plan, trains a retriever."""
+        picture = None if self.shows_plan() else self._watched()
+        return (picture.kind if picture else self._choices.method) == retriever.KIND
+
+    def started(self) -> None:
+        self._picked = ""
+        self.redraw()
+
+    def shows_plan(self) -> bool:
         return self._planning or self._watched() is None
 
-    def _draw(self) -> None:
-        planning = self._shows_plan()
+    def redraw(self) -> None:
+        planning = self.shows_plan()
         self.set_class(planning, "-plan")
         if planning:
             self._draw_plan()
@@ -154,30 +181,30 @@ class TrainScreen(Stage):
         self.keys_changed()
 
     def _draw_plan(self) -> None:
-        if self._prepared is None:
-            return
-        names = ("start", "dataset", "base", "preset")
-        running = next((picture.id for picture in self._runs() if picture.state == "running"), "")
         leave = self.key("leave", "app")
-        remark = f"{running} is at work now: one trains at a time. {leave} shows it." if running else ""
-        if not remark and self._runs():
-            remark = f"{leave} shows the runs there are."
-        self.query_one("#words", Words).put(
-            *plan_parts(self._prepared, self.bench.target, {name: self.key(name) for name in names}, remark)
-        )
+        running = [picture for picture in self._runs() if picture.state == "running"]
+        same = next((picture.id for picture in running if picture.kind == self._choices.method), "")
+        remark = f"{leave} shows the runs there are." if self._runs() else ""
+        if running:
+            remark = f"{running[0].id} is at work now; both would share this machine. {leave} shows it."
+        if same:
+            remark = f"{same} is at work now: one trains at a time. {leave} shows it."
+        self.draw_plan(remark)
 
     def _draw_run(self) -> None:
         picture = self._watched()
         if picture is None:
             return
-        self.query_one("#title", Words).put(*title_parts(picture, self._in_use, self.size.width - 2), layout=False)
+        self.query_one("#title", Words).put(
+            *title_parts(picture, self._is_used(picture), self.size.width - 2), layout=False
+        )
         self.query_one("#figures", Words).put(*figure_parts(picture), layout=False)
         trouble = self.query_one("#trouble", Words)
         parts = trouble_parts(picture, self.key("resume"))
         trouble.display = bool(parts)
         trouble.put(*parts)
         curves = [("loss", curve(picture, "loss")), ("eval", curve(picture, "eval_loss"))]
-        other = next((each for each in self._runs() if each.id == self._overlay and each is not picture), None)
+        other = next((each for each in self._others_like(picture) if each.id == self._overlay), None)
         if other is not None:
             curves.append((other.id, curve(other, "loss")))
         end = max(last_step(picture), last_step(other) if other else 0)
@@ -189,73 +216,27 @@ class TrainScreen(Stage):
             lines = picture.log
             log.fill(len(lines), lambda place: [lines[place]], len(lines) - 1 if at_end else None)
 
+    def _is_used(self, picture: RunPicture) -> bool:
+        return picture.result.get("adapter") in self._made.in_use
+
     def _draw_spoken(self, picture: RunPicture) -> None:
+        parts: list[Part]
         spoken = self.query_one("#spoken", Words)
+        if picture.kind == retriever.KIND:
+            parts = retriever.verdict_parts(picture, self._is_used(picture), self.key("use"))
+            spoken.display = bool(parts) and not self.has_class("-log")
+            spoken.put(*parts)
+            return
         spoken.display = bool(picture.samples) and not self.has_class("-log")
         if picture.samples:
             told = picture.samples[-1]
             many = len(told["samples"]) if self.size.height >= WIDE_ENOUGH_FOR_BOTH else 1
-            parts: list[Part] = []
+            parts = []
             for sample in told["samples"][:many]:
                 parts += sample_parts(sample, told["step"])
             spoken.put(*parts[:-1])
 
     # What is chosen
-
-    async def _choose(self, **values: str) -> None:
-        """Change what the next run is made of, and estimate it again."""
-        self._planning = True
-        for name, value in values.items():
-            setattr(self._choices, name, value)
-        await self._prepare()
-        self._draw()
-
-    def _ask_choice(
-        self, title: str, values: list[str], words: list[str], now: str, then: Callable[[str], Any]
-    ) -> None:
-        async def ask() -> None:
-            place = await self.bench.push_screen_wait(
-                ChoiceBox(title, words, values.index(now) if now in values else 0)
-            )
-            if place is not None:
-                await then(values[place])
-
-        self.bench.do(ask())
-
-    async def action_dataset(self) -> None:
-        """What to train on."""
-        if self._prepared is None or not self._prepared.datasets:
-            self.say(f"there is no dataset yet: {self.key('go', 'app')} d freezes one", "warning")
-            return
-        values, words = zip(*self._prepared.datasets, strict=True)
-        now = self._prepared.params.get("dataset", "")
-        self._ask_choice("Train on", [*values], [*words], now, lambda value: self._choose(dataset=value))
-
-    async def action_preset(self) -> None:
-        """How fast, how long, how many samples a step."""
-        if self._prepared is not None:
-            values, words = zip(*self._prepared.presets, strict=True)
-            self._ask_choice(
-                "Preset", [*values], [*words], self._choices.preset, lambda value: self._choose(preset=value)
-            )
-
-    async def action_base(self) -> None:
-        """Which model learns."""
-
-        async def ask() -> None:
-            now = self._prepared.params.get("base", "") if self._prepared else ""
-            base = await self.bench.push_screen_wait(
-                AskBox(
-                    "Which model learns?",
-                    now,
-                    note="A packaged name, a folder, or a hub name, with the tokens that the dataset was packed for."
-                    " Empty: the persona's model in persona.toml.",
-                )
-            )
-            if base is not None:
-                await self._choose(base=base.strip())
-
-        self.bench.do(ask())
 
     async def action_pick(self) -> None:
         """Another run."""
@@ -266,74 +247,79 @@ class TrainScreen(Stage):
 
         async def then(value: str) -> None:
             self._picked, self._planning = value if value != runs[0].id else "", False
-            self._draw()
+            self.redraw()
 
         now = self._watched()
-        self._ask_choice("Which run", [run.id for run in runs], [*map(_run_line, runs)], now.id if now else "", then)
+        self.ask_choice("Which run", [run.id for run in runs], [*map(run_line, runs)], now.id if now else "", then)
 
     async def action_overlay(self) -> None:
         """The loss of another run over this one's."""
         picture = self._watched()
-        others = [run for run in self._runs() if run is not picture and run.metrics]
-        if picture is None or not others:
-            self.say("there is no other run with a curve to lay over this one", "warning")
+        others = self._others_like(picture) if picture else []
+        if not others:
+            self.say("there is no other run like this one with a curve to lay over it", "warning")
             return
 
         async def then(value: str) -> None:
             self._overlay = value
-            self._draw()
+            self.redraw()
 
-        self._ask_choice(
-            "Lay over it", ["", *(run.id for run in others)], ["nothing", *map(_run_line, others)], self._overlay, then
+        self.ask_choice(
+            "Lay over it", ["", *(run.id for run in others)], ["nothing", *map(run_line, others)], self._overlay, then
         )
 
     async def action_use(self) -> None:
-        """Which adapter the twin answers with."""
-        if not self._adapters:
+        """Which adapter the twin answers with; for a retriever, which one searches use."""
+        if self._is_of_search():
+            self._ask_retriever()
+        else:
+            self._ask_adapter()
+
+    def _ask_adapter(self) -> None:
+        made = self._made
+        if not made.adapters:
             self.say("there is no adapter yet: a run makes one", "warning")
             return
-        watched = self._watched()
-        names = ["", *(adapter.name for adapter in reversed(self._adapters))]
-        words = ["the bare base model", *map(_adapter_line, reversed(self._adapters))]
-        at = names.index(self._in_use) if self._in_use in names else 0
-        words[at] += " · in use"
-        now = watched.result.get("adapter", self._in_use) if watched and not self._shows_plan() else self._in_use
+        choices = {"": "the bare base model"} | {each.name: _adapter_line(each) for each in reversed(made.adapters)}
 
         async def then(name: str) -> None:
             from core.adapters.choice import choose_adapter
 
             await self.bench.write(choose_adapter, name or None)
-            self._in_use = name
-            self._draw()
+            self._made = replace(self._made, twins=name)
+            self.redraw()
             self.say(f"the twin uses {name or 'the bare base model'}", "good")
 
-        self._ask_choice("The twin answers with", names, words, now, then)
+        self._ask_used("The twin answers with", choices, made.twins, then)
+
+    def _ask_retriever(self) -> None:
+        made = self._made
+        if not made.retrievers:
+            self.say("there is no retriever yet: a run makes one", "warning")
+            return
+        choices = {"": "the embedder as it is"} | {
+            each.name: _retriever_line(each) for each in reversed(made.retrievers)
+        }
+
+        async def then(name: str) -> None:
+            from core.adapters.choice import choose_retriever
+
+            await self.bench.write(choose_retriever, name or None)
+            self._made = replace(self._made, searched_with=name)
+            self.redraw()
+            self.say(f"searches use {name or 'the embedder as it is'}; recall again to let memories follow", "good")
+
+        self._ask_used("Searches use", choices, made.searched_with, then)
+
+    def _ask_used(self, title: str, choices: dict[str, str], used: str, then: Callable[[str], Any]) -> None:
+        """A box of what can be used; what the run that is watched made is marked at first."""
+        watched = None if self.shows_plan() else self._watched()
+        if used in choices:
+            choices[used] += " · in use"
+        now = watched.result.get("adapter", used) if watched else used
+        self.ask_choice(title, [*choices], [*choices.values()], now, then)
 
     # What is done
-
-    async def action_start(self) -> None:
-        """Start what is prepared; from a run that is watched, prepare one first."""
-        if not self._shows_plan():
-            self._planning = True
-            await self._prepare()
-            self._draw()
-            return
-        prepared = self._prepared
-        if prepared is None:
-            return
-        if prepared.estimate is None:
-            self.say(f"{prepared.problem}; {prepared.hint}", "warning")
-            return
-        from core.training.launch import SFT_ENTRY, SFT_KIND
-
-        self.say("starting…")
-        run = await self.bench.start_run(SFT_KIND, SFT_ENTRY, prepared.params)
-        if run is None:
-            self.say("it was not started", "warning")
-            return
-        self._picked, self._planning = "", False
-        self._draw()
-        self.say(f"{run.id}: {brief_estimate(prepared.estimate)}", "good")
 
     async def action_cancel(self) -> None:
         """Stop at the next step, with a checkpoint."""
@@ -341,7 +327,8 @@ class TrainScreen(Stage):
         if picture is None or picture.state != "running":
             self.say("only a run that is at work can be stopped", "warning")
         elif await self.bench.cancel_run(picture.id) is not None:
-            self.say(f"asked {picture.id} to save a checkpoint and stop; {self.key('resume')} goes on later", "good")
+            saves = "stop" if picture.kind == retriever.KIND else "save a checkpoint and stop"
+            self.say(f"asked {picture.id} to {saves}; {self.key('resume')} goes on later", "good")
 
     async def action_resume(self) -> None:
         """Go on from the last whole checkpoint."""
@@ -357,7 +344,7 @@ class TrainScreen(Stage):
     async def action_log(self) -> None:
         """The log instead of the samples, and back."""
         self.toggle_class("-log")
-        self._draw()
+        self.redraw()
         if self.has_class("-log"):
             self.query_one("#log", LineList).focus()
         else:
@@ -373,16 +360,6 @@ class TrainScreen(Stage):
         self.bench.push_screen(ShowBox(f"What {picture.id} says to the validation questions", lines))
 
 
-def _run_line(picture: RunPicture) -> str:
-    """One run among others."""
-    loss, evaluated = last(picture, "loss"), last(picture, "eval_loss")
-    return (
-        f"{GLYPHS[picture.state]} {picture.id} {picture.state} · {picture.done}/{last_step(picture)} steps"
-        + (f" · loss {loss:.2f}" if loss is not None else "")
-        + (f" · eval {evaluated:.2f}" if evaluated is not None else "")
-    )
-
-
 def _adapter_line(adapter: AdapterRow) -> str:
     memories = "with memories" if adapter.memories else "without memories"
     settings = adapter.settings
@@ -390,6 +367,12 @@ def _adapter_line(adapter: AdapterRow) -> str:
     if "preferences" in settings:
         made_of += f", then {len(settings['preferences'])} preferences"
     return f"{adapter.name} · {made_of} · {settings.get('steps', '?')} steps"
+
+
+def _retriever_line(made: Retriever) -> str:
+    gain = made.card.get("gain")
+    brought = f"gain {gain:+.3f} MRR" if isinstance(gain, float | int) else "gain not known"
+    return f"{made.name} · {made.kind} · {brought} · {local(made.created_at)}"
 
 
 def screen() -> Stage:

@@ -1,0 +1,91 @@
+"""What earlier runs of a base took here, from which an estimate of the next one is made. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from statistics import median
+
+from core.runs.journal import Event, Run, list_runs, read_events, seconds_between
+from core.training.launch import SFT_KIND
+from core.workspace import Workspace
+
+GUESSED_START = 12.0
+"""Seconds before its first step."""
+FEWEST_STEPS = 5
+"""A run that came less far says nothing of its speed."""
+FEWEST_PREFERENCE_STEPS = 3
+"""The same of a run on preferences, which is short."""
+RUNS_LOOKED_AT = 8
+PREFERENCE_KINDS = ("dpo", "kto")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How fast a run was, what it took at its peak (MiB), and its seconds before the first step."""
+
+    run: str
+    tokens_per_second: float
+    memory_mb: int
+    start: float
+    look: float | None = None
+    """Seconds of one look of the guard, with its measure on what validates; None where the run does not tell."""
+
+
+def measured_run(workspace: Workspace, kind: str, base: str) -> Measured | None:
+    """The newest earlier run of this kind and base that came far enough to tell, a finished one first."""
+    runs = [run for run in reversed(list_runs(workspace.runs)) if run.kind == kind and run.params.get("base") == base]
+    runs.sort(key=lambda run: run.state != "done")  # One that was stopped may have been starved all the while.
+    measure = _of_preferences if kind in PREFERENCE_KINDS else _of_run
+    return next(filter(None, map(measure, islice(runs, RUNS_LOOKED_AT))), None)
+
+
+def run_of_another_kind(workspace: Workspace, kind: str, base: str) -> tuple[str, Measured] | None:
+    """(kind, measure) of a run that tells the base's speed, though not that of this kind of step: on preferences first,
+    else of fine-tuning."""
+    for other in (*PREFERENCE_KINDS, SFT_KIND):
+        found = measured_run(workspace, other, base) if other != kind else None
+        if found:
+            return other, found
+    return None
+
+
+def _of_run(run: Run) -> Measured | None:
+    events, _ = read_events(run.folder)
+    metrics = [event.payload for event in events if event.kind == "metrics"]
+    if not metrics or metrics[-1]["step"] < FEWEST_STEPS or not metrics[-1].get("tokens_per_second"):
+        return None
+    last = metrics[-1]
+    return Measured(run.id, float(last["tokens_per_second"]), int(last["memory_mb"]), _seconds_to_plan(events))
+
+
+def _of_preferences(run: Run) -> Measured | None:
+    """A run on preferences, the guard's looks told apart from its steps: they take as long in a longer run.
+
+    Its log tells tokens per second since it began, and with the tokens of a step when each step ended.
+    """
+    events, _ = read_events(run.folder)
+    begun = [place for place, event in enumerate(events) if event.kind == "started"]
+    attempt = events[begun[-1] :] if begun else []
+    plan = next((event.payload for event in attempt if event.kind == "plan"), None)
+    metrics = [event.payload for event in attempt if event.kind == "metrics"]
+    timed = [each for each in metrics if each.get("tokens_per_second") and "loss" in each]
+    if plan is None or len(timed) < FEWEST_PREFERENCE_STEPS:
+        return None
+    per_step = plan["tokens"] / plan["train"] * min(plan["train"], plan["batch"])
+    first = timed[0]["step"] - 1
+    ends = [0.0, *((each["step"] - first) * per_step / each["tokens_per_second"] for each in timed)]
+    step = median(after - before for before, after in pairwise(ends))
+    if step <= 0:
+        return None
+    looks = sum("answer_tokens" in each and each["step"] < timed[-1]["step"] for each in metrics)
+    look = max(0.0, ends[-1] - step * len(timed)) / looks if looks else None
+    memory = max(int(each["memory_mb"]) for each in timed)
+    return Measured(run.id, per_step / step, memory, _seconds_to_plan(attempt), look)
+
+
+def _seconds_to_plan(events: Sequence[Event]) -> float:
+    """From its start to the moment when a run is ready for its first step."""
+    at = {event.kind: event.at for event in reversed(events)}
+    return max(0.0, seconds_between(at["started"], at["plan"])) if at.keys() >= {"started", "plan"} else GUESSED_START
