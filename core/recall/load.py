@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from core.models.kept_vectors import KeptVectors
 from core.models.roles import check_role, embedder_of
 from core.recall.judge import Judge
 from core.recall.nearness import NearnessJudge
@@ -53,7 +54,7 @@ def load_recollector(
     settings = settings or workspace.settings
     for role in ("writer", "judge"):
         check_role(role, getattr(settings.models, role))
-    searcher = Searcher(workspace, lambda: embedder_of(settings))
+    searcher = Searcher(workspace, lambda: KeptVectors(embedder_of(settings)))
     callers: list[Caller] = []
     writer = _writer(workspace, settings, searcher, run, callers)
     judge: Judge
