@@ -1,10 +1,9 @@
 """What the twin's memories cost before its first word, among many passages: retrieval, and all that follows it.
 
-A made-up workspace of ``bench.searching`` is talked with as chat does it. ``retrieval`` embeds a question, and the
-question with the words of the turn before it, and finds and fuses the passages of both; ``memories`` does that, retells
-the best and judges them; ``prepare`` does all that chat does before the model reads its prompt. Milliseconds by the
-clock, p50 and p95, and of this thread on the processor, p50. Run from the repository:
-``python -m bench.remembering [passages]``.
+A made-up workspace of ``bench.searching`` is talked with as chat does it. ``first turn`` embeds a question and finds
+its passages; ``later turn`` does so too for the question with the words of the turn before it, and fuses the two;
+``memories`` does what a later turn does, retells the best passages and judges them. Milliseconds by the clock, p50 and
+p95, and of this thread on the processor, p50. Run from the repository: ``python -m bench.remembering [passages]``.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
@@ -20,11 +18,9 @@ from bench.searching import Work, fill, timed
 from bench.vectors import QUERIES, mixed, real_sentences
 from core.models.load_embedder import load_embedder
 from core.recall.asked import Asked
-from core.recall.load import recallable_words
+from core.recall.load import load_recollector, recallable_words
 from core.recall.recollect import DEPTH, fused
 from core.retrieval.search import Query, Searcher
-from core.twin.chat import ChatOptions, Conversation
-from core.twin.parts import Parts
 from core.workspace import Workspace
 
 PASSAGES = 100_000
@@ -39,34 +35,35 @@ def measure(count: int, root: Path) -> None:
     began = time.monotonic()
     fill(workspace.database, embedder, sentences[QUERIES:], mixed(real[QUERIES:], count))
     print(f"{count:,} passages; made in {time.monotonic() - began:.0f} s")
-    parts = Parts(workspace)
-    try:
-        print(f"{'':12}{'p50 ms':>9}{'p95 ms':>9}{'processor ms':>14}")
-        for name, (middle, late, own) in timed(sentences[:ASKED], _works(workspace, parts)).items():
-            print(f"{name:12}{middle:9.1f}{late:9.1f}{own:14.1f}")
-    finally:
-        parts.close()
+    show(workspace)
 
 
-def _works(workspace: Workspace, parts: Parts) -> dict[str, Work]:
-    recollector = parts.recollector
-    searcher = Searcher(workspace, lambda: recollector.embedder)
+def show(workspace: Workspace) -> None:
+    """Talk with a workspace and print what it cost."""
+    print(f"{'':12}{'p50 ms':>9}{'p95 ms':>9}{'processor ms':>14}")
+    for name, (middle, late, own) in timed(real_sentences()[:ASKED], _works(workspace)).items():
+        print(f"{name:12}{middle:9.1f}{late:9.1f}{own:14.1f}")
+
+
+def _works(workspace: Workspace) -> dict[str, Work]:
+    # Each has a searcher of its own: the vectors of the last texts are kept.
+    embedder = load_embedder()
+    alone, twice = Searcher(workspace, lambda: embedder), Searcher(workspace, lambda: embedder)
+    recollector, _ = load_recollector(workspace, live=True)
+    k = DEPTH * workspace.settings.recall.candidates
     accept = recallable_words(workspace)
     before = cycle(real_sentences()[ASKED : 2 * ASKED])
 
-    def retrieval(text: str) -> object:
-        query = Query(text, DEPTH * workspace.settings.recall.candidates)
-        alone, wider = searcher.search_each([query, replace(query, text=f"{next(before)}\n{text}")], accept)
-        return fused(alone, wider)
+    def first(text: str) -> object:
+        return alone.search(Query(text, k), accept)
+
+    def later(text: str) -> object:
+        return fused(*twice.search_each([Query(text, k), Query(f"{next(before)}\n{text}", k)], accept))
 
     def memories(text: str) -> object:
         return recollector.recollect(Asked(text, "", None, context=next(before)), accept)
 
-    def prepare(text: str) -> object:
-        # A talk of one turn, so that its prompt does not grow from one question to the next.
-        return Conversation(parts, ChatOptions()).prepare(text)
-
-    return {"retrieval": retrieval, "memories": memories, "prepare": prepare}
+    return {"first turn": first, "later turn": later, "memories": memories}
 
 
 def main(passages: str = str(PASSAGES)) -> None:

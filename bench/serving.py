@@ -37,6 +37,7 @@ CLIENTS = 16
 ROUNDS = 4
 REQUESTS = 4
 TOKENS = 32
+FEW_CANDIDATES = 2
 TALK = (
     "Who pays for the paper charts?", "Why do you keep them?", "What did the harbor look like when you were a child?",
     "Who taught you to sail?", "What do you do on a Sunday?", "And in winter?",
@@ -185,6 +186,15 @@ def throughput(root: Path, rounds: int, each: int) -> None:
 
 def first_words(root: Path) -> None:
     workspace = embedded_sample(root / "sample").workspace
+    for candidates in (workspace.settings.recall.candidates, FEW_CANDIDATES):
+        settings = f'name = "Ada Marlow"\n[recall]\ncandidates = {candidates}\n'
+        (workspace.root / "persona.toml").write_text(settings)
+        workspace.forget_settings()
+        print(f"a talk with at most {candidates} memories a turn")
+        talk(workspace)
+
+
+def talk(workspace: Workspace) -> None:
     tokenizer = load_tokenizer(SMOLLM2)
     run_id, serving = started(workspace, 1)
     try:

@@ -24,7 +24,7 @@ from core.twin.parts import Parts
 from core.twin.receipts import Receipt, receipts_of
 from core.twin.statements import bearing_on, facts_before
 
-CONTEXT_WORDS = 60
+CONTEXT_WORDS = 30
 """Last words of the turn before, with which a question is looked for once more."""
 
 
