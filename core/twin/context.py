@@ -8,6 +8,7 @@ several at a time: between two such steps a prompt begins with the one before it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from core.corpus.sentences import sentences_of
 from core.prompts.messages import Message
@@ -48,7 +49,7 @@ def _last_alone(
     last = turns[-1]
     lines = [f"({len(turns) - 1} exchanges before this one)"] if len(turns) > 1 else []
     for kept in range(len(last.memories), -1, -1):
-        turn = PromptTurn(last.question, last.asker, last.memories[:kept], last.answer, last.trained)
+        turn = replace(last, memories=last.memories[:kept])
         messages = render([turn], lines)
         if count(messages) <= room:
             break

@@ -104,8 +104,7 @@ def _result_lines(done: dict[str, Any]) -> list[str]:
     left = _left_out(done["left_out"])
     if left:
         lines.append(f"Left out: {left}")
-    # The persona's prompts are rendered here: its host must go on with a raw prompt.
-    speaks = "To let it speak, in persona.toml, where its host has /completions, and base = its tokenizer's model:"
+    speaks = "To let it speak, in persona.toml:"
     return [*lines, speaks, *(f"  {line}" for line in done["persona"].splitlines())]
 
 

@@ -305,7 +305,7 @@ class HostedWork:
             "epochs": self._settings.epochs,
             "trained_tokens": ended.trained_tokens or record.tokens * self._settings.epochs,
             "cost": record.cost,
-            "persona": persona_lines(settings),
+            "persona": persona_lines(settings, self._job.workspace.settings.models.base),
         }
 
 

@@ -27,10 +27,10 @@ def test_told_first_then_trained_and_its_lines_are_shown(simulee: Simulee, hoste
         assert "samples go to" in done.stderr
         lines = done.stdout.splitlines()
         assert lines[0] == "ft:small-1:ftjob-0: 14 samples, 4,000,000 trained tokens, cost 8.00"
-        assert lines[1].startswith("To let it speak, in persona.toml, where its host has /completions")
+        assert lines[1].startswith("To let it speak, in persona.toml")
         assert lines[2:] == [
-            "  [models.persona]", '  engine = "endpoint"', '  model = "ft:small-1:ftjob-0"',
-            f'  base_url = "{server.url}"',
+            "  [models.persona]", '  engine = "endpoint"', '  api = "chat"', '  model = "ft:small-1:ftjob-0"',
+            '  base = "SmolLM2-135M-Instruct"', f'  base_url = "{server.url}"',
         ]  # fmt: skip
 
 
