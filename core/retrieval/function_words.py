@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 FUNCTION_WORDS = frozenset(
     """
     a about after again against all am an and any are aren as at be because been before being below between both but
@@ -13,3 +15,8 @@ FUNCTION_WORDS = frozenset(
     """.split()  # noqa: SIM905
 )
 """English ones. The lexical search leaves them out; a name does not begin with one."""
+
+
+def telling_words(text: str) -> list[str]:
+    """The words of a text that say something of its subject, each once, in their order."""
+    return [word for word in dict.fromkeys(re.findall(r"\w+", text.casefold())) if word not in FUNCTION_WORDS]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from core.retrieval.function_words import FUNCTION_WORDS
+from core.retrieval.function_words import telling_words
 from core.store.chunks import lexical_search, newest_chunk, passages_with
 from core.store.database import Database
 from core.workspace import Workspace
@@ -60,8 +60,7 @@ class LexicalOrder:
         Function words count only where there are no others. In a large corpus the commonest words give way, since they
         tell least: the rarest are kept, up to ``MOST_SCORED`` passages.
         """
-        words = dict.fromkeys(re.findall(r"\w+", text.casefold()))
-        telling = [word for word in words if word not in FUNCTION_WORDS] or [*words]
+        telling = telling_words(text) or [*dict.fromkeys(re.findall(r"\w+", text.casefold()))]
         newest = newest_chunk(database)
         if newest > MOST_SCORED:
             telling = self._rarest(database, telling, newest)

@@ -5,6 +5,7 @@ Nothing later than the talk's date, nothing that may not be recalled, nothing th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 
@@ -15,6 +16,7 @@ from core.prompts.render import PromptTurn, RecalledMemory
 from core.recall.asked import Asked
 from core.recall.load import recallable_words
 from core.recall.recollect import Recollection
+from core.retrieval.function_words import telling_words
 from core.store.adapters import AdapterRow
 from core.store.chunks import Passage
 from core.twin.abstaining import asks_for_facts
@@ -25,7 +27,10 @@ from core.twin.receipts import Receipt, receipts_of
 from core.twin.statements import bearing_on, facts_before
 
 CONTEXT_WORDS = 30
-"""Last words of the turn before, with which a question is looked for once more."""
+"""Last words of the turn before, with which a question that leans on them is looked for once more."""
+TELLING_WORDS = 5
+"""From so many words on that say something, a question names its subject itself: in the sample the words before it then
+find less (recall@5 .70 for .73; held out .60 for .62)."""
 
 
 class Recalling:
@@ -51,7 +56,7 @@ class Recalling:
         nothing that was found supports an answer."""
         recollector = self._parts.recollector
         context = " ".join(f"{last.question} {last.answer or ''}".split()[-CONTEXT_WORDS:]) if last else ""
-        asked = Asked(question, speaker, self._before, context=context)
+        asked = Asked(question, speaker, self._before, context="" if stands_alone(question) else context)
         recalled = recollector.recollect(asked, recallable_words(self._workspace))
         useful, kept = self._sendable(recollector.useful(recalled.memories))
         twin = self._workspace.settings.twin
@@ -107,3 +112,10 @@ def as_of_day(text: str) -> int | None:
     if day is None:
         raise UsageError(f"{text!r} is not a date", "write it as 2019, 2019-05 or 2019-05-02")
     return day
+
+
+def stands_alone(question: str) -> bool:
+    """Whether a question names what it is about. Only of English ones is it known which words tell something."""
+    words = set(re.findall(r"\w+", question.casefold()))
+    telling = telling_words(question)
+    return len(words) > len(telling) >= TELLING_WORDS
