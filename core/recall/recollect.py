@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FUSION_K = 5
-WIDER_WEIGHT = 0.6
-"""What a rank counts that a question has with the words before it, beside 1 by itself."""
 UNRELATED_POOL = 50
 """The unrelated passage is drawn from the far half of this many passages."""
 DEPTH = 4
@@ -67,12 +65,14 @@ def as_memory(text: str, passage: Passage) -> RecalledMemory:
 
 
 def fused(alone: Sequence[Found], wider: Sequence[Found]) -> list[Found]:
-    """What a question found by itself, and what it found with the words before it, by reciprocal-rank fusion."""
+    """What a question found by itself, and what it found with the words before it, by reciprocal-rank fusion.
+
+    Both count alike: what is looked for twice says little by itself.
+    """
     scores: dict[int, float] = {}
     passages = {hit.passage.chunk.id: hit for hit in (*wider, *alone)}
-    for weight, hits in ((1.0, alone), (WIDER_WEIGHT, wider)):
-        for hit in hits:
-            scores[hit.passage.chunk.id] = scores.get(hit.passage.chunk.id, 0.0) + weight / (FUSION_K + hit.rank)
+    for hit in (*alone, *wider):
+        scores[hit.passage.chunk.id] = scores.get(hit.passage.chunk.id, 0.0) + 1 / (FUSION_K + hit.rank)
     order = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))
     return [Found(rank, round(scores[chunk], 6), passages[chunk].passage) for rank, chunk in enumerate(order, 1)]
 
