@@ -186,6 +186,17 @@ class Conversation:
             speaking.hybrid,
         )  # fmt: skip
 
+    def ahead(self, prepared: Prepared) -> tuple[int, ...]:
+        """What an engine may read while nobody asks, after an answer: the beginning of the next prompt, where turns
+        make room in it that stood whole in this one. Empty where nothing changes but the end."""
+        turns = [*self._told, *self._past(None).turns]
+        to_come = PromptTurn("?", prepared.asker)
+        room = self._parts.context - self._length
+        messages, told = composed(self._workspace, self._renderer, [*turns, to_come], self._recalling.when, room)
+        if told <= prepared.told_in_lines:
+            return ()
+        return tuple(self._renderer.tokenizer.encode(self._renderer.prompt(messages)))
+
     def _prepared(self, question: str, speaker: str, past: PastTurns) -> Prepared:
         turns = [*self._told, *past.turns]
         facts = self._recalling.facts(question)
@@ -231,6 +242,7 @@ class Conversation:
             missed=missed,
             unknown=silent,
             told_in_lines=told,
+            asker=asking.turn.asker,
             about=about,
             asking=asking if asking.may_ask else None,
             followed=asking.followed,

@@ -2,7 +2,8 @@
 
 The rule is fixed, so that the same conversation gives the same prompt: of a turn that makes room, the first sentence of
 the question and of the answer stay; where even these lines are too many, the oldest are counted. Turns make room
-several at a time: between two such steps a prompt begins with the one before it, which its engine has read already.
+several at a time, and by what was said alone, with room set by for a question that is still to come: between two such
+steps a prompt begins with the one before it, which its engine has read already, and the next step can be read ahead.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ LONGEST_LINE = 18
 """Words of a question or an answer that its line keeps."""
 STEP = 3
 """Turns that make room at once, where so many are left."""
+SET_BY = 0.2
+"""Of the room, what the turns before leave to the question and its memories, where they can."""
 SHARE = 0.25
 """Of the room, the most that these lines may take."""
 
@@ -32,12 +35,16 @@ def fitted(
 
     The last turn always stays whole; where it alone is too long, its memories go, the last ones first.
     """
-    whole = render(turns, ())
-    if count(whole) <= room:
-        return whole, 0
-    for told in [*range(STEP, len(turns), STEP), *range(1, len(turns))]:
-        lines = _lines(turns[:told], lambda some: count(render((), some)) <= SHARE * room)
-        messages = render(turns[told:], lines)
+
+    def told_of(some: Sequence[PromptTurn], told: int) -> list[Message]:
+        lines = _lines(some[:told], lambda lines: count(render((), lines)) <= SHARE * room) if told else ()
+        return render(some[told:], lines)
+
+    said = turns[:-1]
+    steps = range(0, len(said), STEP)
+    settled = next((told for told in steps if count(told_of(said, told)) <= (1 - SET_BY) * room), 0)
+    for told in [settled, *range(STEP, len(turns), STEP), *range(1, len(turns))]:
+        messages = told_of(turns, told)
         if count(messages) <= room:
             return messages, told
     return _last_alone(turns, render, count, room), len(turns) - 1

@@ -36,6 +36,7 @@ class Prepared:
     unknown: str = ""
     """What is said instead of asking a model; empty where a model speaks."""
     told_in_lines: int = 0
+    asker: str = ""
     about: tuple[str, ...] = ()
     """uids of the documents and exchanges whose words the prompt shows."""
     asking: Asking | None = None

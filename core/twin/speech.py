@@ -85,6 +85,14 @@ class Conversing(Protocol):
         """As ``speak``; where ``functions`` are offered the answer may end with calls of them, to be asked again."""
 
 
+@runtime_checkable
+class Reading(Protocol):
+    """A voice whose answer to a prompt begins sooner where it has read the beginning of it before, at no price."""
+
+    def read(self, tokens: Sequence[int]) -> None:
+        """Read a prompt and say nothing. Raises ModelError."""
+
+
 def check_continues(settings: Settings, what: str) -> None:
     """Raises UsageError where the persona answers messages only, and ``what`` needs one that goes on with a text."""
     if settings.models.persona.api == "chat":
@@ -130,6 +138,10 @@ class LlamaVoice:
         )
         done = yield from self._server.complete(tokens, sampling)
         return done.finish
+
+    def read(self, tokens: Sequence[int]) -> None:
+        """Read a prompt, which the server then keeps, and say nothing."""
+        self._server.completion(tokens, Sampling(max_tokens=1))
 
     def close(self) -> None:
         """End the server process."""

@@ -33,7 +33,7 @@ from core.twin.receipts import shown_title
 from core.twin.serving.heard import Heard
 from core.twin.serving.refusals import Refusal, bad_request
 from core.twin.speaking import Prepared, Speaking
-from core.twin.speech import Finish, Manner, check_continues
+from core.twin.speech import Finish, Manner, Reading, check_continues
 from core.workspace import Workspace
 
 KNOWN = 1000
@@ -66,9 +66,15 @@ class Talk:
     """One chat request under way. What ``first`` and ``further`` prepare must be finished."""
 
     def __init__(
-        self, conversation: Conversation, first: Prepared, remember: Callable[[Answer], None], notes: list[str]
+        self,
+        parts: Parts,
+        conversation: Conversation,
+        first: Prepared,
+        remember: Callable[[Answer], None],
+        notes: list[str],
     ) -> None:
         self.first = first
+        self._parts = parts
         self.begun: Begun | None = Begun(session_id=first.session_id, notes=notes)
         self._conversation = conversation
         self._remember = remember
@@ -81,6 +87,19 @@ class Talk:
     def followed(self, prepared: Prepared, commands: Sequence[Command], said: str) -> Prepared:
         """What the answer goes on from, once the twin has asked for its memories, having said so much."""
         return self._conversation.followed(prepared, commands, said)
+
+    def ahead(self) -> Callable[[], None] | None:
+        """What may be done on any thread for the next question while nobody asks; None where there is nothing.
+        ``ahead_done`` must follow."""
+        voice = self.first.voice
+        if not isinstance(voice, Reading) or not (tokens := self._conversation.ahead(self.first)):
+            return None
+        self._parts.borrow(voice)
+        return lambda: voice.read(tokens)
+
+    def ahead_done(self) -> None:
+        """Let go of what ``ahead`` kept."""
+        self._parts.give_back(self.first.voice)
 
     def finish(self, prepared: Prepared, speaking: Speaking) -> Spoken | None:
         """Store what was spoken; None where it was stopped before a word."""
@@ -109,6 +128,12 @@ class Continuation:
     def followed(self, prepared: Prepared, commands: Sequence[Command], said: str) -> Prepared:
         """A raw continuation asks for nothing."""
         raise AssertionError(f"a raw continuation was prepared to ask: {commands[0].text}")
+
+    def ahead(self) -> None:
+        """Nobody knows what comes next."""
+
+    def ahead_done(self) -> None:
+        """Nothing was kept."""
 
     def finish(self, prepared: Prepared, speaking: Speaking) -> Spoken | None:
         """What was spoken, as it was."""
@@ -175,7 +200,7 @@ class ServedTwin:
 
         unheeded = [BIAS_UNHEEDED] if manner.logit_bias and not first.voice.takes_bias else []
         unsure = [SEED_UNSURE] if asked.seed is not None and first.voice.host and not first.voice.repeatable else []
-        return Talk(conversation, first, remember, [*asked.passed_over(), *unheeded, *unsure])
+        return Talk(self._parts, conversation, first, remember, [*asked.passed_over(), *unheeded, *unsure])
 
     def prepare_completion(self, asked: CompletionRequest) -> Continuation:
         """Prepare a raw continuation. Raises Refusal, UsageError, ModelError."""

@@ -13,6 +13,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
 
+from core.errors import ModelError
 from core.prompts.commands import Command
 from core.twin.protocol import Begun
 from core.twin.serving.answering import Spoken
@@ -37,6 +38,12 @@ class UnderWay(Protocol):
 
     def finish(self, prepared: Prepared, speaking: Speaking) -> Spoken | None:
         """What was spoken; must follow every preparation."""
+
+    def ahead(self) -> Callable[[], None] | None:
+        """What may be done for the next question, on any thread."""
+
+    def ahead_done(self) -> None:
+        """Must follow where there was something to do."""
 
 
 class Work:
@@ -94,11 +101,29 @@ class Work:
         try:
             async with self._turns.of(session):
                 if not self._unwanted(channel):
-                    await self._choices(await self.on_twin(prepare), choices, channel)
+                    under_way = await self.on_twin(prepare)
+                    await self._choices(under_way, choices, channel)
+                    channel.put(None)
+                    await self._ahead(under_way)
         except BaseException as error:  # It belongs to the request, whose handler raises it.
             channel.put(error)
         else:
             channel.put(None)
+
+    async def _ahead(self, under_way: UnderWay) -> None:
+        """While nobody else asks: what makes the next answer begin sooner. The request has all that is its own."""
+        if self.busy > 1 or self._stopping.is_set():
+            return
+        read = await self.on_twin(under_way.ahead)
+        if read is None:
+            return
+        try:
+            async with self._turns.speaking():
+                await asyncio.get_running_loop().run_in_executor(self._pool, read)
+        except ModelError:
+            return  # The next answer meets the same, and tells it.
+        finally:
+            await self.on_twin(under_way.ahead_done)
 
     async def _choices(self, under_way: UnderWay, choices: int, channel: Channel) -> None:
         if under_way.begun is not None:
