@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from core.errors import UsageError
+from core.models import packaged
 from core.models.embedder import EmbedderSpec
-from core.models.packaged import MINILM, MINILM_HUB
+from core.models.packaged import MINILM, MINILM_HUB, resolve_embedder
 from core.retrieval.query_head import check_embedder, load_query_head
 from core.retrieval.retrievers import HEAD, Retriever, find_retriever, use_retriever
 from core.store.adapters import AdapterRow, find_adapter, use_adapter
@@ -49,7 +52,9 @@ def choose_retriever(workspace: Workspace, name: str | None) -> None:
 def _check_fit(workspace: Workspace, retriever: Retriever) -> None:
     told, named = retriever.card["embedder"], workspace.settings.models.embedder.model
     model = MINILM if named == MINILM_HUB else named
-    revision = str(told.get("revision", ""))
+    where = resolve_embedder(named)
+    # Vectors of an earlier revision may still be there; what searches is the one that lies here now.
+    revision = packaged.revision(where) if isinstance(where, Path) else str(told.get("revision", ""))
     dimension = vector_dimension(workspace.database, model, revision)
     spec = EmbedderSpec(model, revision if dimension else "(no passage is embedded with it)", dimension, 0)
     check_embedder(f"the {retriever.kind}", told, spec)

@@ -274,7 +274,9 @@ class CausalLM:
         if ban_end:
             sampling["suppress_tokens"] = sorted({*self.ends, *self.tokenizer.control_ids})
         if logit_bias:
-            sampling["sequence_bias"] = {(token,): bias for token, bias in logit_bias}
+            # As llama.cpp does, it passes over what is no token of the model; the library would refuse all of it.
+            known = range(int(self.model.config.vocab_size))
+            sampling["sequence_bias"] = {(token,): bias for token, bias in logit_bias if token in known} or None
         mask = torch.ones_like(ids) if mask is None else mask
         written: torch.Tensor = self.model.generate(
             input_ids=ids.to(self.device),

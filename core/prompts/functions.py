@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.dates import DateSpan
 from core.prompts.commands import LONGEST, Command
 from core.prompts.messages import Call, Message
 
@@ -111,4 +112,5 @@ def _date_of(value: object) -> str | None:
     if value is None or value == "":
         return ""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    return text.strip() if isinstance(text, str) and _DATED.fullmatch(text.strip()) else None
+    said = text.strip() if isinstance(text, str) else ""
+    return said if _DATED.fullmatch(said) and DateSpan.parse(said).known else None

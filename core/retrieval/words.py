@@ -37,8 +37,14 @@ class LexicalOrder:
         """Look for the best ``k`` passages; what is returned waits for them. See ``lexical_search``."""
 
         def look(database: Database) -> Scored:
-            match = self._match(database, text)
-            return lexical_search(database, match, k, before, include_undated, not_conversation) if match else []
+            every = telling_words(text) or [*dict.fromkeys(re.findall(r"\w+", text.casefold()))]
+            found: Scored = []
+            for words in self._choices(database, every):
+                match = " OR ".join(f'"{word}"' for word in words)
+                found = lexical_search(database, match, k, before, include_undated, not_conversation)
+                if len(found) >= k:
+                    break
+            return found
 
         if newest_chunk(self._database) < LARGE:
             found = look(self._database)
@@ -54,17 +60,15 @@ class LexicalOrder:
             self._reader = Database.open(self._database.path)
         return self._reader
 
-    def _match(self, database: Database, text: str) -> str:
-        """The FTS5 expression for a query; empty where it holds no word.
+    def _choices(self, database: Database, words: list[str]) -> list[list[str]]:
+        """Which words to look for, and which where those bring too little; nothing where there is no word.
 
-        Function words count only where there are no others. In a large corpus the commonest words give way, since they
-        tell least: the rarest are kept, up to ``MOST_SCORED`` passages.
+        In a large corpus the commonest words give way, since they tell least: the rarest are kept, up to
+        ``MOST_SCORED`` passages.
         """
-        telling = telling_words(text) or [*dict.fromkeys(re.findall(r"\w+", text.casefold()))]
         newest = newest_chunk(database)
-        if newest > MOST_SCORED:
-            telling = self._rarest(database, telling, newest)
-        return " OR ".join(f'"{word}"' for word in telling)
+        rarest = self._rarest(database, words, newest) if newest > MOST_SCORED else words
+        return [each for each in (rarest, *([words] if len(rarest) < len(words) else [])) if each]
 
     def _rarest(self, database: Database, words: list[str], newest: int) -> list[str]:
         if self._counted[0] != newest:
@@ -73,11 +77,12 @@ class LexicalOrder:
         for word in words:
             if word not in known:
                 known[word] = passages_with(database, f'"{word}"', MOST_SCORED)
+        there = [word for word in words if known[word]]
         kept: set[str] = set()
         scored = 0
-        for word in sorted(words, key=lambda word: known[word]):
+        for word in sorted(there, key=lambda word: known[word]):
             scored += known[word]
             if scored > MOST_SCORED and len(kept) >= FEWEST_WORDS:
                 break
             kept.add(word)
-        return [word for word in words if word in kept]
+        return [word for word in there if word in kept]

@@ -94,6 +94,15 @@ DEFAULTS: Mapping[str, dict[str, str]] = {
     "persona": {"engine": "llama.cpp", "model": "SmolLM2-135M-Instruct"},
 }
 """Each role's engine and model where the settings say nothing."""
+OF_ENDPOINTS = frozenset({"base_url", "api_key_env", "price", "batch", "api"})
+"""What only an endpoint has."""
+
+
+def _names_its_own(own: Mapping[str, object], default: Mapping[str, str]) -> bool:
+    """Whether what is given of a role means an engine that is not the default one, named or forgotten."""
+    if "engine" in own:
+        return own["engine"] == "endpoint"
+    return bool(own.keys() & OF_ENDPOINTS) or ("model" in own and "model" not in default)
 
 
 class ModelSettings(Section):
@@ -107,13 +116,14 @@ class ModelSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _with_defaults(cls, given: object) -> object:
-        """A role of which only a part is given has the rest of its default; an endpoint's model has none."""
+        """A role of which only a part is given has the rest of its default."""
         if not isinstance(given, dict):
             return given
+        roles = {role: (default, given.get(role)) for role, default in DEFAULTS.items()}
         return given | {
-            role: default | given[role]
-            for role, default in DEFAULTS.items()
-            if isinstance(given.get(role), dict) and given[role].get("engine") != "endpoint"
+            role: default | own
+            for role, (default, own) in roles.items()
+            if isinstance(own, dict) and not _names_its_own(own, default)
         }
 
     @property

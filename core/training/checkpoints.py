@@ -16,7 +16,7 @@ from pathlib import Path
 from core.atomic import write_atomically
 
 MANIFEST = "manifest.json"
-NO_ROOM_TO_LOOK = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 KEEP = 2
 """Verified checkpoints that stay on disk."""
 
@@ -27,9 +27,9 @@ def write_manifest(checkpoint: Path) -> None:
 
 
 def is_whole(checkpoint: Path) -> bool:
-    """Whether every file can be read and is as it was when the checkpoint was sealed, and none is missing or new.
+    """Whether every file is as it was when the checkpoint was sealed, and none is missing or new.
 
-    Raises OSError where this process has no room to look: that says nothing about the checkpoint.
+    Raises OSError for a file that is there and cannot be read: that need not last.
     """
     try:
         sealed = json.loads((checkpoint / MANIFEST).read_text("utf-8"))
@@ -37,9 +37,9 @@ def is_whole(checkpoint: Path) -> bool:
     except (ValueError, RecursionError):
         return False
     except OSError as error:
-        if error.errno in NO_ROOM_TO_LOOK:
-            raise
-        return False
+        if error.errno in NOT_THERE:
+            return False
+        raise
 
 
 def by_step(folder: Path) -> list[tuple[int, Path]]:
@@ -53,16 +53,27 @@ def by_step(folder: Path) -> list[tuple[int, Path]]:
 
 
 def newest_whole(folder: Path) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint that verifies, and the names of damaged ones, which are set aside as ``damaged-…``."""
-    damaged: list[str] = []
+    """The newest checkpoint that verifies, and the names of damaged ones, which are set aside as ``damaged-…``.
+
+    One that cannot be read is passed over like a damaged one. Raises OSError where for that reason none is left.
+    """
+    passed: list[Path] = []
+    whole, unread = None, None
     for _, path in reversed(by_step(folder)):
-        if is_whole(path):
-            return path, damaged
+        try:
+            if is_whole(path):
+                whole = path
+                break
+        except OSError as error:
+            unread = error
+        passed.append(path)
+    if whole is None and unread is not None:
+        raise unread
+    for path in passed:
         aside = path.with_name(f"damaged-{path.name}")
         shutil.rmtree(aside, ignore_errors=True)
         path.rename(aside)
-        damaged.append(path.name)
-    return None, damaged
+    return whole, [path.name for path in passed]
 
 
 def prune(folder: Path) -> None:

@@ -123,22 +123,30 @@ class Conversation:
                     answer = self.finish(prepared, speaking)
             if not speaking.commands:
                 break
-            prepared = self.followed(prepared, speaking.commands, speaking.said)
+            try:
+                prepared = self.followed(prepared, speaking.commands, speaking.said)
+            except BaseException:
+                speaking.break_off()
+                self.finish(prepared, speaking)
+                raise
             speaking.go_on(prepared)
         if answer is not None:
             yield answer
 
     def followed(self, prepared: Prepared, commands: Sequence[Command], said: str) -> Prepared:
-        """What the answer goes on from once the twin has asked for its memories, having said so much. Raises
-        UsageError, ModelError."""
+        """What the answer goes on from once the twin has asked for its memories, having said so much.
+
+        Raises UsageError, ModelError, ConsentError; what was prepared is then still to be finished.
+        """
         asking = prepared.asking
         assert asking is not None
-        self._parts.give_back(prepared.voice)
         came = [self._recalling.for_command(each, asking.turn.asker) for each in commands]
         missed = (*prepared.missed, *(line for each in came for line in each.missed))
         shown = asking.recollections(prepared.recollections, came)
         again = self._rendered(asking.after(commands, came, said), shown, missed, "")
-        return replace(again, manner=prepared.manner)
+        self._parts.give_back(prepared.voice)
+        left = max(1, prepared.manner.max_tokens - self._renderer.tokenizer.count(said))
+        return replace(again, manner=replace(prepared.manner, max_tokens=left))
 
     def prepare(self, question: str) -> Prepared:
         """Store a question, and recall and render what its answer is spoken from. Raises UsageError, ModelError."""

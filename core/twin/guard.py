@@ -89,6 +89,11 @@ class Shown:
         """What was held back, once the answer is whole."""
         return self._advance(list(_WORD.finditer(self._text)), len(self._text)) if self._withheld.longest else ""
 
+    @property
+    def pending(self) -> str:
+        """Raw text of which it is not certain yet whether it may be shown."""
+        return self._text[self._shown :]
+
     def _advance(self, found: Sequence[re.Match[str]], stop: int) -> str:
         marks = self._withheld.marked([match[0] for match in found])
         pieces: list[str] = []

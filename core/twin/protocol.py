@@ -86,7 +86,7 @@ class Speech(BaseModel):
     max_tokens: Annotated[int | None, Field(ge=1)] = None
     stop: Annotated[tuple[Stop, ...], Field(max_length=MOST_STOPS)] = ()
     logit_bias: Annotated[dict[int, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=MOST_BIASES)] = {}
-    """Token ids of the base model. Heeded on llama.cpp and by an endpoint."""
+    """Token ids of the base model; what is none is passed over."""
     top_p: float | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
+from core.corpus.sentences import sentences_of
 from core.dates import DateSpan, as_of_request
 from core.errors import UsageError
 from core.prompts.commands import Command
@@ -16,7 +17,7 @@ from core.prompts.render import PromptTurn, RecalledMemory
 from core.recall.asked import Asked
 from core.recall.load import recallable_words
 from core.recall.recollect import Recollection
-from core.retrieval.function_words import telling_words
+from core.retrieval.function_words import FUNCTION_WORDS, telling_words
 from core.store.adapters import AdapterRow
 from core.store.chunks import Passage
 from core.twin.abstaining import asks_for_facts
@@ -31,6 +32,10 @@ CONTEXT_WORDS = 30
 TELLING_WORDS = 5
 """From so many words on that say something, a question names its subject itself: in the sample the words before it then
 find less (recall@5 .69 for .73; held out .58 for .62)."""
+
+ENGLISH = 0.3
+"""Of an English question's words, at least so many shape it."""
+LEANING = frozenset({"he", "him", "his", "she", "her", "hers", "they", "them", "their", "theirs", "it", "its"})
 
 
 class Recalling:
@@ -115,7 +120,13 @@ def as_of_day(text: str) -> int | None:
 
 
 def stands_alone(question: str) -> bool:
-    """Whether a question names what it is about. Only of English ones is it known which words tell something."""
-    words = set(re.findall(r"\w+", question.casefold()))
-    telling = telling_words(question)
-    return len(words) > len(telling) >= TELLING_WORDS
+    """Whether a question names what it is about.
+
+    Known of English alone, by its function words, of which other languages have a few too. One sentence with a person
+    or thing that it does not name leans on what was said; of several, the earlier ones name it.
+    """
+    words = re.findall(r"\w+", question.casefold())
+    shaping = [word for word in words if word in FUNCTION_WORDS]
+    if len(telling_words(question)) < TELLING_WORDS or len(shaping) < max(2, ENGLISH * len(words)):
+        return False
+    return len(sentences_of(question)) > 1 or not LEANING.intersection(words)

@@ -53,8 +53,9 @@ class Prepared:
 
     @property
     def reads_commands(self) -> bool:
-        """Whether an answer may begin with a command in plain text."""
-        return self.asking is not None and self.asking.form == "text"
+        """Whether an answer may begin with a command in plain text. Where functions are offered, too: a model may have
+        been trained to it elsewhere."""
+        return self.asking is not None
 
     def spoken(self) -> Generator[str, None, Finish | Reply]:
         """What the voice says: to the messages where it answers such, else to the prompt. Raises ModelError."""
@@ -85,10 +86,15 @@ class Speaking:
 
     def go_on(self, prepared: Prepared) -> None:
         """Iterate once more, from what came back for the commands."""
-        if prepared.withheld is not self._prepared.withheld:
-            self._stream = Shown(prepared.withheld)
         self._gap = " " if self._said or self._gap else ""
+        if prepared.withheld is not self._prepared.withheld:
+            self._gap = self._stream.pending + self._gap
+            self._stream = Shown(prepared.withheld)
         self._prepared, self.commands, self._said = prepared, (), []
+
+    def break_off(self) -> None:
+        """Nothing comes back for the commands: the answer ends with what was shown."""
+        self.commands, self.ended = (), "stopped"
 
     @property
     def text(self) -> str:

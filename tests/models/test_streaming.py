@@ -60,7 +60,9 @@ def test_a_bias_keeps_a_token_from_being_said(model: CausalLM) -> None:
     tokens = model.tokenizer.encode(COUNTING)
     (four,) = model.tokenizer.encode(" four")
     assert "four" in _heard(stream(model, tokens, 4))[1].text
-    assert "four" not in _heard(stream(model, tokens, 4, logit_bias=[(four, -100.0)]))[1].text
+    beyond = [(10**7, 5.0), (-1, 5.0)]
+    assert "four" not in _heard(stream(model, tokens, 4, logit_bias=[(four, -100.0), *beyond]))[1].text
+    assert "four" in _heard(stream(model, tokens, 4, logit_bias=beyond))[1].text
 
 
 def test_a_writer_to_whom_nobody_listens_stops(model: CausalLM) -> None:

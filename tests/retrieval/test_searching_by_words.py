@@ -8,6 +8,7 @@ import pytest
 
 from core.models.load_embedder import load_embedder
 from core.retrieval.search import Mode, Query, Searcher
+from core.retrieval.words import LexicalOrder
 from core.runs.control import run_to_end
 from core.workspace import Workspace
 
@@ -58,10 +59,12 @@ def test_in_a_large_corpus_the_commonest_words_give_way(
     import_paths(workspace, [folder])
     run_to_end(workspace, "embed", "core.retrieval.embedding:run", {})
 
-    def found() -> set[str]:
-        query = Query("the harbor, a ferry, a lantern", k=9, mode="lexical")
-        return {each.passage.title for each in Searcher(workspace, load_embedder).search(query)}
+    def found() -> int:
+        return len(LexicalOrder(workspace).begin("the harbor, a ferry, a lantern, a zeppelin", 6, None, True, 0)())
 
-    assert len(found()) == 6
+    assert found() == 6
     monkeypatch.setattr("core.retrieval.words.MOST_SCORED", 4)
-    assert found() == {"Note 0", "Note 1"}
+    words = ["harbor", "ferry", "lantern", "zeppelin"]
+    chosen = LexicalOrder(workspace)._choices(workspace.database, words)
+    assert chosen == [["ferry", "lantern"], words], "what no passage holds does not count as kept"
+    assert found() == 6, "more is wanted than the rare words bring"

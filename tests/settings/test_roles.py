@@ -26,6 +26,9 @@ def test_a_model_alone_keeps_the_role_s_engine() -> None:
         ("writer", {"engine": "llama.cpp"}, "the engine llama.cpp needs a model"),
         ("persona", {"engine": "transformers", "model": ""}, "the engine transformers needs a model"),
         ("persona", {"engine": "endpoint", "base_url": "http://127.0.0.1:1/v1"}, "needs base_url and model"),
+        ("persona", {"model": "m", "base_url": "http://127.0.0.1:1/v1"}, "persona.engine\n  Field required"),
+        ("judge", {"api_key_env": "KEY"}, "judge.engine\n  Field required"),
+        ("writer", {"model": "some/other"}, "writer.engine\n  Field required"),
         ("persona", 7, "persona"),
     ],
 )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import shutil
 import signal
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +189,25 @@ def test_no_damage_to_any_file_is_resumed_from(sealed: Path, name: str, damage: 
     DAMAGES[damage](sealed / "checkpoint-10" / name)
     assert newest_whole(sealed) == (sealed / "checkpoint-9", ["checkpoint-10"])
     assert (sealed / "damaged-checkpoint-10").is_dir()
+
+
+def test_one_that_cannot_be_read_now_is_passed_over_and_where_none_is_left_nothing_is_moved(
+    sealed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unreadable = {"checkpoint-9", "checkpoint-10"}
+
+    def digest(file: BufferedReader, name: str) -> object:
+        if Path(file.name).parent.name in unreadable:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return original(file, name)
+
+    original = hashlib.file_digest
+    monkeypatch.setattr("hashlib.file_digest", digest)
+    with pytest.raises(OSError, match="Input/output"):
+        newest_whole(sealed)
+    assert sorted(path.name for path in sealed.iterdir()) == ["checkpoint-10", "checkpoint-9"]
+    unreadable.remove("checkpoint-9")
+    assert newest_whole(sealed) == (sealed / "checkpoint-9", ["checkpoint-10"])
 
 
 def test_a_checkpoint_that_was_never_sealed_is_not_used(sealed: Path) -> None:

@@ -17,10 +17,11 @@ from core.journey import EMBED
 from core.runs import control
 from core.store.consents import grant_consent, revoke_consent
 from core.store.model_calls import recent_calls
-from core.store.sessions import find_message, memories_of_message
-from core.twin.chat import Answer, ChatOptions, Twin
+from core.store.sessions import find_message, memories_of_message, session_messages
+from core.twin.chat import Answer, ChatOptions, Conversation, Twin
 from core.twin.guard import WITHHELD
 from core.twin.leaving import KEPT_HERE
+from core.twin.parts import Parts
 from core.twin.speech import Manner
 from core.twin.statements import never_say
 from core.workspace import SETTINGS_FILE, Workspace
@@ -34,6 +35,7 @@ NOTES = {
 PRIVATE = "What he paid for the ferry was nine hundred crowns, and I have told nobody about it.\n"
 QUESTION = "What became of the ferry?"
 CONSENT = '[privacy]\nconsent = ["0.0.0.0"]\n'
+LONG_WORDS = "Let me think of the ferry first, and of the spring in which I let it go to another man."
 FERRY = '{"words": "ferry brother"}'
 
 
@@ -163,6 +165,8 @@ def test_no_function_recalls_what_came_later_or_is_outside_its_dates(kept: Works
         (("recall", '{"words": 7}'), "words to look for are missing"),
         (("journal", '{"words": " | ] "}'), "words to look for are missing"),
         (("recall", '{"words": "ferry", "before": "the war"}'), "write a date as"),
+        (("recall", '{"words": "ferry", "before": "2014-13"}'), "write a date as"),
+        (("recall", '{"words": "ferry", "after": "2014-02-31"}'), "write a date as"),
         (("forget_all \x1b[31m", "{}"), "there is no such function"),
         (("", "{}"), "there is no such function"),
     ],
@@ -296,6 +300,44 @@ def test_what_is_withheld_is_not_shown_though_a_call_parts_it(kept: Workspace, s
     message = find_message(kept.database, answer.message_id)
     assert message is not None
     assert "green lamp" not in message.text
+
+
+def test_words_that_were_shown_are_kept_where_nothing_can_come_back(
+    kept: Workspace, server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ModelError("the embedder is gone", "install it again")
+
+    monkeypatch.setattr("core.twin.recalling.Recalling.for_command", broken)
+    server.script = once(called(("recall", FERRY), before=[LONG_WORDS]), "Never said.")
+    conversation = Conversation(parts := Parts(behind(kept, server.url)), ChatOptions())
+    try:
+        with pytest.raises(ModelError, match="the embedder is gone"):
+            list(conversation.ask(QUESTION))
+        assert conversation.session_id is not None
+        *_, told = session_messages(kept.database, conversation.session_id)
+        assert told.role == "assistant"
+        assert LONG_WORDS.startswith(told.text)
+        assert len(told.text.split()) >= 6
+        assert told.settings["finish"] == "stopped"
+        assert not parts._listeners, "its voice is let go of"
+    finally:
+        parts.close()
+
+
+def test_what_was_said_before_a_call_counts_toward_the_longest_answer(kept: Workspace, server: ChatServer) -> None:
+    server.script = once(called(("today", "{}"), before=["one two three four five"]), "And six.")
+    asked(behind(kept, server.url), manner=Manner(40, 0.0))
+    first, second = (body["max_tokens"] for body in server.bodies)
+    assert first == 40
+    assert 30 <= second <= 36
+
+
+def test_a_command_in_plain_text_is_followed_though_functions_are_offered(kept: Workspace, server: ChatServer) -> None:
+    server.script = once(said("[recall: ferry brother]"), "I sold the ferry to my brother.")
+    _, answer = asked(behind(kept, server.url))
+    assert answer.text == "I sold the ferry to my brother."
+    assert answer.recollections
 
 
 def test_a_stop_string_ends_the_answer_before_a_call(kept: Workspace, server: ChatServer) -> None:

@@ -64,7 +64,7 @@ def preference_params(
     _check(found, method, file)
     training = workspace.settings.training.model_dump(mode="json") | own.model_dump(mode="json", include=set(SHARED))
     return {
-        "base": start.base if start else base or workspace.settings.models.persona.model,
+        "base": start.base if start else base or workspace.settings.models.base,
         "start_from": start.name if start else None,
         "max_steps": max_steps,
         "preset": preset,

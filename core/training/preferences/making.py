@@ -44,7 +44,7 @@ def run(job: Job) -> dict[str, Any]:
     """The work of a ``pairs`` run: params ``limit`` and ``accept``. What was made before is not made again."""
     workspace, params = job.workspace, job.params
     adapter = active_adapter(workspace.database)
-    base = adapter.base if adapter else workspace.settings.models.persona.model
+    base = adapter.base if adapter else workspace.settings.models.base
     dataset = find_dataset(workspace, None)
     renderer = renderer_of(workspace, base)
     known = {pair.prompt for pair in list_pairs(workspace.database) if pair.origin == "generated"}

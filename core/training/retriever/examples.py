@@ -89,7 +89,7 @@ def gather(workspace: Workspace, searcher: Searcher, settings: RetrieverSettings
     examples, decided_by = [], Counter[str]()
     for each in decided(workspace, accept):
         exchange = each.exchange
-        # As many as recall asks for: what merges several orders ranks by how many it is asked for.
+        # As many as recall over the corpus asks for: what merges several orders ranks by how many it is asked for.
         query = Query(
             exchange.question,
             max(UNRELATED_POOL, settings.candidates),

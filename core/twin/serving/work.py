@@ -34,7 +34,8 @@ class UnderWay(Protocol):
         """What another choice is spoken from."""
 
     def followed(self, prepared: Prepared, commands: Sequence[Command], said: str) -> Prepared:
-        """What an answer goes on from, once the twin has asked for its memories, having said so much."""
+        """What an answer goes on from, once the twin has asked for its memories, having said so much. Where it fails,
+        what was prepared is still to be finished."""
 
     def finish(self, prepared: Prepared, speaking: Speaking) -> Spoken | None:
         """What was spoken; must follow every preparation."""
@@ -145,7 +146,12 @@ class Work:
                         spoken = await self.on_twin(under_way.finish, prepared, speaking)
                 if not speaking.commands:
                     break
-                prepared = await self.on_twin(under_way.followed, prepared, speaking.commands, speaking.said)
+                try:
+                    prepared = await self.on_twin(under_way.followed, prepared, speaking.commands, speaking.said)
+                except BaseException:
+                    speaking.break_off()
+                    await self.on_twin(under_way.finish, prepared, speaking)
+                    raise
                 speaking.go_on(prepared)
             if spoken is None:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from core.store.sessions import add_message, begin_session, rate_message
 from core.workspace import Workspace
 from tests.training.retriever.harbor import make_harbor
 from tui.results import result_line
+from tui.screens.train import planning
+from tui.screens.train.plan import Choices, Prepared
 from tui.widgets.text import Words
 
 Sit = Callable[..., None]
@@ -128,6 +131,33 @@ def test_a_run_on_pairs_is_planned_with_what_it_needs_and_started(judged: Worksp
     params = load_run(judged.runs, "dpo-1").params
     assert (params["start_from"], params["preset"], params["dpo"]["loss"]) == ("sft-1", "apc", "hinge")
     assert len(params["preferences"]) == 3
+
+
+def test_nothing_is_started_while_what_was_chosen_is_looked_at(
+    judged: Workspace, sit: Sit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = threading.Event()
+    original = planning.prepare
+
+    def slow(workspace: Workspace, choices: Choices) -> Prepared:
+        if choices.method == "dpo":
+            assert known.wait(60)
+        return original(workspace, choices)
+
+    monkeypatch.setattr(planning, "prepare", slow)
+
+    async def work(seat: Any) -> None:
+        await seat.until(lambda: "there is no dataset here" in _words(seat, "words"))
+        await seat.press("m", "2")
+        await seat.until(lambda: "dpo: looking at" in _words(seat, "words"))
+        assert " start " not in _footer(seat)
+        await seat.press("s", "p")
+        known.set()
+        await seat.until(lambda: "3 cleared for training" in _words(seat, "words"))
+        assert " start " in _footer(seat)
+
+    sit(judged.root, "train", work)
+    assert not list(judged.runs.iterdir())
 
 
 def test_single_judgements_are_counted_by_what_they_are(judged: Workspace, sit: Sit) -> None:

@@ -34,6 +34,10 @@ class Choices:
     method: str = "sft"
     chosen: dict[str, dict[str, str]] = field(default_factory=dict)
 
+    def copy(self) -> Choices:
+        """The same, for another thread."""
+        return Choices(self.method, {method: dict(values) for method, values in self.chosen.items()})
+
     def get(self, name: str) -> str:
         """The choice of this name for the present method; empty for the default."""
         return self.chosen.get(self.method, {}).get(name, "")

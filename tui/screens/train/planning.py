@@ -28,6 +28,8 @@ class Planning(Stage):
         super().__init__()
         self._choices = Choices()
         self._prepared: Prepared | None = None
+        self._asked = 0
+        """How often a plan was asked for."""
         self._planning = False
 
     def redraw(self) -> None:
@@ -43,13 +45,21 @@ class Planning(Stage):
         raise NotImplementedError
 
     async def prepare_again(self) -> None:
-        """Estimate what is chosen now."""
-        self._prepared = await self.bench.read(prepare, self._choices)
+        """Estimate what is chosen now. Until that is known nothing can be started, and the newest choice wins."""
+        self._asked += 1
+        asked, self._prepared = self._asked, None
+        self.redraw()
+        prepared = await self.bench.read(prepare, self._choices.copy())
+        if asked == self._asked:
+            self._prepared = prepared
 
     def draw_plan(self, remark: str) -> None:
         """Put the plan on the page."""
-        if self._prepared is not None:
-            self.query_one("#words", Words).put(*plan_parts(self._prepared, self.key, self.size.width - 2, remark))
+        words = self.query_one("#words", Words)
+        if self._prepared is None:
+            words.put(f"{self._choices.method}: looking at what there is to learn from…")
+        else:
+            words.put(*plan_parts(self._prepared, self.key, self.size.width - 2, remark))
 
     def plan_actions(self) -> dict[str, bool]:
         """Which of the plan's actions make sense, while it is shown."""
