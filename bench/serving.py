@@ -38,6 +38,8 @@ ROUNDS = 4
 REQUESTS = 4
 TOKENS = 32
 FEW_CANDIDATES = 2
+READING = 8
+"""Seconds in which a person reads an answer and types the next question."""
 TALK = (
     "Who pays for the paper charts?", "Why do you keep them?", "What did the harbor look like when you were a child?",
     "Who taught you to sail?", "What do you do on a Sunday?", "And in winter?",
@@ -216,6 +218,7 @@ def talk(workspace: Workspace) -> None:
             )
             print(f"{turn:4} {len(prompt):14} {len(prompt) - common:16} {first:14.2f} {os.getloadavg()[0]:6.1f}")
             cached = prompt + tokenizer.encode(last.text)
+            time.sleep(READING)
     finally:
         stopped(workspace, run_id)
 
