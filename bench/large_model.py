@@ -5,7 +5,7 @@
 - ``defaults``: TRL's ``SFTTrainer`` as it comes, on the same samples.
 
 The samples are made up in the proportions of a dataset: 128 to 640 tokens, the last quarter of each the target's. What
-counts is tokens of samples per second, padding left out, after one step to warm up; and the share of the operations
+counts is tokens of samples per second, padding left out, a third of them first to warm up; and the share of operations
 that a plain product of matrices does on this device in the same run. A step of a LoRA costs 4 operations for each
 weight and token: one product forward, one back to the activations; the vocabulary's two matrices are left out, since
 the arms differ in how many tokens meet them. Random weights train no model, at the same price.
@@ -122,7 +122,7 @@ def arm(name: str, small: bool) -> dict[str, Any]:
                     **shared, per_device_train_batch_size=means.micro_batch, max_length=None, padding_free=True,
                     gradient_accumulation_steps=max(1, rows_per_step(len(some), len(rows), BATCH) // means.micro_batch),
                     gradient_checkpointing=means.gradient_checkpointing, bf16=means.dtype == "bfloat16",
-                    remove_unused_columns=False, optim=means.optimizer, use_liger_kernel=False,
+                    remove_unused_columns=False, optim=means.optimizer, use_liger_kernel=means.liger,
                 )  # fmt: skip
             else:
                 options = SFTConfig(**shared, bf16=hardware.bf16)

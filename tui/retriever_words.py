@@ -19,6 +19,8 @@ def outlook_rows(outlook: Outlook) -> list[tuple[str, str]]:
     by = ", ".join(f"{who} {count}" for who, count in outlook.decided_by.items())
     train, validation = outlook.questions["train"], outlook.questions["validation"]
     time = "seconds, once the answers are scored" if outlook.scored else "seconds"
+    if outlook.scoring:
+        time = f"about {about(outlook.scoring)} to score them (a guess), then seconds"
     if outlook.measured_by:
         time = f"{outlook.measured_by} took {about(outlook.seconds)}"
     if outlook.scored:

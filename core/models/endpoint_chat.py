@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from core.errors import ModelError
-from core.models.endpoint_stream import MOST_STOPS, StreamingEndpoint, finish_of, words_of
+from core.models.endpoint_stream import StreamingEndpoint, finish_of, request_body, words_of
 from core.models.generation import Finish, FunctionCall, Reply
 
 MOST_CALLS = 4
@@ -51,18 +51,7 @@ class ChatEndpoint(StreamingEndpoint):
         Functions that were not offered are never called. Raises ParameterRefused, after which the same may be asked
         again at once, without what was refused; ModelError.
         """
-        body: dict[str, Any] = {
-            "model": model,
-            "messages": list(messages),
-            "max_tokens": max_tokens,
-            "temperature": temperature,
-            "seed": seed,
-            "stream": True,
-        }
-        if stop:
-            body["stop"] = list(stop[:MOST_STOPS])
-        if logit_bias:
-            body["logit_bias"] = {str(token): bias for token, bias in logit_bias.items()}
+        body = request_body(model, max_tokens, temperature, seed, stop, logit_bias) | {"messages": list(messages)}
         if tools:
             body["tools"] = list(tools)
         for name in self.refused & body.keys():

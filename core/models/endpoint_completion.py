@@ -7,10 +7,9 @@ adapter is asked for by its name (vLLM's ``--lora-modules NAME=PATH``). Heavy, a
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from typing import Any
 
 from core.errors import ModelError
-from core.models.endpoint_stream import MOST_STOPS, StreamingEndpoint, finish_of, words_of
+from core.models.endpoint_stream import StreamingEndpoint, finish_of, request_body, words_of
 from core.models.generation import Finish
 
 
@@ -34,20 +33,11 @@ class CompletionEndpoint(StreamingEndpoint):
     ) -> Generator[str, None, Finish]:
         """Yield the continuation in pieces and return how it ended; closing it closes the connection, which stops
         the server. Raises ModelError."""
-        body: dict[str, Any] = {
-            "model": model,
+        body = request_body(model, max_tokens, temperature, seed, stop, logit_bias) | {
             "prompt": prompt,
-            "max_tokens": max_tokens,
-            "temperature": temperature,
-            "seed": seed,
-            "stream": True,
             # vLLM's own: the chat template has written every token that a prompt begins with.
             "add_special_tokens": False,
         }
-        if stop:
-            body["stop"] = list(stop[:MOST_STOPS])
-        if logit_bias:
-            body["logit_bias"] = {str(token): bias for token, bias in logit_bias.items()}
         finish: Finish | None = None
         with self.choices(body, within) as choices:
             for choice in choices:

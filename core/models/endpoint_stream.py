@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -143,6 +143,25 @@ class StreamingEndpoint:
                 self.missing.format(model=body["model"]),
             )
         return ModelError(f"{self.host} refused with {status}: {words}", "see its log")
+
+
+def request_body(
+    model: str,
+    max_tokens: int,
+    temperature: float,
+    seed: int,
+    stop: Sequence[str],
+    logit_bias: Mapping[int, float] | None,
+) -> dict[str, Any]:
+    """What both forms ask alike: a stream of so many tokens, drawn so."""
+    body: dict[str, Any] = {
+        "model": model, "max_tokens": max_tokens, "temperature": temperature, "seed": seed, "stream": True,
+    }  # fmt: skip
+    if stop:
+        body["stop"] = list(stop[:MOST_STOPS])
+    if logit_bias:
+        body["logit_bias"] = {str(token): bias for token, bias in logit_bias.items()}
+    return body
 
 
 def words_of(text: object) -> str:

@@ -19,9 +19,9 @@ from core.models.embedder import Embedder
 from core.retrieval.diversity import capped_order, marginal_order
 from core.retrieval.embedding import open_index
 from core.retrieval.graph import second_hop
+from core.retrieval.lexical import LexicalOrder, Scored
 from core.retrieval.question_index import open_question_index, passages_by_question
 from core.retrieval.retrievers import TunedQuery, load_tuned_query
-from core.retrieval.words import LexicalOrder, Scored
 from core.settings import RetrievalSettings
 from core.store.chunks import Passage, corpus_fingerprint, index_metadata, passages, vectors_of
 from core.store.identity import content_uid

@@ -37,6 +37,7 @@ class Prepared:
     """What is said instead of asking a model; empty where a model speaks."""
     told_in_lines: int = 0
     asker: str = ""
+    """Who asks; empty where nobody said."""
     about: tuple[str, ...] = ()
     """uids of the documents and exchanges whose words the prompt shows."""
     asking: Asking | None = None

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.models.load_embedder import load_embedder
+from core.retrieval.lexical import LexicalOrder
 from core.retrieval.search import Mode, Query, Searcher
-from core.retrieval.words import LexicalOrder
 from core.runs.control import run_to_end
 from core.workspace import Workspace
 
@@ -43,7 +43,7 @@ def test_in_a_large_corpus_the_same_is_found_beside_the_vectors(
 ) -> None:
     queries = [Query(text, mode=mode) for text in ("the lamp in March", "why would she", "") for mode in MODES]
     small = searched.search_each(queries)
-    monkeypatch.setattr("core.retrieval.words.LARGE", 0)
+    monkeypatch.setattr("core.retrieval.lexical.LARGE", 0)
     assert searched.search_each(queries) == small
     assert any(small)
 
@@ -63,7 +63,7 @@ def test_in_a_large_corpus_the_commonest_words_give_way(
         return len(LexicalOrder(workspace).begin("the harbor, a ferry, a lantern, a zeppelin", 6, None, True, 0)())
 
     assert found() == 6
-    monkeypatch.setattr("core.retrieval.words.MOST_SCORED", 4)
+    monkeypatch.setattr("core.retrieval.lexical.MOST_SCORED", 4)
     words = ["harbor", "ferry", "lantern", "zeppelin"]
     chosen = LexicalOrder(workspace)._choices(workspace.database, words)
     assert chosen == [["ferry", "lantern"], words], "what no passage holds does not count as kept"

@@ -15,10 +15,15 @@ from core.runs.journal import Run, list_runs, read_events, seconds_between
 from core.settings import RetrieverSettings
 from core.store.chunks import has_vectors, index_metadata
 from core.store.sight import Sight
+from core.training.base_size import SMOLLM2_PARAMETERS, parameters_of
+from core.training.means import seen_hardware
 from core.training.retriever.examples import TRAIN, VALIDATION, Decided, decided, sight_of
 from core.training.retriever.launch import RETRIEVER_KIND
 from core.training.retriever.pace import Pace, pace_of
 from core.workspace import Workspace
+
+SECONDS_PER_ANSWER = 0.8
+"""That a base of 135M parameters takes on two cores to score an answer of the sample after a passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Outlook:
     contrastive_weight: float
     scored: int
     """Answers to score at the most: one for each candidate of each question. Those scored before are kept."""
+    scoring: float
+    """Seconds that this takes at the most: a guess for a CPU; 0 where nothing is scored, or on a GPU."""
     pace: Pace
     measured_by: str
     """The newest finished run like this; empty where there is none."""
@@ -93,6 +100,7 @@ def outlook(workspace: Workspace, params: dict[str, Any]) -> Outlook:
     warnings = []
     if not questions[VALIDATION]:
         warnings.append("nothing validates: whether it finds better will not be known, so it is not adopted by itself")
+    scored = len(found) * settings.candidates if settings.lsr_weight else 0
     return Outlook(
         embedder,
         params["base"] if settings.lsr_weight else "",
@@ -102,12 +110,19 @@ def outlook(workspace: Workspace, params: dict[str, Any]) -> Outlook:
         dict(decided_by),
         settings.lsr_weight,
         settings.contrastive_weight,
-        len(found) * settings.candidates if settings.lsr_weight else 0,
+        scored,
+        _scoring(scored, params["base"]),
         pace_of(settings, params["full"], questions[TRAIN], params["epochs"]),
         measured.id if measured else "",
         _seconds(measured) if measured else 0.0,
         tuple(warnings),
     )
+
+
+def _scoring(answers: int, base: str) -> float:
+    if seen_hardware().device != "cpu":
+        return 0.0
+    return answers * SECONDS_PER_ANSWER * max(1.0, (parameters_of(base) or SMOLLM2_PARAMETERS) / SMOLLM2_PARAMETERS)
 
 
 def _with_a_choice(workspace: Workspace, every: Iterator[Decided]) -> Iterator[Decided]:

@@ -101,15 +101,15 @@ class Work:
     async def _answer(self, prepare: Callable[[], UnderWay], choices: int, session: str, channel: Channel) -> None:
         try:
             async with self._turns.of(session):
-                if not self._unwanted(channel):
-                    under_way = await self.on_twin(prepare)
-                    await self._choices(under_way, choices, channel)
+                if self._unwanted(channel):
                     channel.put(None)
-                    await self._ahead(under_way)
+                    return
+                under_way = await self.on_twin(prepare)
+                await self._choices(under_way, choices, channel)
+                channel.put(None)
+                await self._ahead(under_way)
         except BaseException as error:  # It belongs to the request, whose handler raises it.
             channel.put(error)
-        else:
-            channel.put(None)
 
     async def _ahead(self, under_way: UnderWay) -> None:
         """While nobody else asks: what makes the next answer begin sooner. The request has all that is its own."""
