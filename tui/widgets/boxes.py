@@ -44,6 +44,23 @@ class Box(ModalScreen[Answer], Generic[Answer]):
         """What the box holds."""
         yield from ()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has closed it. One that is closed loses its widgets, perhaps before it had them all."""
+        return self in self.app.screen_stack
+
+    async def on_event(self, event: events.Event) -> None:
+        """As Textual's; keys that wait for a box that is closed meanwhile do nothing."""
+        if self.is_open or not isinstance(event, events.InputEvent):
+            await super().on_event(event)
+
+    def on_mount(self) -> None:
+        if self.is_open:
+            self.opened()
+
+    def opened(self) -> None:
+        """What a box does once its widgets are there; never of one that was closed by a key typed ahead."""
+
     def on_key(self, event: events.Key) -> None:
         """A key that came before the box was ready belongs into its field."""
         for field in self.query(Field):
@@ -111,7 +128,7 @@ class AskBox(Box[str]):
             yield Words((self._note, "$quiet"))
         yield Field(self._value, self._placeholder)
 
-    def on_mount(self) -> None:
+    def opened(self) -> None:
         self.set_focus(self.query_one(Field))
 
     def on_input_submitted(self, event: Field.Submitted) -> None:
@@ -135,7 +152,7 @@ class ChoiceBox(Box[int]):
         if not self._choices:
             yield Words(("there is nothing to choose from", "$quiet"))
 
-    def on_mount(self) -> None:
+    def opened(self) -> None:
         self._draw()
 
     def _draw(self) -> None:

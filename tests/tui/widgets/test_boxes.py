@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual import events
 from textual.containers import Vertical
 
 from tui.app import Options, Workbench
-from tui.widgets.boxes import ChoiceBox, ShowBox
+from tui.screens.chat.boxes import CompareBox, CorrectBox, SessionsBox
+from tui.screens.dataset.parts import HoldBox
+from tui.screens.importing.parts import IssuesBox
+from tui.widgets.boxes import AskBox, Box, ChoiceBox, ErrorBox, GoBox, ShowBox
 from tui.widgets.palette import Palette
 
 
@@ -29,6 +35,46 @@ def test_two_keys_that_both_close_a_box_close_nothing_under_it(tmp_path: Path) -
             await pilot.pause()
             assert bench.screen is below
             assert answers == [1]
+        bench.close_lanes()
+
+    asyncio.run(run())
+
+
+async def no_sessions(words: list[str]) -> list[Any]:
+    return []
+
+
+BOXES: dict[str, Callable[[], Box[Any]]] = {
+    "go": GoBox,
+    "error": lambda: ErrorBox("words", "what to do", "a path"),
+    "ask": lambda: AskBox("which", "words", note="why"),
+    "choice": lambda: ChoiceBox("which", ["one", "two", "three"]),
+    "show": lambda: ShowBox("lines", [["words"], ["more"]]),
+    "correct": lambda: CorrectBox("a question", "an answer"),
+    "compare": lambda: CompareBox("a question", "an answer", lambda: None),
+    "sessions": lambda: SessionsBox(no_sessions, None),
+    "issues": lambda: IssuesBox("issues", []),
+    "hold": lambda: HoldBox([]),
+}
+
+
+@pytest.mark.parametrize("kind", BOXES)
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 5])
+def test_a_box_that_is_closed_while_it_opens_breaks_nothing(tmp_path: Path, kind: str, turns: int) -> None:
+    async def run() -> None:
+        bench = Workbench(Options(folder=tmp_path))
+        async with bench.run_test() as pilot:
+            while bench.trouble is None:
+                await pilot.pause(0.02)
+            box = BOXES[kind]()
+            bench.push_screen(box)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for key in ("down", "escape", "down", "x"):
+                box.post_message(events.Key(key, key if len(key) == 1 else None))
+            box.dismiss(None)
+            await pilot.pause(0.05)
+            assert bench.screen is bench.stage_now()
         bench.close_lanes()
 
     asyncio.run(run())

@@ -75,7 +75,7 @@ class CorrectBox(Box[str]):
         yield EditInPlace(self._answer)
         yield Words(("enter keeps it as a pair that prefers your words · esc keeps nothing", "$quiet"))
 
-    def on_mount(self) -> None:
+    def opened(self) -> None:
         page = self.query_one(EditInPlace)
         self.set_focus(page)
         page.move_cursor(page.document.end)
@@ -113,13 +113,13 @@ class CompareBox(Box[str]):
                 yield Words(id="right")
         yield Words(id="how")
 
-    def on_mount(self) -> None:
+    def opened(self) -> None:
         self._draw()
         self.set_interval(LOOK_SECONDS, self._draw)
 
     def _draw(self) -> None:
         live = self._live()
-        if live is None or not self.is_attached:
+        if live is None or not self.is_open:
             return
         words: Part = live.text or (f"{live.state}…", "$quiet")
         if live.error is not None:
@@ -159,13 +159,14 @@ class SessionsBox(Box[int]):
         yield LineList(empty="")
         yield Words(("type to search · ↑ ↓ move · enter opens · esc closes", "$quiet"))
 
-    def on_mount(self) -> None:
+    def opened(self) -> None:
         self.set_focus(self.query_one(Field))
         self._search(0.0)
 
     def on_input_changed(self, event: Field.Changed) -> None:
         event.stop()
-        self._search(SEARCH_PAUSE)
+        if self.is_open:
+            self._search(SEARCH_PAUSE)
 
     def _search(self, pause: float) -> None:
         words = self.query_one(Field).value.split()

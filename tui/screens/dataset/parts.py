@@ -69,7 +69,7 @@ class HoldBox(Box[list[str]]):
         yield LineList(empty="there is no conversation to hold out")
         yield Words(("space marks · enter builds so · esc closes", "$quiet"), id="hint")
 
-    def on_mount(self) -> None:
+    def opened(self) -> None:
         held = self.query_one(LineList)
         held.fill(len(self._candidates), self._row)
         held.focus()

@@ -59,7 +59,7 @@ class IssuesBox(Box[None]):
         yield LineList(empty="nothing was left out")
         yield Words(("enter shows one whole · esc closes", "$quiet"))
 
-    def on_mount(self) -> None:
+    def opened(self) -> None:
         report = self.query_one(LineList)
         report.fill(len(self._rows), self._row)
         report.focus()
