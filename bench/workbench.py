@@ -89,12 +89,8 @@ def review(root: Path) -> None:
     terminal.settle()
     times, sizes = [], []
     for number in range(KEYS):
-        asked, sent = terminal.queries, len(terminal.output)
-        began = time.perf_counter()
-        terminal.type("ax"[number % 2])
-        while terminal.queries == asked and time.perf_counter() - began < 5:
-            terminal.read(0.001)
-        times.append(time.perf_counter() - began)
+        sent = len(terminal.output)
+        times.append(terminal.seconds_to_query("ax"[number % 2]))
         terminal.settle(0.03)
         sizes.append(len(terminal.output) - sent)
     print(
@@ -119,12 +115,7 @@ def review(root: Path) -> None:
         terminal.type("\x1bOQ")
         terminal.wait_for("Corpus")
         terminal.settle(0.3)
-        asked = terminal.queries
-        began = time.perf_counter()
-        terminal.type("\x1bOS")
-        while terminal.queries == asked:
-            terminal.read(0.001)
-        opened.append(time.perf_counter() - began)
+        opened.append(terminal.seconds_to_query("\x1bOS"))
         terminal.settle(0.3)
     median = statistics.median(opened) * 1e3
     print(f"| from the overview to the queue of {MEMORIES:,}, read anew | p50 {median:.0f} ms | |")

@@ -43,6 +43,7 @@ class Terminal:
         """How often the process has asked where the cursor is: after each painted card, once."""
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
+        self._undrawn = bytearray()
         self.pid, self._master = pty.fork()
         if self.pid == 0:
             os.chdir(cwd or Path.cwd())
@@ -68,8 +69,11 @@ class Terminal:
                 if data:
                     self.read(0)
 
-    def read(self, seconds: float = 0.05) -> bytes:
-        """What has been written, waiting at most this long for it; b'' when nothing came or the process has gone."""
+    def read(self, seconds: float = 0.05, draw: bool = True) -> bytes:
+        """What has been written, waiting at most this long for it; b'' when nothing came or the process has gone.
+
+        ``draw`` off keeps it for a later read to draw.
+        """
         if not select.select([self._master], [], [], seconds)[0]:
             return b""
         try:
@@ -82,9 +86,24 @@ class Terminal:
         if asked and self.answers:
             with contextlib.suppress(OSError):
                 os.write(self._master, b"\x1b[1;1R" * asked)
-        with contextlib.suppress(Exception):  # The emulator is no judge of what a library writes.
-            self._stream.feed(_PRIVATE.sub(b"", data))
+        self._undrawn += data
+        if draw:
+            with contextlib.suppress(Exception):  # The emulator is no judge of what a library writes.
+                self._stream.feed(_PRIVATE.sub(b"", bytes(self._undrawn)))
+            self._undrawn.clear()
         return data
+
+    def seconds_to_query(self, key: str, most: float = 5.0) -> float:
+        """Press a key; the seconds until the process asks where the cursor is, which it does once it has painted.
+
+        What it wrote is drawn with the next read: this emulator is slow, and its time is not the process's.
+        """
+        asked = self.queries
+        began = time.perf_counter()
+        self.type(key)
+        while self.queries == asked and time.perf_counter() - began < most:
+            self.read(0.001, draw=False)
+        return time.perf_counter() - began
 
     def wait_for(self, text: str, seconds: float = 30) -> str:
         """Read until the screen shows the text; returns the screen. Raises AssertionError with it otherwise."""

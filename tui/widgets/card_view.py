@@ -9,10 +9,10 @@ from textual.content import Content
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.visual import Visual
+from textual.style import Style
 from textual.widget import Widget
 
-from tui.widgets.text import Part, line, words
+from tui.widgets.text import Part, line, strip_of, words
 
 
 class CardView(Widget):
@@ -24,6 +24,8 @@ class CardView(Widget):
         super().__init__(id=id)
         self._lines: list[Content] = []
         self._top = 0
+        self._painted: dict[int, tuple[Content, int, Style, Strip]] = {}
+        """Strips that were painted ahead, by the identity of their line."""
 
     class Resized(Message):
         """The lines are to be laid out again."""
@@ -38,16 +40,22 @@ class CardView(Widget):
 
     def show(self, lines: Sequence[Content], top: int = 0) -> None:
         """Show another card, from its line ``top``."""
-        before = [self._visible(y) for y in range(self.size.height)]
+        width, height = self.size
+        before = [self._visible(y, height) for y in range(height)]
         self._lines, self._top = list(lines), max(0, top)
-        width = self.size.width
         changed = [
-            Region(0, y, min(width, max(_length(old), _length(self._visible(y)))), 1)
+            Region(0, y, min(width, max(_length(old), _length(new))), 1)
             for y, old in enumerate(before)
-            if not _same(old, self._visible(y))
-        ]  # fmt: skip
+            if not _same(old, new := self._visible(y, height))
+        ]
         if changed:
             self.refresh(*changed)
+
+    def paint_ahead(self, lines: Sequence[Content]) -> None:
+        """Have the strips of lines at hand that are shown next; only the latest such lines are kept."""
+        width, style = self.size.width, self.visual_style
+        ahead = lines[: self.size.height]
+        self._painted = {id(each): (each, width, style, strip_of(each, width, style)) for each in ahead}
 
     def scroll_by(self, rows: int) -> None:
         """Move the lines under the window."""
@@ -57,21 +65,26 @@ class CardView(Widget):
     @property
     def hidden_below(self) -> int:
         """How many lines lie under the lower edge."""
-        return max(0, len(self._lines) - self._top - self.size.height)
+        return self._below(self.size.height)
 
-    def _visible(self, y: int) -> Content | None:
-        if self.hidden_below and y == self.size.height - 1:
-            return line((f"    … {self.hidden_below + 1} more lines: page down", "$quiet"))
+    def _below(self, height: int) -> int:
+        return max(0, len(self._lines) - self._top - height)
+
+    def _visible(self, y: int, height: int) -> Content | None:
+        if y == height - 1 and (below := self._below(height)):
+            return line((f"    … {below + 1} more lines: page down", "$quiet"))
         place = self._top + y
         return self._lines[place] if place < len(self._lines) else None
 
     def render_line(self, y: int) -> Strip:
-        content = self._visible(y)
-        width = self.size.width
+        width, height = self.size
+        content, style = self._visible(y, height), self.visual_style
         if content is None:
-            return Strip.blank(width, self.visual_style.rich_style)
-        fitted = content.truncate(width, ellipsis=True, pad=True)
-        return Visual.to_strips(self, fitted, width, 1, self.visual_style)[0]
+            return Strip.blank(width, style.rich_style)
+        painted = self._painted.get(id(content))
+        if painted is not None and painted[:3] == (content, width, style) and painted[0] is content:
+            return painted[3]
+        return strip_of(content, width, style)
 
 
 def indented(width: int, label: Part, *parts: Part, indent: int = 4) -> list[Content]:

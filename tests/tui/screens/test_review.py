@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.content import Content
 
 from core.review.decisions import Actor, Decision, decide
 from core.runs.journal import list_runs
@@ -66,6 +67,36 @@ def memory(workspace: Workspace, number: int) -> MemoryCard:
 
 def last(workspace: Workspace) -> DecisionRow:
     return list_decisions(workspace.database)[-1]
+
+
+def test_a_card_that_was_laid_out_ahead_is_painted_as_it_would_be_anew(
+    queue: Workspace, sit: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(seat: Any) -> None:
+        screen = stage(seat)
+        view = screen.query_one(CardView)
+        prepared: list[Content] = []
+        paint_ahead = view.paint_ahead
+
+        def watched(lines: Sequence[Content]) -> None:
+            prepared.extend(lines)
+            paint_ahead(lines)
+
+        monkeypatch.setattr(view, "paint_ahead", watched)
+        ahead = 0
+        for key in "axaojaxkax":
+            await seat.press(key)
+            painted = seat.painted
+            ahead += all(any(line is each for each in prepared) for line in view._lines)
+            view._painted.clear()
+            screen._laid = None
+            screen.draw()
+            view.refresh()
+            await seat.settle()
+            assert seat.painted == painted
+        assert ahead >= 4
+
+    sit(queue.root, "review", work)
 
 
 def test_a_card_shows_question_memory_passage_quote_judges_and_hides_the_answer(

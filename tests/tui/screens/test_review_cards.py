@@ -39,6 +39,19 @@ def test_a_long_passage_is_cut_between_words_and_its_quote_stays_whole(memory: M
         assert set(tail.replace("…", " ").split()) <= {"lighthouse", FAMILY}
 
 
+def test_as_much_of_the_passage_is_shown_as_the_room_takes(memory: MemoryCard) -> None:
+    quote = "The storm took the east wall."
+    before, after = "the harbour was calm " * 40, " and the lamp was lit" * 40
+    card = replace(memory, passage=before + quote + after, quote_start=len(before), quote_stop=len(before) + len(quote))
+    shortest = len(layout(card, 60, 0, False, "a"))
+    longest = len(layout(card, 60, 1000, False, "a"))
+    assert longest > shortest + 5
+    taken = [len(layout(card, 60, height, False, "a")) for height in range(shortest, longest + 1)]
+    assert taken == sorted(taken)
+    # A step takes 40 characters from each side: never more than two lines of sixty stay unused.
+    assert all(0 <= height - used <= 2 for height, used in enumerate(taken, shortest))
+
+
 @given(st.text(alphabet="ab \n", max_size=40), st.integers(0, 45))
 def test_what_is_cut_off_ends_at_a_space_wherever_there_is_one(text: str, most: int) -> None:
     first, last = _first_words(text, most), _last_words(text, most)

@@ -160,6 +160,33 @@ def test_after_thirty_verdicts_the_order_is_learned_while_one_decides(
     sit(queue.root, "review", work)
 
 
+def test_learning_waits_for_a_pause_between_keys_and_in_a_long_row_of_them_not_for_ever(
+    queue: Workspace, sit: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(seat: Any) -> None:
+        session = stage(seat).session
+        learned: list[int] = []
+
+        async def renew() -> bool:
+            learned.append(len(session._times))
+            session._since_renewed = 0
+            return False
+
+        monkeypatch.setattr(session, "renew", renew)
+        monkeypatch.setattr("tui.screens.review.session.PAUSE_BETWEEN_KEYS", 60.0)
+        monkeypatch.setattr("tui.screens.review.session.LONGEST_ROW", 600.0)
+        await seat.press(*"axaxaxaxaxaxaxax")
+        assert learned == []  # Due since the tenth decision, and there was no pause.
+        session._times[-1] -= 61
+        monkeypatch.setattr("tui.screens.review.session.PAUSE_BETWEEN_KEYS", 0.1)
+        monkeypatch.setattr("tui.screens.review.session.LONGEST_ROW", 0.2)
+        stage(seat)._is_renewing = False
+        await seat.press("a")
+        await seat.until(lambda: bool(learned))
+
+    sit(queue.root, "review", work)
+
+
 def test_a_card_comes_back_without_a_trace_and_the_second_verdict_is_kept_apart(
     queue: Workspace, sit: Callable[..., None]
 ) -> None:

@@ -19,6 +19,8 @@ GLYPHS = {
 _BREAKS = re.compile(r"\n\s*\n")
 AROUND = 240
 """Characters of the passage at each side of the quote."""
+STEP = 40
+"""By how many of them there are fewer where the card would be too long."""
 
 
 def layout(card: Card, width: int, height: int, answer_shown: bool, answer_key: str, agrees: str = "") -> list[Content]:
@@ -107,13 +109,23 @@ def _passage(card: MemoryCard, width: int, room: int) -> list[Content]:
     before, quote, after = (
         _BREAKS.sub("\n", part) for part in (card.passage[:start], card.passage[start:stop], card.passage[stop:])
     )
-    around = AROUND
-    while True:
+
+    def laid(around: int) -> list[Content]:
         lead, tail = _last_words(before, around), _first_words(after, around)
-        lines = indented(width, "", lead.lstrip(), ("▐" + quote + "▌", "bold $secondary"), tail.rstrip())
-        if len(lines) <= room or around == 0:
-            return lines
-        around = max(0, around - 40)
+        return indented(width, "", lead.lstrip(), ("▐" + quote + "▌", "bold $secondary"), tail.rstrip())
+
+    lines = laid(AROUND)
+    if len(lines) <= room:
+        return lines
+    # The most words around the quote that leave it in the room; fewer words never take more lines.
+    fitting, steps = laid(0), range(0, AROUND, STEP)
+    fits, fails = 0, len(steps)
+    while fails - fits > 1:
+        middle = (fits + fails) // 2
+        lines = laid(steps[middle])
+        fits, fails = (middle, fails) if len(lines) <= room else (fits, middle)
+        fitting = lines if len(lines) <= room else fitting
+    return fitting
 
 
 def _first_words(text: str, most: int) -> str:

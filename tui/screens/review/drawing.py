@@ -6,8 +6,10 @@ import getpass
 from typing import Any
 
 from textual import on
+from textual.content import Content
 
 from core.review.decisions import Actor, CardKind
+from core.store.review_queue import Card
 from tui.review_figures import agrees, foretelling, time_left
 from tui.screens.review.cards import GLYPHS, label, layout, row_words
 from tui.screens.review.session import ReviewSession
@@ -31,6 +33,9 @@ class Drawing(Stage):
         self._paint = 0
         self._keys_for: str | None = None
         """The kind of card that the footer's keys are for; empty without a card."""
+        self._laid: tuple[tuple[Any, ...], list[Content]] | None = None
+        """A card with all that its layout depends on, and its lines."""
+        self._is_renewing = False
 
     @property
     def session(self) -> ReviewSession:
@@ -53,16 +58,32 @@ class Drawing(Stage):
         elif card is None:
             view.show(self._empty())
         else:
-            key = self.bench.keymap["review.answer"].shown_key
-            size = view.size
-            view.show(layout(card, size.width, size.height, self._answer_shown, key, agrees(session.figures)))
+            view.show(self._laid_out(card))
         self._draw_recent()
         self._paint = self.bench.proof.asked + 1
         self.call_after_refresh(self._ask_for_proof)
         self.bench.do(session.read_ahead, exclusive="read ahead")
 
+    def _laid_out(self, card: Card) -> list[Content]:
+        """The lines of a card as it is shown now; kept until others are asked for."""
+        size, key = self.query_one(CardView).size, self.bench.keymap["review.answer"].shown_key
+        how = (card, size.width, size.height, self._answer_shown, key, agrees(self.session.figures))
+        if self._laid is None or self._laid[0] != how:
+            self._laid = (how, layout(*how))
+        return self._laid[1]
+
     def _ask_for_proof(self) -> None:
         self._paint = self.bench.proof.ask()
+        self.call_later(self._lay_out_ahead)
+
+    def _lay_out_ahead(self) -> None:
+        """While the person reads: the next card, line by line, so that a key has only to show it."""
+        session, view = self.session, self.query_one(CardView)
+        walk = session.walk
+        ahead = walk.next_pending(session.place) if walk is not None and self._auto_advance else session.place + 1
+        card = session.card_at_hand(ahead) if ahead is not None else None
+        if card is not None and view.size.width:
+            view.paint_ahead(self._laid_out(card))
 
     def _empty(self) -> list[Any]:
         session = self.session
@@ -117,11 +138,18 @@ class Drawing(Stage):
 
     async def renew(self) -> None:
         """Beside the deciding, every few decisions: learn from them, order what is ahead anew, and say how well the
-        person is foretold."""
-        if await self.session.look_at_figures():
-            self.draw_rule()
-        if await self.session.renew():
-            self._fill_list()
+        person is foretold. Once at a time, and in a pause between two keys: it takes the processor from them."""
+        if self._is_renewing:
+            return
+        self._is_renewing = True
+        try:
+            await self.session.pause()
+            if await self.session.look_at_figures():
+                self.draw_rule()
+            if await self.session.renew():
+                self._fill_list()
+        finally:
+            self._is_renewing = False
 
     def _draw_recent(self) -> None:
         done = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -30,6 +31,10 @@ RATE_OVER = 30
 PAUSE_SECONDS = 120
 """A longer wait is a pause, not slow work."""
 RECENT = 5
+PAUSE_BETWEEN_KEYS = 0.25
+"""Seconds without a decision after which what takes the processor may begin."""
+LONGEST_ROW = 5.0
+"""Seconds it waits at most for such a pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,11 @@ class ReviewSession:
             self._keep(load_cards(self._bench.workspace, self.kind, near, self.walk, self.person))
         return self._cards.get(row)
 
+    def card_at_hand(self, place: int) -> Card | None:
+        """A card by its place where it was read already, else None."""
+        walk = self.walk
+        return self._cards.get(walk.ids[place]) if walk is not None and 0 <= place < len(walk.ids) else None
+
     async def read_ahead(self) -> None:
         """Have the next cards at hand before they are asked for."""
         walk = self.walk
@@ -211,6 +221,15 @@ class ReviewSession:
             place = walk.place_of(-row)
         self.place = place or 0
         await self.read_ahead()
+
+    async def pause(self) -> None:
+        """Wait until nothing was decided for a moment, in an unbroken row of keys not for longer than a while."""
+        latest = time.monotonic() + LONGEST_ROW
+        while self._times and (now := time.monotonic()) < latest:
+            left = self._times[-1] + PAUSE_BETWEEN_KEYS - now
+            if left <= 0:
+                return
+            await asyncio.sleep(left)
 
     @property
     def renewal_is_due(self) -> bool:
