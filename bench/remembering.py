@@ -1,9 +1,10 @@
 """What the twin's memories cost before its first word, among many passages: retrieval, and all that follows it.
 
 A made-up workspace of ``bench.searching`` is talked with as chat does it. ``first turn`` embeds a question and finds
-its passages; ``later turn`` does so too for the question with the words of the turn before it, and fuses the two;
-``memories`` does what a later turn does, retells the best passages and judges them. Milliseconds by the clock, p50 and
-p95, and of this thread on the processor, p50. Run from the repository: ``python -m bench.remembering [passages]``.
+its passages; ``later turn`` does so too for a question that leans on the turn before it, whose words were read while
+nobody asked; ``memories`` does what a later turn does, retells the best passages and judges them. Milliseconds by the
+clock, p50 and p95, and of this thread on the processor, p50. Run from the repository:
+``python -m bench.remembering [passages]``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from itertools import cycle
 from pathlib import Path
 
 from bench.searching import Work, fill, timed
@@ -19,8 +19,9 @@ from bench.vectors import QUERIES, mixed, real_sentences
 from core.models.load_embedder import load_embedder
 from core.recall.asked import Asked
 from core.recall.load import load_recollector, recallable_words
-from core.recall.recollect import DEPTH, fused
+from core.recall.recollect import DEPTH
 from core.retrieval.search import Query, Searcher
+from core.twin.recalling import UNSURE
 from core.workspace import Workspace
 
 PASSAGES = 100_000
@@ -48,20 +49,24 @@ def show(workspace: Workspace) -> None:
 def _works(workspace: Workspace) -> dict[str, Work]:
     # Each has a searcher of its own: the vectors of the last texts are kept.
     embedder = load_embedder()
-    alone, twice = Searcher(workspace, lambda: embedder), Searcher(workspace, lambda: embedder)
+    alone, leaning = Searcher(workspace, lambda: embedder), Searcher(workspace, lambda: embedder)
     recollector, _ = load_recollector(workspace, live=True)
     k = DEPTH * workspace.settings.recall.candidates
     accept = recallable_words(workspace)
-    before = cycle(real_sentences()[ASKED : 2 * ASKED])
+    sentences = real_sentences()
+    before = dict(zip(sentences[:ASKED], sentences[ASKED : 2 * ASKED], strict=True))
+    for text in before.values():
+        leaning.read(text)
+        recollector.look_ahead(text)
 
     def first(text: str) -> object:
         return alone.search(Query(text, k), accept)
 
     def later(text: str) -> object:
-        return fused(*twice.search_each([Query(text, k), Query(f"{next(before)}\n{text}", k)], accept))
+        return leaning.search(Query(text, k, context=before[text], leaning=UNSURE), accept)
 
     def memories(text: str) -> object:
-        return recollector.recollect(Asked(text, "", None, context=next(before)), accept)
+        return recollector.recollect(Asked(text, context=before[text], leaning=UNSURE), accept)
 
     return {"first turn": first, "later turn": later, "memories": memories}
 

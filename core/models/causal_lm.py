@@ -194,15 +194,37 @@ class CausalLM:
         ``scored`` holds, for each sequence, ascending positions ≥ 1; the result has the same shape. Only the hidden
         states of those positions meet the vocabulary matrix.
         """
+        return self._log_probabilities(sequences, scored)
+
+    @torch.inference_mode()
+    def token_log_probabilities_after(
+        self, prefix: Sequence[int], sequences: Sequence[Sequence[int]], scored: Sequence[Sequence[int]]
+    ) -> list[list[float]]:
+        """The same of sequences that all follow one prefix: it is read once, and its keys and values serve them all.
+
+        Positions count within a sequence, from 1 on: the first token after the prefix is never scored.
+        """
+        cache = self.model.model(input_ids=torch.tensor([[*prefix]], device=self.device), use_cache=True)
+        past = cache.past_key_values
+        past.batch_repeat_interleave(len(sequences))
+        return self._log_probabilities(sequences, scored, len(prefix), past)
+
+    def _log_probabilities(
+        self, sequences: Sequence[Sequence[int]], scored: Sequence[Sequence[int]], before: int = 0, past: Any = None
+    ) -> list[list[float]]:
+        """``before`` tokens of every sequence are in the cache ``past`` already."""
         longest = max(len(sequence) for sequence in sequences)
         ids = torch.zeros((len(sequences), longest), dtype=torch.long)
-        mask = torch.zeros((len(sequences), longest), dtype=torch.long)
+        mask = torch.zeros((len(sequences), before + longest), dtype=torch.long)
         for row, sequence in enumerate(sequences):
             ids[row, : len(sequence)] = torch.tensor(sequence)
-            mask[row, : len(sequence)] = 1
+            mask[row, : before + len(sequence)] = 1
         padded = any(len(sequence) != longest for sequence in sequences)
         hidden = self.model.model(
-            input_ids=ids.to(self.device), attention_mask=mask.to(self.device) if padded else None, use_cache=False
+            input_ids=ids.to(self.device),
+            attention_mask=mask.to(self.device) if padded else None,
+            past_key_values=past,
+            use_cache=past is not None,
         ).last_hidden_state
         results: list[list[float]] = []
         for row, positions in enumerate(scored):

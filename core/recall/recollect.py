@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FUSION_K = 5
 UNRELATED_POOL = 50
 """The unrelated passage is drawn from the far half of this many passages."""
 DEPTH = 4
@@ -62,19 +61,6 @@ class Recalled:
 def as_memory(text: str, passage: Passage) -> RecalledMemory:
     """A memory as prompts show it."""
     return RecalledMemory(text, passage.date, passage.title)
-
-
-def fused(alone: Sequence[Found], wider: Sequence[Found]) -> list[Found]:
-    """What a question found by itself, and what it found with the words before it, by reciprocal-rank fusion.
-
-    Both count alike: what is looked for twice says little by itself.
-    """
-    scores: dict[int, float] = {}
-    passages = {hit.passage.chunk.id: hit for hit in (*wider, *alone)}
-    for hit in (*alone, *wider):
-        scores[hit.passage.chunk.id] = scores.get(hit.passage.chunk.id, 0.0) + 1 / (FUSION_K + hit.rank)
-    order = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))
-    return [Found(rank, round(scores[chunk], 6), passages[chunk].passage) for rank, chunk in enumerate(order, 1)]
 
 
 class Recollector:
@@ -126,17 +112,14 @@ class Recollector:
             mode=limits.mode,
             include_undated=limits.include_undated,
             not_conversation=asked.conversation_id,
+            context=asked.context,
+            leaning=asked.leaning,
         )
         if self._callers:
             # The calls under way are answered meanwhile. One at a time: the embedder takes a core for itself.
             async with self._embedding:
                 await asyncio.to_thread(self._searcher.prepare, query)
-        queries = [query]
-        if asked.context:
-            queries.append(replace(query, text=f"{asked.context}\n{asked.question}"))
-        found, *wider = self._searcher.search_each(queries, accept)
-        if wider:
-            found = fused(found, wider[0])
+        found = self._searcher.search(query, accept)
         best = found[:candidates]
         if not best:
             return Recalled(())
@@ -155,6 +138,11 @@ class Recollector:
             else:
                 memories.append(Recollection(hit, each, verdict))
         return Recalled(tuple(memories), len(best), +dropped, tuple(parked))
+
+    def look_ahead(self, context: str) -> None:
+        """Read words that the next question may lean on, so that it has not to wait for it."""
+        if context and self._settings.retrieval.mode != "lexical":
+            self._searcher.read(context)
 
     def useful(self, recollections: Sequence[Recollection]) -> list[Recollection]:
         """Those that the judge finds useful by the question alone: what reaches the twin's prompt."""

@@ -177,7 +177,9 @@ class RecallWork:
 
 
 def _asked(conversation: ConversationRow, exchange: ExchangeRow) -> Asked:
-    return Asked(exchange.question, exchange.asker, as_of(exchange), conversation.id, exchange.answer, exchange.uid)
+    return Asked(
+        exchange.question, exchange.asker, as_of(exchange), conversation.id, answer=exchange.answer, uid=exchange.uid
+    )
 
 
 def _memory(exchange: ExchangeRow, each: Recollection, identity: str) -> tuple[MemoryRow, dict[tuple[str, str], float]]:

@@ -11,9 +11,9 @@ from core.store.chunks import lexical_search, newest_chunk, passages_with
 from core.store.database import Database
 from core.workspace import Workspace
 
-MOST_SCORED = 20_000
+MOST_SCORED = 8_000
 """Passages that a query's words may hold together: BM25 reads every one of them, most of them for a common word."""
-FEWEST_WORDS = 2
+FEWEST_WORDS = 1
 """Words that are looked for however common they are."""
 LARGE = 20_000
 """Passages from which words are looked for on a thread of their own, beside the vectors."""
@@ -67,7 +67,7 @@ class LexicalOrder:
         ``MOST_SCORED`` passages.
         """
         newest = newest_chunk(database)
-        rarest = self._rarest(database, words, newest) if newest > MOST_SCORED else words
+        rarest = self._rarest(database, words, newest) if newest >= LARGE else words
         return [each for each in (rarest, *([words] if len(rarest) < len(words) else [])) if each]
 
     def _rarest(self, database: Database, words: list[str], newest: int) -> list[str]:

@@ -62,6 +62,15 @@ class Query:
     include_undated: bool = True
     not_conversation: int = 0
     """A conversation never retrieves itself."""
+    context: str = ""
+    """What was said just before, which the text may lean on: its words are looked for too."""
+    leaning: float = 0.0
+    """What the context's vector counts, beside 1 for the text's own."""
+
+    @property
+    def words(self) -> str:
+        """What is looked for word by word."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +121,8 @@ class Searcher:
         With a cap per document, passages beyond it come after all others, so that there are ``k`` where there can be.
         Raises ModelError for a trained retriever that does not fit.
         """
-        return self.search_each([query], accept)[0]
-
-    def search_each(
-        self, queries: Sequence[Query], accept: Callable[[Passage], bool] | None = None
-    ) -> list[list[Found]]:
-        """The same for several queries. In a large corpus their words are looked for beside their vectors."""
-        pools = [min(max(query.k * POOL, 20), LARGEST_K) for query in queries]
-        words = [self._begin_words(query, pool) for query, pool in zip(queries, pools, strict=True)]
-        return [self._search(*each, accept) for each in zip(queries, pools, words, strict=True)]
+        pool = min(max(query.k * POOL, 20), LARGEST_K)
+        return self._search(query, pool, self._begin_words(query, pool), accept)
 
     def _search(
         self, query: Query, pool: int, words: Callable[[], Scored], accept: Callable[[Passage], bool] | None
@@ -170,7 +172,7 @@ class Searcher:
         if not query.text.strip():
             return []
         hits = open_index(self._workspace, self.embedder).search(
-            self._tuned_vector(query.text),
+            _together(query, self._tuned_vector),
             pool,
             before=query.before,
             include_undated=query.include_undated,
@@ -186,7 +188,7 @@ class Searcher:
         return passages_by_question(
             self._workspace,
             self.embedder,
-            self._query_vector(query.text),
+            _together(query, self._query_vector),
             pool,
             before=query.before,
             include_undated=query.include_undated,
@@ -196,7 +198,11 @@ class Searcher:
     def prepare(self, query: Query) -> None:
         """Embed what will be searched for. Of all that a search does, this alone may happen on another thread."""
         if query.mode != "lexical" and query.text.strip():
-            self._tuned_vector(query.text)
+            _together(query, self._tuned_vector)
+
+    def read(self, text: str) -> None:
+        """Have the vector of a text at hand that a query will lean on."""
+        self._tuned_vector(text)
 
     def _tuned_vector(self, text: str) -> Vector:
         """The query as the trained retriever reads it; the plain one where none is in use."""
@@ -210,7 +216,7 @@ class Searcher:
     def _begin_words(self, query: Query, pool: int) -> Callable[[], Scored]:
         if query.mode == "vector":
             return list
-        return self._words.begin(query.text, pool, query.before, query.include_undated, query.not_conversation)
+        return self._words.begin(query.words, pool, query.before, query.include_undated, query.not_conversation)
 
     def _hop(
         self,
@@ -279,6 +285,15 @@ def check_index(workspace: Workspace, embedder: Embedder) -> list[str]:
 
 def _sight(query: Query) -> Sight:
     return Sight(query.before, query.include_undated, query.not_conversation)
+
+
+def _together(query: Query, read: Callable[[str], Vector]) -> Vector:
+    """The direction of a query: its text's, turned toward what it leans on."""
+    own = read(query.text)
+    if not (query.context.strip() and query.leaning):
+        return own
+    both = own + np.float32(query.leaning) * read(query.context)
+    return np.asarray(both / np.linalg.norm(both), dtype=np.float32)
 
 
 def _kept(known: dict[str, Vector], text: str, make: Callable[[], Vector]) -> Vector:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from core.store.call_cache import cached, remember
@@ -44,6 +45,8 @@ class SegmentScore:
 
 
 Scores = dict[str, SegmentScore]
+Read = Callable[[Sequence[Sequence[int]], Sequence[Sequence[int]]], list[list[float]]]
+"""Token ids and the positions that are scored, to natural-log probabilities of these."""
 
 
 class Likelihood:
@@ -59,7 +62,21 @@ class Likelihood:
         One call is the unit of caching: call it with what belongs together, so that a restart repeats a call whole
         and gets the same figures.
         """
-        key = content_uid("likelihood", self._model.identity, [[(s.text, s.name) for s in text] for text in texts])
+        key = content_uid("likelihood", self._model.identity, _told(texts))
+        return self._once(key, lambda: self._score(texts, self._model.token_log_probabilities))
+
+    def score_after(self, prefix: str, texts: Sequence[Sequence[Segment]]) -> list[Scores]:
+        """The same of texts that all follow one prefix, tokenized on its own and read once for all of them.
+
+        A text's first segment is context: its first token has no score.
+        """
+        ids = self._model.tokenizer.encode(prefix)
+        key = content_uid("likelihood after", self._model.identity, prefix, _told(texts))
+        return self._once(
+            key, lambda: self._score(texts, partial(self._model.token_log_probabilities_after, ids), len(ids))
+        )
+
+    def _once(self, key: str, score: Callable[[], list[Scores]]) -> list[Scores]:
         if self._database is not None:
             known = cached(self._database, [key]).get(key)
             if known is not None:
@@ -67,14 +84,14 @@ class Likelihood:
                     {name: SegmentScore(bits, tokens) for name, (bits, tokens) in row.items()}
                     for row in json.loads(known)
                 ]
-        results = self._score(texts)
+        results = score()
         if self._database is not None:
             value = json.dumps([{name: (s.bits, s.tokens) for name, s in row.items()} for row in results])
             with self._database.write():
                 remember(self._database, {key: value})
         return results
 
-    def _score(self, texts: Sequence[Sequence[Segment]]) -> list[Scores]:
+    def _score(self, texts: Sequence[Sequence[Segment]], read: Read, before: int = 0) -> list[Scores]:
         sequences: list[list[int]] = []
         positions: list[list[tuple[str, int, int]]] = []
         for text in texts:
@@ -89,9 +106,10 @@ class Likelihood:
             positions.append(spans)
         order = sorted(range(len(sequences)), key=lambda index: (len(sequences[index]), index))
         results: list[Scores] = [{} for _ in sequences]
-        for batch in _batches(order, [len(sequence) for sequence in sequences]):
+        # What a prefix holds in the cache is held for every row of a batch.
+        for batch in _batches(order, [before + len(sequence) for sequence in sequences]):
             scored = [[p for _, start, stop in positions[index] for p in range(start, stop)] for index in batch]
-            rows = self._model.token_log_probabilities([sequences[index] for index in batch], scored)
+            rows = read([sequences[index] for index in batch], scored)
             for index, row in zip(batch, rows, strict=True):
                 offset = 0
                 for name, start, stop in positions[index]:
@@ -100,6 +118,10 @@ class Likelihood:
                     offset += count
                     results[index][name] = SegmentScore(round(bits, DECIMALS), count)
         return results
+
+
+def _told(texts: Sequence[Sequence[Segment]]) -> list[list[tuple[str, str]]]:
+    return [[(segment.text, segment.name) for segment in text] for text in texts]
 
 
 def _batches(order: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:

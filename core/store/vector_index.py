@@ -33,10 +33,11 @@ VEC0_CHUNK = 256
 """Rows in one of vec0's chunks. Picking the nearest costs more in a large chunk, and many small ones cost reading;
 with vec0's own 1024 a search among 10,000 rows takes a tenth longer, and under a narrow filter half as long again."""
 CANDIDATES = 95
-CANDIDATES_PER_HIT = 5
+CANDIDATES_PER_HIT = 3
 CANDIDATE_GROWTH = 0.28
 """For ten hits among 10,000 rows; more for each further hit, and by this power of the number of rows. Measured with
-bench/vectors.py: of the ten nearest, 0.985 are then found among 10,000 and 100,000 rows alike."""
+bench/vectors.py: of the ten nearest, 0.985 are then found among 10,000 and 100,000 rows alike, and about as many of
+the eighty nearest."""
 BATCH = 1024
 VEC0_TABLES = ("info", "chunks", "rowids", "vector_chunks00", "metadatachunks00", "metadatachunks01")
 """The ordinary tables in which vec0 keeps a table with one vector column and two integer columns."""

@@ -194,6 +194,12 @@ class Conversation:
             speaking.hybrid,
         )  # fmt: skip
 
+    def look_ahead(self) -> None:
+        """While nobody asks, after an answer: read what the next question may lean on."""
+        turns = [*self._told, *self._past(None).turns]
+        if self._options.memories and turns:
+            self._recalling.look_ahead(turns[-1])
+
     def ahead(self, prepared: Prepared) -> tuple[int, ...]:
         """What an engine may read while nobody asks, after an answer: the beginning of the next prompt, where turns
         make room in it that stood whole in this one. Empty where nothing changes but the end."""

@@ -19,7 +19,7 @@ from core.recall.model_judge import ModelJudge
 from core.recall.model_writer import ModelWriter
 from core.recall.recollect import Recollector
 from core.recall.run import PARKED_KIND, RecallWork, exchanges_to_recall
-from core.retrieval.search import Searcher
+from core.retrieval.search import Query, Searcher
 from core.runs.control import run_to_end
 from core.runs.job import Job
 from core.runs.journal import EventLog
@@ -102,6 +102,29 @@ def test_the_whole_sample_is_recalled_and_every_memory_is_anchored_earlier_and_f
         asked = len(server.received)
         again = run_to_end(workspace, *RECALL, {})
         assert (again["recalled"], len(server.received)) == (0, asked)
+
+
+def test_every_call_is_about_its_exchange_and_the_question_is_looked_for_as_it_was_asked(
+    asking: Callable[..., Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_for: list[Query] = []
+    search = Searcher.search
+
+    def watched(self: Searcher, query: Query, *rest: Any) -> Any:
+        looked_for.append(query)
+        return search(self, query, *rest)
+
+    monkeypatch.setattr(Searcher, "search", watched)
+    with FaultServer(answer, logprobs_supported=False) as server:
+        workspace = asking(server.url)
+        exchanges = [exchange for _, exchange in exchanges_to_recall(workspace, 3)]
+        recall_here(workspace, 3)
+        calls = workspace.database.rows("SELECT about FROM model_call WHERE role IN ('writer', 'judge')")
+        assert len(calls) > 6
+        uids = {exchange.uid for exchange in exchanges}
+        assert all(len(uids.intersection(json.loads(about))) == 1 for (about,) in calls)
+    assert {query.text for query in looked_for} == {exchange.question for exchange in exchanges}
+    assert {query.context for query in looked_for} == {""}
 
 
 def test_the_question_is_judged_before_and_apart_from_the_answer(asking: Callable[..., Workspace]) -> None:

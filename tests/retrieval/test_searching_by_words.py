@@ -42,9 +42,9 @@ def test_in_a_large_corpus_the_same_is_found_beside_the_vectors(
     searched: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queries = [Query(text, mode=mode) for text in ("the lamp in March", "why would she", "") for mode in MODES]
-    small = searched.search_each(queries)
+    small = [searched.search(query) for query in queries]
     monkeypatch.setattr("core.retrieval.lexical.LARGE", 0)
-    assert searched.search_each(queries) == small
+    assert [searched.search(query) for query in queries] == small
     assert any(small)
 
 
@@ -63,6 +63,7 @@ def test_in_a_large_corpus_the_commonest_words_give_way(
         return len(LexicalOrder(workspace).begin("the harbor, a ferry, a lantern, a zeppelin", 6, None, True, 0)())
 
     assert found() == 6
+    monkeypatch.setattr("core.retrieval.lexical.LARGE", 0)
     monkeypatch.setattr("core.retrieval.lexical.MOST_SCORED", 4)
     words = ["harbor", "ferry", "lantern", "zeppelin"]
     chosen = LexicalOrder(workspace)._choices(workspace.database, words)

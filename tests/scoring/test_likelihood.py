@@ -64,6 +64,20 @@ def test_what_stands_beside_a_text_in_its_batch_changes_nothing(model: CausalLM)
         )
 
 
+def test_a_prefix_read_once_gives_the_bits_that_it_gives_before_each(model: CausalLM, workspace: Workspace) -> None:
+    prefix = "Lights out along the coast, the keeper wrote in March, and nobody was told why."
+    texts = [text for text in TEXTS if not text[0].name] + [[Segment("\n\nMira: Why?\nAda:"), Segment(" Rain", "word")]]
+    likelihood = Likelihood(model, workspace.database)
+    for shared, text in zip(likelihood.score_after(prefix, texts), texts, strict=True):
+        for name, (bits, tokens) in _plain_bits(model, [Segment(prefix), *text]).items():
+            assert shared[name].bits == pytest.approx(bits, abs=2e-3)
+            assert shared[name].tokens == tokens
+    first = likelihood.score_after(prefix, texts)
+    assert first == likelihood.score_after(prefix, texts)
+    assert first != likelihood.score_after(prefix + " Not even me.", texts)
+    assert first != likelihood.score(texts)
+
+
 def test_a_cached_score_is_returned_without_the_model(model: CausalLM, workspace: Workspace) -> None:
     first = Likelihood(model, workspace.database).score(TEXTS)
 

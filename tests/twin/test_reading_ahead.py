@@ -55,6 +55,22 @@ def test_what_is_read_ahead_is_the_next_prompt_up_to_its_question(embedded_ada: 
         parts.close()
 
 
+def test_after_an_answer_the_turn_is_read_that_the_next_question_may_lean_on(embedded_ada: Workspace) -> None:
+    parts = ScriptedParts(embedded_ada, lambda _: "The big one, that December.")
+    try:
+        conversation = Conversation(parts, ChatOptions())
+        read: list[str] = []
+        parts.recollector.look_ahead = read.append  # type: ignore[method-assign]
+        conversation.look_ahead()
+        assert read == []
+        for _ in conversation.ask("Which storm took the sheds?"):
+            pass
+        conversation.look_ahead()
+        assert read == ["Which storm took the sheds? The big one, that December."]
+    finally:
+        parts.close()
+
+
 class UnderWay:
     """A request whose answer is said by a script, and what it could do ahead."""
 

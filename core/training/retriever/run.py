@@ -1,7 +1,7 @@
 """The ``retriever`` run: gather, score, train, measure, keep, and adopt what brings a gain.
 
-It has no checkpoints: a head trains in seconds, and what is dear, the scores of the language model, is cached question
-by question. A run that was stopped or killed gathers nothing again, scores what is left, and trains to the same bytes.
+It has no checkpoints: a head trains in seconds, and what is dear, the scores of the language model, is cached passage
+by passage. A run that was stopped or killed gathers nothing again, scores what is left, and trains to the same bytes.
 """
 
 from __future__ import annotations
@@ -133,13 +133,11 @@ class _Training:
             return []
         from core.models.causal_lm import CausalLM
 
-        total = len(gathered.examples)
-
-        def watch(done: int) -> None:
+        def watch(done: int, total: int) -> None:
             self._job.stop_point()
-            self._job.progress(done, total, "scoring answers")
+            self._job.progress(done, total, "scoring answers, passage by passage")
 
-        watch(0)
+        self._job.stop_point()
         return score_answers(
             CausalLM(self._job.params["base"]), self._workspace.database, self._workspace.target, gathered.examples,
             self._settings.answer_tokens, watch,

@@ -91,6 +91,7 @@ class Talk:
     def ahead(self) -> Callable[[], None] | None:
         """What may be done on any thread for the next question while nobody asks; None where there is nothing.
         ``ahead_done`` must follow."""
+        self._conversation.look_ahead()
         voice = self.first.voice
         if not isinstance(voice, Reading) or not (tokens := self._conversation.ahead(self.first)):
             return None

@@ -1,4 +1,4 @@
-"""A run that is killed while it scores repeats no finished question, and ends with the bytes of an undisturbed one."""
+"""A run that is killed while it scores repeats no finished passage, and ends with the bytes of an undisturbed one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.training.retriever.harbor import make_harbor
 
 pytestmark = pytest.mark.slow
 KILLED_AFTER = 4
-"""Questions of twelve."""
+"""Passages."""
 SCORED_AGAIN = """
 CREATE TRIGGER scored_again BEFORE INSERT ON call_cache WHEN new.key IN (SELECT key FROM call_cache)
 BEGIN SELECT raise(ABORT, 'scored again'); END
@@ -62,7 +62,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(undecided: tuple[Path, dict[str,
     workspace, run_id = _killed(tmp_path / "killed", params)
     assert not list(workspace.adapters.rglob(HEAD_FILE))
     scored = int(workspace.database.value("SELECT count(*) FROM call_cache"))
-    assert KILLED_AFTER <= scored < 12
+    assert KILLED_AFTER <= scored < int(whole.database.value("SELECT count(*) FROM call_cache"))
     with workspace.database.write():
         workspace.database.execute(SCORED_AGAIN)
     again = run_to_end(workspace, RETRIEVER_KIND, RETRIEVER_ENTRY, params, resume_id=run_id)
