@@ -126,8 +126,9 @@ class RetrieverSettings(Section):
 
     candidates: Annotated[int, Field(ge=2, le=100)] = 10
     """Best passages of a question that are compared (RA-DIT: 10)."""
-    answer_tokens: Annotated[int, Field(ge=1)] = 96
-    """Tokens of the real answer whose likelihood is read; on a CPU they are a third of what scoring costs."""
+    answer_tokens: Annotated[int, Field(ge=1)] = 64
+    """Tokens of the real answer whose likelihood is read: most of what scoring costs. In the sample the preference
+    by 64 of them differs from that by 96 by .09 of its mass, that by 32 by .16."""
     lsr_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     """What the divergence from the language model's preference counts; at 0 nothing is scored."""
     contrastive_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
