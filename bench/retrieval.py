@@ -83,6 +83,10 @@ class Question:
     part: str
     wanted: tuple[Span | str, ...]
     """Quotes by their place in a document, or passages by their uid."""
+    said: str = ""
+    """What was really answered."""
+    turn_before: str = ""
+    """Question and answer before it in its conversation; empty for the first."""
 
 
 def quoted(workspace: Workspace) -> list[Question]:
@@ -97,14 +101,21 @@ def quoted(workspace: Workspace) -> list[Question]:
         conversation = conversations.get(answer["interview"])
         if conversation is None:
             continue
-        exchange = exchanges_of(database, conversation.id)[answer["exchange"]]
+        exchanges = exchanges_of(database, conversation.id)
+        place = answer["exchange"]
+        exchange = exchanges[place]
+        before = f"{exchanges[place - 1].question} {exchanges[place - 1].answer}" if place else ""
         spans = []
         for support in answer["support"]:
             document = documents[support["document"]]
             start = document.text.index(support["quote"])
             spans.append((document.uid, start, start + len(support["quote"])))
         part = "held out" if answer["interview"] in truth["heldout"] else "training"
-        asked.append(Question(exchange.question, exchange.first_day, conversation.id, part, tuple(spans)))
+        asked.append(
+            Question(
+                exchange.question, exchange.first_day, conversation.id, part, tuple(spans), exchange.answer, before
+            )
+        )
     return asked
 
 
@@ -133,6 +144,15 @@ def holds(passage: Passage, wanted: Span | str) -> bool:
     return passage.kind != "exchange" and passage.owner_uid == uid and common * 2 > stop - start
 
 
+def scores(found: list[Passage], wanted: tuple[Span | str, ...]) -> list[float]:
+    """recall@k of one search for each cut, then the reciprocal rank of the first that counts."""
+    ranks = [
+        next((rank for rank, passage in enumerate(found, 1) if holds(passage, each)), DEPTH + 1) for each in wanted
+    ]
+    first = min(ranks)
+    return [*(fmean(rank <= cut for rank in ranks) for cut in CUTS), 1 / first if first <= DEPTH else 0.0]
+
+
 def figures(
     searcher: Searcher, accept: Callable[[Passage], bool], asked: list[Question], mode: Mode
 ) -> tuple[list[float], list[float]]:
@@ -143,13 +163,7 @@ def figures(
         began = time.perf_counter()
         found = [each.passage for each in searcher.search(query, accept)]
         times.append((time.perf_counter() - began) * 1e3)
-        ranks = [
-            next((rank for rank, passage in enumerate(found, 1) if holds(passage, each)), DEPTH + 1)
-            for each in question.wanted
-        ]
-        first = min(ranks)
-        recalls = [fmean(rank <= cut for rank in ranks) for cut in CUTS]
-        rows.append([*recalls, 1 / first if first <= DEPTH else 0.0])
+        rows.append(scores(found, question.wanted))
     return [fmean(column) for column in zip(*rows, strict=True)], times
 
 

@@ -31,7 +31,7 @@ CONTEXT_WORDS = 30
 """Last words of the turn before, for a question that leans on them."""
 TELLING_WORDS = 5
 """From so many words on that say something, a question names its subject itself: in the sample the words before it then
-find less (recall@5 .70 for .74; held out .52 for .60)."""
+find less, whatever they count (bench/leaning.py)."""
 FEW_WORDS = 2
 """Up to so many, one that says "she" or "it" leans on what was said; with more it may name its subject too."""
 LEANS = 2.0
