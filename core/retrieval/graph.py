@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from core.retrieval.function_words import FUNCTION_WORDS
 from core.store.database import Database
-from core.store.mentions import names_of, passages_beside, passages_naming, passages_with_words
+from core.store.mentions import passages_beside, passages_sharing, passages_with_words
 from core.store.sight import Sight
 
 MENTIONS = "mentions-1"
@@ -156,21 +156,19 @@ def second_hop(db: Database, first: Sequence[int], sight: Sight) -> list[tuple[i
     A way from the passage at rank r counts 1 / r, times 1 for what only the two share, and less the more share it.
     """
     scores: dict[int, float] = {}
-    reached: dict[str, list[int]] = {}
 
     def reach(chunk_ids: Collection[int], own: int, weight: float) -> None:
         for chunk_id in chunk_ids:
             if chunk_id != own:
                 scores[chunk_id] = scores.get(chunk_id, 0.0) + weight
 
+    sharing = passages_sharing(db, first, sight, MOST_PASSAGES + 1)
+    beside = passages_beside(db, first, sight)
     for rank, chunk_id in enumerate(first, 1):
-        for name in names_of(db, chunk_id):
-            if name not in reached:
-                reached[name] = passages_naming(db, name, sight, MOST_PASSAGES + 1)
-            others = reached[name]
+        for _, others in sharing[chunk_id]:
             if 2 <= len(others) <= MOST_PASSAGES:
                 reach(others, chunk_id, 1 / rank / math.log2(len(others)))
-        reach(passages_beside(db, chunk_id, sight), chunk_id, BESIDE / rank)
+        reach(beside[chunk_id], chunk_id, BESIDE / rank)
     return sorted(((each, round(score, 9)) for each, score in scores.items()), key=lambda item: (-item[1], item[0]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from core.store.database import Database
@@ -39,33 +40,46 @@ def names_of(db: Database, chunk_id: int) -> list[str]:
     return [str(row[0]) for row in db.rows("SELECT name FROM mention WHERE chunk_id = ? ORDER BY name", (chunk_id,))]
 
 
-def passages_naming(db: Database, name: str, sight: Sight, most: int) -> list[int]:
-    """The chunks in sight that have this name, by day and id; at most ``most``."""
+def passages_sharing(
+    db: Database, chunk_ids: Sequence[int], sight: Sight, most: int
+) -> dict[int, list[tuple[str, list[int]]]]:
+    """For each chunk its names, in order, and the chunks in sight that have the name too, by day and id; at most
+    ``most`` of each, itself among them where it is in sight."""
     rows = db.rows(
-        "SELECT mention.chunk_id, coalesce(exchange.conversation_id, 0) FROM mention"
+        "SELECT own.chunk_id, own.name, (SELECT group_concat(id) FROM"
+        " (SELECT mention.chunk_id AS id FROM mention"
         " JOIN chunk ON chunk.id = mention.chunk_id LEFT JOIN exchange ON exchange.id = exchange_id"
-        f" WHERE name = ? AND {_SEEN.format(day='mention.last_day')}"
-        " AND coalesce(exchange.conversation_id, 0) <> ? ORDER BY mention.last_day, mention.chunk_id LIMIT ?",
-        (name, *_days(sight), sight.not_conversation or -1, most),
+        f" WHERE name = own.name AND {_SEEN.format(day='mention.last_day')}"
+        " AND coalesce(exchange.conversation_id, 0) <> ? ORDER BY mention.last_day, mention.chunk_id LIMIT ?))"
+        " FROM mention AS own WHERE own.chunk_id IN (SELECT value FROM json_each(?)) ORDER BY own.chunk_id, own.name",
+        (*_days(sight), sight.not_conversation or -1, most, json.dumps([*chunk_ids])),
     )
-    return [int(row[0]) for row in rows]
+    found: dict[int, list[tuple[str, list[int]]]] = {chunk_id: [] for chunk_id in chunk_ids}
+    for chunk_id, name, others in rows:
+        found[int(chunk_id)].append((str(name), [int(each) for each in str(others or "").split(",") if each]))
+    return found
 
 
-def passages_beside(db: Database, chunk_id: int, sight: Sight) -> list[int]:
-    """The chunks in sight that stand next to this one: in its document, in its answer, or in the answers around it."""
+def passages_beside(db: Database, chunk_ids: Sequence[int], sight: Sight) -> dict[int, list[int]]:
+    """For each chunk those in sight that stand next to it: in its document, in its answer, or in the answers around
+    it."""
     rows = db.rows(
-        "SELECT other.id FROM chunk AS own JOIN chunk AS other ON other.document_id = own.document_id"
+        "WITH own AS (SELECT chunk.* FROM json_each(?) JOIN chunk ON chunk.id = value)"
+        " SELECT own.id, other.id FROM own JOIN chunk AS other ON other.document_id = own.document_id"
         " AND abs(other.position - own.position) = 1"
-        f" WHERE own.id = ? AND {_SEEN.format(day='other.last_day')}"
-        " UNION SELECT other.id FROM chunk AS own JOIN exchange AS asked ON asked.id = own.exchange_id"
+        f" WHERE {_SEEN.format(day='other.last_day')}"
+        " UNION SELECT own.id, other.id FROM own JOIN exchange AS asked ON asked.id = own.exchange_id"
         " JOIN exchange AS near ON near.conversation_id = asked.conversation_id AND near.segment = asked.segment"
         " AND abs(near.position - asked.position) <= 1 JOIN chunk AS other ON other.exchange_id = near.id"
-        " WHERE own.id = ? AND other.id <> own.id AND near.conversation_id <> ?"
+        " WHERE other.id <> own.id AND near.conversation_id <> ?"
         f" AND {_SEEN.format(day='other.last_day')}"
-        " ORDER BY 1",
-        (chunk_id, *_days(sight), chunk_id, sight.not_conversation or -1, *_days(sight)),
+        " ORDER BY 1, 2",
+        (json.dumps([*chunk_ids]), *_days(sight), sight.not_conversation or -1, *_days(sight)),
     )
-    return [int(row[0]) for row in rows]
+    found: dict[int, list[int]] = {chunk_id: [] for chunk_id in chunk_ids}
+    for chunk_id, other in rows:
+        found[int(chunk_id)].append(int(other))
+    return found
 
 
 def passages_with_words(db: Database, phrase: Sequence[str]) -> list[tuple[int, str]]:
