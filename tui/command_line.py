@@ -87,7 +87,8 @@ class LazyGroup(TyperGroup):
             with formatter.section(phase):
                 formatter.write_dl([(name.ljust(width), text) for name, text in commands.items()])
         formatter.write_paragraph()
-        formatter.write_text("Every command: -w DIR, --json, -q, -v, and -h with an example. First: simulee demo")
+        formatter.write_text("Every command: -w DIR, --json, -q, -v, and -h with an example.")
+        formatter.write_text("First: simulee demo. Which one this is: simulee --version")
 
 
 app = typer.Typer(
@@ -101,6 +102,14 @@ app = typer.Typer(
 )
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"simulee {version('simulee')}")
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     ctx: typer.Context,
@@ -108,6 +117,9 @@ def root(
     screen: Annotated[str, typer.Option("--screen", help="Which screen to open.")] = "",
     theme: Annotated[str, typer.Option("--theme", help="simulee-dark, simulee-light, or one of Textual's.")] = "",
     no_mouse: Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which simulee this is.", is_eager=True, callback=_say_version)
+    ] = False,
 ) -> None:
     """Without a command: the workbench; off a terminal, where the workspace here stands."""
     if ctx.invoked_subcommand is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -263,3 +264,9 @@ def test_an_sqlite_that_says_full_is_told_as_a_full_disk(workspace: Workspace) -
         database.execute("INSERT INTO call_cache (key, value) VALUES ('big', ?)", ("x" * 1_000_000,))
     assert database.value("SELECT count(*) FROM call_cache") == 0
     assert isinstance(database.connection, apsw.Connection)
+
+
+def test_it_says_which_version_it_is(simulee: Simulee) -> None:
+    done = simulee("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"simulee \d+\.\d+\.\d+\n", done.stdout)
