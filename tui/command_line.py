@@ -102,14 +102,6 @@ app = typer.Typer(
 )
 
 
-def _say_version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        typer.echo(f"simulee {version('simulee')}")
-        raise typer.Exit
-
-
 @app.callback()
 def root(
     ctx: typer.Context,
@@ -117,11 +109,14 @@ def root(
     screen: Annotated[str, typer.Option("--screen", help="Which screen to open.")] = "",
     theme: Annotated[str, typer.Option("--theme", help="simulee-dark, simulee-light, or one of Textual's.")] = "",
     no_mouse: Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")] = False,
-    version: Annotated[
-        bool, typer.Option("--version", help="Say which simulee this is.", is_eager=True, callback=_say_version)
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Say which simulee this is.")] = False,
 ) -> None:
     """Without a command: the workbench; off a terminal, where the workspace here stands."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(f"simulee {version_of('simulee')}")
+        raise typer.Exit
     if ctx.invoked_subcommand is not None:
         if workspace or screen or theme or no_mouse:
             raise UsageError(
