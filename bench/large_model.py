@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from core.settings import TrainingSettings
-from core.training.inputs import Sample, rows_of, rows_per_step
+from core.training.amounts import rows_per_step
+from core.training.inputs import Sample, rows_of
 from core.training.means import Shape, chosen
 from core.training.watching import peak_memory_mb
 
@@ -101,7 +102,8 @@ def arm(name: str, small: bool) -> dict[str, Any]:
         torch.set_default_dtype(torch.float32)
     parameters = sum(each.numel() for each in plain.parameters())
     body = parameters - 2 * sizes["vocab_size"] * sizes["hidden_size"]
-    means = chosen(Shape.of(parameters, sizes), hardware, settings, LONGEST, BATCH)
+    wanted = rows_per_step(len(made), len(rows_of(made, LONGEST, packing=True)), BATCH)
+    means = chosen(Shape.of(parameters, sizes), hardware, settings, LONGEST, BATCH, wanted)
     plain.set_attn_implementation(means.attention if name == "ours" else "sdpa")
     lora = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
     ours = name == "ours"

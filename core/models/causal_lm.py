@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,19 @@ class CausalLM:
     def identity(self) -> str:
         """Base revision and, when one is active, the adapter's hash: what a cached score depends on."""
         merged = "+merged" if self._unmerged else ""
-        return f"{self.revision}+{self._hashes[self.active]}{merged}" if self.active else self.revision
+        revision = self.revision if self._is_head_plain else f"{self.revision}+own logits"
+        return f"{revision}+{self._hashes[self.active]}{merged}" if self.active else revision
+
+    @cached_property
+    def _is_head_plain(self) -> bool:
+        """Whether logits are the last layer's product and nothing more: some families scale or cap them (Granite,
+        Cohere, Gemma 2). Where they are, only the positions that are read meet the vocabulary."""
+        device = next(self.model.parameters()).device
+        with torch.inference_mode():
+            ids = torch.arange(8, device=device)[None] % int(self.model.config.vocab_size)
+            product = self.model.lm_head(self.model.model(input_ids=ids, use_cache=False).last_hidden_state)
+            own = self.model(input_ids=ids, use_cache=False).logits
+        return bool(torch.allclose(product, own, rtol=1e-3, atol=1e-3))
 
     def load_adapter(self, name: str, path: Path, content_hash: str) -> None:
         """Load a LoRA or a whole training under a name. Raises ModelError for what does not fit or is damaged."""
@@ -139,9 +152,12 @@ class CausalLM:
         from safetensors.torch import load_file
 
         files = [wanted] if wanted is not None else sorted(self.folder.glob("*.safetensors"))
+        # Beside a LoRA, a layer's own weights have a name of their own.
+        own = {name.replace(".base_layer.", "."): name for name in self.model.state_dict() if ".base_layer." in name}
         try:
             for file in files:
-                _, odd = self.model.load_state_dict(load_file(file), strict=False)
+                weights = {own.get(name, name): weight for name, weight in load_file(file).items()}
+                _, odd = self.model.load_state_dict(weights, strict=False)
                 if odd:
                     raise ValueError(f"{odd[0]} is not one of its weights")
         except (OSError, ValueError, RuntimeError) as error:
@@ -220,22 +236,36 @@ class CausalLM:
             ids[row, : len(sequence)] = torch.tensor(sequence)
             mask[row, : before + len(sequence)] = 1
         padded = any(len(sequence) != longest for sequence in sequences)
-        hidden = self.model.model(
-            input_ids=ids.to(self.device),
-            attention_mask=mask.to(self.device) if padded else None,
-            past_key_values=past,
-            use_cache=past is not None,
-        ).last_hidden_state
+        read: dict[str, Any] = {
+            "input_ids": ids.to(self.device),
+            "attention_mask": mask.to(self.device) if padded else None,
+            "past_key_values": past,
+            "use_cache": past is not None,
+        }
+        logits_at = self._plain_logits(read) if self._is_head_plain else self._own_logits(read, scored)
         results: list[list[float]] = []
         for row, positions in enumerate(scored):
             if not positions:
                 results.append([])
                 continue
             index = torch.tensor(positions)
-            logits = self.model.lm_head(hidden[row, (index - 1).to(self.device)]).float()
+            logits = logits_at(row, index - 1).float()
             chosen = torch.log_softmax(logits, dim=-1).cpu().gather(1, ids[row, index].unsqueeze(1)).squeeze(1)
             results.append([float(value) for value in chosen])
         return results
+
+    def _plain_logits(self, read: dict[str, Any]) -> Callable[[int, torch.Tensor], torch.Tensor]:
+        """(row, positions) → logits there, of one forward pass."""
+        hidden = self.model.model(**read).last_hidden_state
+        return lambda row, places: torch.as_tensor(self.model.lm_head(hidden[row, places.to(self.device)]))
+
+    def _own_logits(
+        self, read: dict[str, Any], scored: Sequence[Sequence[int]]
+    ) -> Callable[[int, torch.Tensor], torch.Tensor]:
+        """The same through the model's own head, which gives every row the positions that any of them needs."""
+        kept = torch.tensor(sorted({position - 1 for positions in scored for position in positions}))
+        logits = self.model(**read, logits_to_keep=kept.to(self.device)).logits
+        return lambda row, places: torch.as_tensor(logits[row, torch.searchsorted(kept, places).to(self.device)])
 
     def generate(
         self,

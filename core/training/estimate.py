@@ -17,15 +17,16 @@ from core.errors import TrainingError
 from core.settings import DpoSettings, TrainingSettings
 from core.store.adapters import find_adapter
 from core.store.datasets import SplitSize, split_sizes
+from core.training.amounts import GENERAL_TOKENS, general_samples, rows_per_step, steps_of
 from core.training.base_size import SMOLLM2_PARAMETERS, config_here, parameters_of, tokenizer_here
 from core.training.launch import SFT_KIND
-from core.training.means import Hardware, Means, Shape, chosen, seen_hardware
+from core.training.means import Hardware, Means, Shape, chosen, packs, seen_hardware
 from core.training.measured import GUESSED_START, Measured, measured_run, run_of_another_kind
 from core.training.preferences import presets as preference_presets
 from core.training.preferences.gathering import Method, found_again, split
 from core.training.preferences.means import means_for
 from core.training.preferences.sizes import Sized, sized
-from core.training.presets import RAFT, filled, named_preset, preset_for, steps_of
+from core.training.presets import RAFT, filled, named_preset, preset_for
 from core.workspace import Workspace
 
 GUESSED_RATE = 150.0
@@ -126,16 +127,22 @@ def estimate(workspace: Workspace, params: dict[str, Any]) -> SftEstimate:
     assert settings.batch is not None
     assert settings.learning_rate is not None
     assert settings.epochs is not None
-    steps = steps_of(train.examples, settings, params.get("max_steps"))
+    general = general_samples(train.examples, settings.general_share)
+    samples = train.examples + general
+    steps = steps_of(samples, settings, params.get("max_steps"))
     # The last step of an epoch reads what is left of it.
-    read = min(steps * settings.batch, train.examples * settings.epochs)
-    tokens = round(read * train.tokens / train.examples)
+    read = min(steps * settings.batch, samples * settings.epochs)
+    every = train.tokens + general * GENERAL_TOKENS
+    tokens = round(read * every / samples)
     measured = measured_run(workspace, SFT_KIND, base)
     hardware = seen_hardware()
     shape = Shape.of(parameters or GUESSED_FOR, config_here(base))
     rate = measured.tokens_per_second if measured else _guessed_rate(SFT_KIND, parameters, hardware, shape)
     longest = max(1, round(train.tokens / train.examples * LONGEST_TO_MEAN))
-    means = chosen(shape, hardware, settings, min(longest, dataset.settings.get("max_tokens", longest)), settings.batch)
+    room = int(dataset.settings.get("max_tokens", longest))
+    packing = packs(settings, settings.batch)
+    rows = rows_per_step(samples, -(-every // room), settings.batch) if packing else settings.batch
+    means = chosen(shape, hardware, settings, room if packing else min(longest, room), settings.batch, rows)
     memory = measured.memory_mb if measured else _guessed_memory(parameters, hardware, means)
     free = _free_memory_mb(hardware)
     warnings = []
@@ -153,7 +160,7 @@ def estimate(workspace: Workspace, params: dict[str, Any]) -> SftEstimate:
         epochs=settings.epochs,
         batch=settings.batch,
         rank=settings.rank,
-        samples=train.examples,
+        samples=samples,
         validation=sizes["validation"].examples if "validation" in sizes else 0,
         tokens=tokens,
         steps=steps,

@@ -15,12 +15,11 @@ import torch
 from core.errors import TrainingError
 from core.models.causal_lm import CausalLM
 from core.prompts.render import Renderer
+from core.training.amounts import GENERAL_TOKENS, general_samples
 from core.training.inputs import Sample
 
 MEASURED_TOKENS = 1_600
 """About five seconds of a CPU; the standard error of the mean is a twentieth of a bit."""
-LONGEST = 256
-"""Tokens of one paragraph that are read."""
 
 
 def paragraphs(general_text: str) -> list[str]:
@@ -46,9 +45,9 @@ def paragraphs(general_text: str) -> list[str]:
 
 def mixed(renderer: Renderer, general_text: str, share: float, samples: int) -> list[Sample]:
     """General paragraphs as samples, so many that they are ``share`` of all; none for a share of 0."""
-    wanted = round(samples * share / (1 - share)) if share else 0
+    wanted = general_samples(samples, share)
     pool = paragraphs(general_text)[1::2] if wanted else []
-    ids = [renderer.tokenizer.encode(each)[:LONGEST] for each in pool]
+    ids = [renderer.tokenizer.encode(each)[:GENERAL_TOKENS] for each in pool]
     return [{"input_ids": list(each), "labels": list(each)} for each in (ids[n % len(ids)] for n in range(wanted))]
 
 
@@ -57,7 +56,7 @@ def bits_per_token(lm: CausalLM, general_text: str) -> float:
     sequences: list[list[int]] = []
     room = MEASURED_TOKENS
     for each in paragraphs(general_text)[::2]:
-        ids = lm.tokenizer.encode(each)[:LONGEST]
+        ids = lm.tokenizer.encode(each)[:GENERAL_TOKENS]
         if room <= 0:
             break
         sequences.append(ids)

@@ -51,8 +51,3 @@ def rows_of(samples: Sequence[Sample], longest: int, packing: bool) -> datasets.
             datasets.Dataset.from_list(list(samples)).with_format("arrow"), longest, "bfd"
         ).with_format(None)
     return packed
-
-
-def rows_per_step(samples: int, rows: int, batch: int) -> int:
-    """How many rows make up about ``batch`` samples."""
-    return max(1, round(batch * rows / samples))

@@ -99,8 +99,16 @@ def installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
-def chosen(shape: Shape, hardware: Hardware, settings: TrainingSettings, longest: int, batch: int) -> Means:
-    """The means for a base on a machine; ``longest`` is the tokens of a row, ``batch`` the samples of a step.
+def packs(settings: TrainingSettings, batch: int) -> bool:
+    """Whether samples are packed. One sample a step is never padded: there, it would only change what a step is."""
+    return settings.packing if settings.packing is not None else batch > 1
+
+
+def chosen(
+    shape: Shape, hardware: Hardware, settings: TrainingSettings, longest: int, batch: int, rows: int | None = None
+) -> Means:
+    """The means for a base on a machine; ``longest`` is the tokens of a row, ``batch`` the samples of a step, ``rows``
+    the packed rows that these are on one device, where they are not as many.
 
     What the settings name is taken as it is. Raises TrainingError for what cannot be had here.
     """
@@ -112,14 +120,18 @@ def chosen(shape: Shape, hardware: Hardware, settings: TrainingSettings, longest
         raise TrainingError("Liger kernels need a GPU and the library liger-kernel", "leave liger out of [training]")
     attention = settings.attention
     if attention == "auto":
-        attention = "flash_attention_2" if cuda and installed(FLASH) else "sdpa"
+        # Its kernels take 16 bits, and weights that are all trained stay in float32 outside of a step.
+        flash = cuda and hardware.bf16 and method != "full" and installed(FLASH)
+        attention = "flash_attention_2" if flash else "sdpa"
     elif attention == "flash_attention_2" and not (cuda and installed(FLASH)):
         raise TrainingError("FlashAttention needs a GPU and the library flash-attn", 'attention = "auto"')
     checkpointing = settings.gradient_checkpointing
     if checkpointing is None:
         free = int(hardware.memory * ROOM)
         checkpointing = cuda and 0 < free < needed(shape, hardware, method, longest, False, settings.rank)
-    micro = settings.micro_batch or _fitting_micro_batch(shape, hardware, method, longest, checkpointing, batch)
+    micro = settings.micro_batch or _fitting_micro_batch(
+        shape, hardware, method, longest, checkpointing, batch if rows is None else rows
+    )
     return Means(
         method,
         "bfloat16" if cuda and hardware.bf16 else "float32",
@@ -127,8 +139,7 @@ def chosen(shape: Shape, hardware: Hardware, settings: TrainingSettings, longest
         # The paged optimizer lets its moments leave the GPU when a long sample needs the room (QLoRA).
         settings.optimizer or ("paged_adamw_8bit" if method == "qlora" and cuda else "adamw_torch_fused"),
         micro,
-        # One sample a step is never padded: there, packing would only change what a step is.
-        settings.packing if settings.packing is not None else batch > 1,
+        packs(settings, batch),
         checkpointing,
         settings.liger if settings.liger is not None else cuda and installed(LIGER),
         settings.compile,
@@ -166,7 +177,7 @@ def _fitting_method(shape: Shape, hardware: Hardware, settings: TrainingSettings
 def _fitting_micro_batch(
     shape: Shape, hardware: Hardware, method: Method, longest: int, checkpointing: bool, batch: int
 ) -> int:
-    """The largest power of two that divides the batch and fits; on a CPU one row at a time is as fast as several."""
+    """The largest power of two that divides the step's rows and fits; on a CPU one at a time is as fast as several."""
     if hardware.device == "cpu" or not hardware.memory:
         return 1
     micro = 1

@@ -47,12 +47,3 @@ def filled(settings: TrainingSettings, preset: Preset) -> TrainingSettings:
         name: getattr(preset, name) for name in ("learning_rate", "epochs", "batch") if getattr(settings, name) is None
     }
     return settings.model_copy(update=values)
-
-
-def steps_of(samples: int, settings: TrainingSettings, most: int | None = None) -> int:
-    """Optimizer steps over so many samples, with settings that leave nothing open; never more than ``most``."""
-    assert settings.batch is not None
-    assert settings.epochs is not None
-    per_epoch = -(-samples // settings.batch)
-    steps = max(1, round(per_epoch * settings.epochs))
-    return min(steps, most) if most else steps

@@ -22,16 +22,17 @@ from core.runs.job import Job
 from core.settings import TrainingSettings
 from core.store.adapters import find_adapter
 from core.store.datasets import DatasetRow, examples_of
+from core.training.amounts import rows_per_step, steps_of
 from core.training.base_model import load_base, trainable
 from core.training.base_size import parameters_in, parameters_of
 from core.training.checkpoints import newest_whole
 from core.training.estimate import estimate
 from core.training.failures import told_clearly
 from core.training.forgetting import bits_per_token, mixed
-from core.training.inputs import Sample, check_lengths, rows_of, rows_per_step, sample_of
+from core.training.inputs import Sample, check_lengths, rows_of, sample_of
 from core.training.launching import is_first, is_launched, launched
-from core.training.means import Means, Shape, chosen, config_of, this_hardware
-from core.training.presets import filled, named_preset, preset_for, steps_of
+from core.training.means import Means, Shape, chosen, config_of, packs, this_hardware
+from core.training.presets import filled, named_preset, preset_for
 from core.training.saving import save_adapter, take_best
 from core.training.speaking import Speaker, asked
 from core.training.spoken_loss import SpokenTokensTrainer
@@ -69,6 +70,10 @@ class _Prepared:
     """Nothing left open."""
     preset: str
     means: Means
+    rows: datasets.Dataset
+    """What a step reads: the training samples, packed or one by one."""
+    accumulated: int
+    """Batches of a device's rows that make up a step."""
     start: Path | None
     """An adapter to go on from."""
 
@@ -96,13 +101,22 @@ class _Prepared:
         preset = named_preset(named) if named else preset_for(parameters)
         settings = filled(TrainingSettings(**job.params["settings"]), preset)
         assert settings.batch is not None
-        longest = max(len(sample["input_ids"]) for sample in train)
-        means = chosen(Shape.of(parameters, config), this_hardware(), settings, longest, settings.batch)
         train += mixed(renderer, settings.general_text, settings.general_share, len(train))
+        longest, packing = max(len(sample["input_ids"]) for sample in train), packs(settings, settings.batch)
+        if packing:  # A row is filled as far as the longest sample may reach.
+            longest = max(longest, dataset.settings["max_tokens"])
+        rows = rows_of(train, longest, packing)
+        wanted = rows_per_step(len(train), len(rows), settings.batch, _processes()) // _processes()
+        means = chosen(Shape.of(parameters, config), this_hardware(), settings, longest, settings.batch, wanted)
         return cls(
-            dataset, base, renderer, train, validation, settings, preset.name, means,
-            _folder_of(workspace, job.params.get("start_from"), base),
+            dataset, base, renderer, train, validation, settings, preset.name, means, rows,
+            max(1, round(wanted / means.micro_batch)), _folder_of(workspace, job.params.get("start_from"), base),
         )  # fmt: skip
+
+    @property
+    def per_step(self) -> int:
+        """Rows that a step reads, in all processes together."""
+        return self.means.micro_batch * self.accumulated * _processes()
 
 
 def _folder_of(workspace: Workspace, name: str | None, base: str) -> Path | None:
@@ -124,11 +138,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     # A resumed run's randomness comes from its checkpoint; this fixes the adapter's initial weights.
     transformers.set_seed(settings.seed)
     model = trainable(lm, means, settings, work.start)
-    longest = max(len(sample["input_ids"]) for sample in work.train)
-    rows = rows_of(work.train, max(longest, work.dataset.settings["max_tokens"]), means.packing)
-    tokens = sum(len(sample["input_ids"]) for sample in work.train)
-    assert settings.batch is not None
-    per_step = rows_per_step(len(work.train), len(rows), settings.batch)
+    tokens, rows, per_step = sum(len(sample["input_ids"]) for sample in work.train), work.rows, work.per_step
     steps = steps_of(len(rows), settings.model_copy(update={"batch": per_step}), job.params.get("max_steps"))
     resume_from, damaged = newest_whole(checkpoints)
     expected = estimate(job.workspace, job.params)
@@ -152,8 +162,8 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     )
     questions = asked(job.workspace, work.renderer, examples_of(job.workspace.database, work.dataset.id, "validation"))
     watcher = Watcher(job, tokens / len(rows) * per_step, Speaker(job.event, lm, questions), settings.patience)
-    config = _config(checkpoints, settings, means, steps, per_step, bool(work.validation))
-    trainer = _trainer(model, rows, rows_of(work.validation, longest, False), config, watcher)
+    config = _config(checkpoints, settings, means, steps, work.accumulated, bool(work.validation))
+    trainer = _trainer(model, rows, rows_of(work.validation, 0, packing=False), config, watcher)
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         if settings.patience:
             raise TrainingError(
@@ -205,7 +215,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
 
 
 def _config(
-    checkpoints: Path, settings: TrainingSettings, means: Means, steps: int, per_step: int, validate: bool
+    checkpoints: Path, settings: TrainingSettings, means: Means, steps: int, accumulated: int, validate: bool
 ) -> SFTConfig:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -213,7 +223,7 @@ def _config(
             output_dir=str(checkpoints),
             per_device_train_batch_size=means.micro_batch,
             per_device_eval_batch_size=1,
-            gradient_accumulation_steps=max(1, round(per_step / means.micro_batch / _processes())),
+            gradient_accumulation_steps=accumulated,
             learning_rate=settings.learning_rate,
             lr_scheduler_type="cosine",
             warmup_steps=round(settings.warmup * steps),

@@ -80,6 +80,16 @@ def test_steps_follow_the_settings_the_preset_and_the_limit(workspace: Workspace
         sft_params(workspace, dataset, preset="huge")
 
 
+def test_general_text_that_is_mixed_in_counts(workspace: Workspace) -> None:
+    dataset = _dataset(workspace)
+    plain = estimate(workspace, sft_params(workspace, dataset))
+    params = sft_params(workspace, dataset)
+    params["settings"]["general_share"] = 0.5
+    mixed = estimate(workspace, params)
+    assert (mixed.samples, mixed.steps) == (2 * plain.samples, 2 * plain.steps)
+    assert plain.tokens < mixed.tokens < 2 * plain.tokens
+
+
 def test_a_larger_base_is_guessed_to_be_slower_and_larger(workspace: Workspace) -> None:
     dataset = _dataset(workspace)
     small = estimate(workspace, sft_params(workspace, dataset))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from core.errors import TrainingError
@@ -59,6 +61,22 @@ def test_rows_share_memory_where_there_is_room() -> None:
     assert chosen(Shape.of(135_000_000), gpu(80), TrainingSettings(), 640, 8).micro_batch == 8
     assert chosen(Shape.of(7 * B), gpu(24), TrainingSettings(), 8192, 8).micro_batch == 1
     assert chosen(Shape.of(135_000_000), gpu(80), TrainingSettings(), 640, 6).micro_batch == 2
+
+
+@pytest.mark.parametrize(("rows", "micro"), [(1, 1), (2, 2), (3, 1), (4, 4), (8, 8)])
+def test_no_more_packed_rows_are_read_at_once_than_a_step_has(rows: int, micro: int) -> None:
+    """Eight samples of a step may be one row or two: with more at once a run would read its data again and again."""
+    found = chosen(Shape.of(135_000_000), gpu(80), TrainingSettings(), 2048, 8, rows)
+    assert found.micro_batch == micro
+    assert found.packing
+
+
+def test_flash_attention_is_for_weights_in_sixteen_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(means, "installed", lambda module: True)
+    small, old = Shape.of(135_000_000), replace(gpu(24), bf16=False)
+    assert chosen(small, gpu(24), TrainingSettings(), 640, 8).attention == "flash_attention_2"
+    assert chosen(small, gpu(24), TrainingSettings(method="full"), 640, 8).attention == "sdpa"
+    assert chosen(small, old, TrainingSettings(), 640, 8).attention == "sdpa"
 
 
 def test_what_is_set_is_taken() -> None:

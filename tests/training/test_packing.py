@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from core.models.causal_lm import CausalLM
-from core.training.inputs import Sample, rows_of, rows_per_step
+from core.training.amounts import rows_per_step
+from core.training.inputs import Sample, rows_of
 
 LONGEST = 96
 
@@ -46,6 +47,8 @@ def test_a_step_reads_about_as_many_samples_however_they_are_packed() -> None:
     assert rows_per_step(samples=80, rows=80, batch=8) == 8
     assert rows_per_step(samples=80, rows=20, batch=8) == 2
     assert rows_per_step(samples=80, rows=3, batch=8) == 1
+    assert rows_per_step(samples=80, rows=80, batch=8, processes=4) == 8
+    assert rows_per_step(samples=80, rows=3, batch=8, processes=2) == 2
 
 
 @pytest.mark.slow

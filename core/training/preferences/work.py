@@ -17,6 +17,7 @@ from core.models.chat_tokenizer import model_folder
 from core.runs.job import Job
 from core.settings import DpoSettings, TrainingSettings
 from core.store.adapters import AdapterRow, find_adapter
+from core.training.amounts import steps_of
 from core.training.base_model import load_base, trainable
 from core.training.base_size import parameters_in, parameters_of
 from core.training.checkpoints import newest_whole
@@ -39,7 +40,7 @@ from core.training.preferences.trainers import (
     trainer_of,
     weights_of,
 )
-from core.training.presets import filled, steps_of
+from core.training.presets import filled
 from core.training.saving import save_adapter, take_best
 from core.training.watching import FIGURES, Watcher, peak_memory_mb
 from core.workspace import Workspace
