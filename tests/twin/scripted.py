@@ -39,6 +39,40 @@ class ScriptedVoice:
         """Nothing to end."""
 
 
+class Process(ScriptedVoice):
+    """Stands for a process of llama.cpp: it speaks on any thread, until it is let go."""
+
+    engine = "llama.cpp"
+    anywhere = True
+
+    def __init__(self, adapter: str, script: Script) -> None:
+        super().__init__(script)
+        self.adapter = adapter
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Processes:
+    """In place of ``LlamaVoice``: what it starts says the script's words."""
+
+    def __init__(self) -> None:
+        self.script: Script = lambda _: "So it was."
+        self.started: list[Process] = []
+
+    def __call__(
+        self, workspace: Workspace, base: str, adapter: AdapterRow | None, context: int, slots: int = 1
+    ) -> Process:
+        self.started.append(Process(adapter.name if adapter else "", lambda prompt: self.script(prompt)))
+        return self.started[-1]
+
+    @property
+    def kept(self) -> list[str]:
+        """The adapters of those that are not let go yet."""
+        return [each.adapter for each in self.started if not each.closed]
+
+
 class ScriptedParts(Parts):
     """The parts of a twin whose voice follows a script."""
 

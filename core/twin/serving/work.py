@@ -105,9 +105,12 @@ class Work:
                     channel.put(None)
                     return
                 under_way = await self.on_twin(prepare)
-                await self._choices(under_way, choices, channel)
-                channel.put(None)
-                await self._ahead(under_way)
+                # Nobody is told of a session that begins before its turn is taken: whoever goes on with it waits.
+                begun = str(under_way.begun.session_id) if under_way.begun else ""
+                async with self._turns.of("" if begun == session else begun):
+                    await self._choices(under_way, choices, channel)
+                    channel.put(None)
+                    await self._ahead(under_way)
         except BaseException as error:  # It belongs to the request, whose handler raises it.
             channel.put(error)
 
