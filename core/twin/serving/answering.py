@@ -240,12 +240,13 @@ class ServedTwin:
 
     def _stands(self, known: _Known, heard: Heard) -> tuple[bool, bool]:
         """Whether a session stands where a client's history ends; or has had only this question since, so that the
-        client wants another answer to it. Else it has gone another way, and the client's history is told anew."""
-        since = [
-            each
-            for each in session_messages(self._parts.workspace.database, known.session)
-            if each.id > known.message_id
-        ]
+        client wants another answer to it. Else it is gone, or has gone another way, and the client's history is told
+        anew."""
+        messages = session_messages(self._parts.workspace.database, known.session)
+        # The ids of a session and of messages that were removed can come again: their words tell both apart.
+        if not any(each.id == known.message_id and each.text == heard.turns[-1].answer for each in messages):
+            return False, False
+        since = [each for each in messages if each.id > known.message_id]
         asked = [each for each in since if each.role == "user"]
         retried = len(asked) == 1 and since[0] is asked[0] and asked[0].text == heard.question
         return not since, retried
