@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from core.errors import UsageError
+from core.errors import ModelError, UsageError
 from core.prompts.commands import Command
 from core.prompts.render import PromptTurn, RecalledMemory
 from core.recall.recollect import Recollection
@@ -25,6 +25,7 @@ from core.twin.hybrid.turn import Hybrid, HybridTurn
 from core.twin.keeping import now, store_answer
 from core.twin.leaving import check_sendable
 from core.twin.parts import LONGEST_ANSWER, Parts, Tell
+from core.twin.protocol import NO_RECEIPTS
 from core.twin.recalling import Recalling, as_of_day
 from core.twin.receipts import Receipt, honest
 from core.twin.speaking import Prepared, Speaking
@@ -62,7 +63,7 @@ class Answer:
     tokens: tuple[int, int]
     """Of the prompt, and of the answer."""
     missed: tuple[str, ...] = ()
-    """Why a model gave no memory where it was asked for one, once for each."""
+    """Why a model gave no memory where it was asked for one, once for each; and why there are no receipts."""
     unknown: bool = False
     """Whether nothing supports an answer, so that the twin says that it does not know."""
     told_in_lines: int = 0
@@ -184,15 +185,25 @@ class Conversation:
         text = speaking.text
         if not text and speaking.ended != speaking.finish:
             return None
-        receipts = honest(text) if prepared.unknown else self._recalling.receipts(text, prepared.recollections)
+        receipts, missed = self._receipts(text, prepared)
         memories = self._options.memories
         message_id = store_answer(self._workspace, prepared, speaking, receipts, self.adapter, memories)
         counted = (len(prepared.tokens), self._renderer.tokenizer.count(text))
         return Answer(
             text, prepared.prompt, prepared.recollections, receipts, message_id, prepared.session_id, speaking.finish,
-            counted, prepared.missed, bool(prepared.unknown), prepared.told_in_lines, prepared.voice.repeatable,
+            counted, missed, bool(prepared.unknown), prepared.told_in_lines, prepared.voice.repeatable,
             speaking.hybrid,
         )  # fmt: skip
+
+    def _receipts(self, text: str, prepared: Prepared) -> tuple[tuple[Receipt, ...], tuple[str, ...]]:
+        """What an answer rests on, and what it had to do without. It was shown already, so that a model that cannot
+        tell what supports it does not undo it: it then claims no support."""
+        if prepared.unknown:
+            return honest(text), prepared.missed
+        try:
+            return self._recalling.receipts(text, prepared.recollections), prepared.missed
+        except ModelError as error:
+            return self._recalling.receipts(text, ()), (*prepared.missed, f"{NO_RECEIPTS}: {error.message}")
 
     def look_ahead(self) -> None:
         """While nobody asks, after an answer: read what the next question may lean on."""
