@@ -19,6 +19,7 @@ from core.store.sessions import add_message, begin_session, session_adapter, ses
 from core.twin.abstaining import unknown_answer
 from core.twin.asking import Asking, asking_form, recalls_first
 from core.twin.composing import composed
+from core.twin.guard import Withheld
 from core.twin.hybrid.facts import facts_of
 from core.twin.hybrid.simulation import begun_log, log_of, simulating_adapter
 from core.twin.hybrid.turn import Hybrid, HybridTurn
@@ -170,10 +171,8 @@ class Conversation:
         return self._prepared(last.text, last.speaker, self._past(last.id))
 
     def once_more(self, prepared: Prepared, seed: int) -> Prepared:
-        """The same question, to be answered beside its first answer with another seed."""
-        self._parts.borrow(prepared.voice)
-        if prepared.hybrid is not None:
-            self._parts.borrow(prepared.hybrid.voice)
+        """The same question, to be answered beside its first answer with another seed. Its voices must be kept."""
+        self._parts.borrow(*prepared.voices)
         return replace(prepared, manner=replace(prepared.manner, seed=seed))
 
     def finish(self, prepared: Prepared, speaking: Speaking) -> Answer | None:
@@ -241,66 +240,67 @@ class Conversation:
     def _rendered(
         self, asking: Asking, recollections: Sequence[Recollection], missed: tuple[str, ...], silent: str
     ) -> Prepared:
-        past = asking.past
-        voice = self._parts.voice(self.adapter)
-        about = tuple(dict.fromkeys([*past.owners, *(each.found.passage.owner_uid for each in recollections)]))
-        check_sendable(self._workspace, voice, past, about)
-        turns = [*self._told, *past.turns, asking.turn]
-        room = self._parts.context - self._length
-        messages, told = composed(self._workspace, self._renderer, turns, self._recalling.when, room)
-        prompt = self._renderer.prompt(messages)
-        assert self.session_id is not None
-        hybrid = None
-        if self._options.hybrid and not silent:
-            hybrid = self._hybrid_turn(turns, asking.facts, recollections)
-            self._parts.borrow(hybrid.voice)
-        self._parts.borrow(voice)
-        return Prepared(
-            session_id=self.session_id,
-            prompt=prompt,
-            tokens=tuple(self._renderer.tokenizer.encode(prompt)),
-            manner=replace(self._options.manner, max_tokens=self._length),
-            voice=voice,
-            withheld=self._parts.withheld(),
-            messages=tuple(messages),
-            recollections=tuple(recollections),
-            missed=missed,
-            unknown=silent,
-            told_in_lines=told,
-            asker=asking.turn.asker,
-            about=about,
-            asking=asking if asking.may_ask else None,
-            followed=asking.followed,
-            hybrid=hybrid,
-        )
+        past, withheld = asking.past, self._parts.withheld()
+        with self._parts.borrowed(self.adapter) as voice:
+            about = tuple(dict.fromkeys([*past.owners, *(each.found.passage.owner_uid for each in recollections)]))
+            check_sendable(self._workspace, voice, past, about)
+            turns = [*self._told, *past.turns, asking.turn]
+            room = self._parts.context - self._length
+            messages, told = composed(self._workspace, self._renderer, turns, self._recalling.when, room)
+            prompt = self._renderer.prompt(messages)
+            assert self.session_id is not None
+            hybrid = None
+            if self._options.hybrid and not silent:
+                hybrid = self._hybrid_turn(turns, asking.facts, recollections, withheld)
+            return Prepared(
+                session_id=self.session_id,
+                prompt=prompt,
+                tokens=tuple(self._renderer.tokenizer.encode(prompt)),
+                manner=replace(self._options.manner, max_tokens=self._length),
+                voice=voice,
+                withheld=withheld,
+                messages=tuple(messages),
+                recollections=tuple(recollections),
+                missed=missed,
+                unknown=silent,
+                told_in_lines=told,
+                asker=asking.turn.asker,
+                about=about,
+                asking=asking if asking.may_ask else None,
+                followed=asking.followed,
+                hybrid=hybrid,
+            )
 
     def _hybrid_turn(
         self,
         turns: Sequence[PromptTurn],
         facts: Sequence[RecalledMemory],
         recollections: Sequence[Recollection],
+        withheld: Withheld,
     ) -> HybridTurn:
-        """What the answer to the last turn is made from in hybrid mode. Raises UsageError, ModelError."""
+        """What the answer to the last turn is made from in hybrid mode; its voice is borrowed. Raises UsageError,
+        ModelError."""
         parts, workspace = self._parts, self._workspace
         adapter = simulating_adapter(workspace, self.adapter)
         renderer = self._renderer if adapter == self.adapter else parts.renderer(parts.base(adapter))
         length = workspace.settings.twin.simulation_tokens
         last = turns[-1]
-        return HybridTurn(
-            workspace=workspace,
-            recollector=parts.recollector,
-            voice=parts.voice(adapter),
-            adapter=adapter.name if adapter else "",
-            log=begun_log(renderer, log_of(turns, workspace.target), workspace.target, parts.context - length),
-            manner=replace(self._options.manner, max_tokens=length),
-            question=last.question,
-            asker=last.asker,
-            facts=facts_of(facts, recollections, turns[:-1]),
-            known=list(dict.fromkeys(turn.asker for turn in turns if turn.asker)),
-            withheld=parts.withheld(),
-            style=parts.style(),
-            tell=self._options.tell,
-        )
+        with parts.borrowed(adapter) as voice:
+            return HybridTurn(
+                workspace=workspace,
+                recollector=parts.recollector,
+                voice=voice,
+                adapter=adapter.name if adapter else "",
+                log=begun_log(renderer, log_of(turns, workspace.target), workspace.target, parts.context - length),
+                manner=replace(self._options.manner, max_tokens=length),
+                question=last.question,
+                asker=last.asker,
+                facts=facts_of(facts, recollections, turns[:-1]),
+                known=list(dict.fromkeys(turn.asker for turn in turns if turn.asker)),
+                withheld=withheld,
+                style=parts.style(),
+                tell=self._options.tell,
+            )
 
     def _go_on(self, session_id: int) -> None:
         known = session_adapter(self._workspace.database, session_id)

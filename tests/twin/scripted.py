@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 
-from core.store.adapters import AdapterRow
+from core.models.packaged import SMOLLM2
+from core.store.adapters import AdapterRow, put_adapter
 from core.twin.parts import Parts
 from core.twin.speech import Finish, Manner, Voice
 from core.workspace import Workspace
@@ -71,6 +72,14 @@ class Processes:
     def kept(self) -> list[str]:
         """The adapters of those that are not let go yet."""
         return [each.adapter for each in self.started if not each.closed]
+
+
+def put_adapters(workspace: Workspace, *names: str) -> None:
+    """Adapters without files, which nothing but a scripted voice can speak with."""
+    with workspace.database.write():
+        for name in names:
+            row = AdapterRow(0, name, None, f"run {name}", SMOLLM2, "r", 0, name, f"h{name}", {}, "2026-01-01")
+            put_adapter(workspace.database, row)
 
 
 class ScriptedParts(Parts):

@@ -9,12 +9,12 @@ import pytest
 
 from core.store.sessions import session_messages
 from core.twin.preferences import forget_session
-from core.twin.protocol import ChatRequest
-from core.twin.serving.answering import ServedTwin, Talk
+from core.twin.protocol import ChatRequest, CompletionRequest
+from core.twin.serving.answering import Continuation, ServedTwin, Talk
 from core.twin.serving.heard import heard
 from core.twin.speaking import Prepared, Speaking
 from core.workspace import Workspace
-from tests.twin.scripted import Processes
+from tests.twin.scripted import Processes, put_adapters
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def prepared(twin: ServedTwin, *said: str, **values: Any) -> Talk:
     return twin.prepare(asked, heard(asked))
 
 
-def spoken(talk: Talk, choice: Prepared | None = None) -> str:
+def spoken(talk: Talk | Continuation, choice: Prepared | None = None) -> str:
     """What was said, once it is stored."""
     choice = choice or talk.first
     speaking = Speaking(choice)
@@ -72,3 +72,22 @@ def test_nobody_s_talk_is_gone_on_with_in_a_session_that_has_the_id_of_one_that_
     assert [each.text for each in session_messages(workspace.database, other.first.session_id)] == [
         "A secret of mine?", "Nobody does.",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["talk", "continuation"])
+def test_a_choice_beside_the_first_is_spoken_though_other_voices_were_loaded_since(
+    twin: ServedTwin, workspace: Workspace, processes: Processes, what: str
+) -> None:
+    put_adapters(workspace, "first", "second", "third")
+    asked = CompletionRequest(model="first", prompt="Once upon a")
+    under_way = prepared(twin, "Who pays?", model="first") if what == "talk" else twin.prepare_completion(asked)
+    spoken(under_way)
+    for name in ("second", "third"):
+        other = prepared(twin, "Who else?", model=name)
+        spoken(other)
+        other.end()
+    assert "first" in processes.kept
+    assert spoken(under_way, under_way.further(1)) == "So it was."
+    under_way.end()
+    prepared(twin, "Who else?", model="second")
+    assert "first" not in processes.kept

@@ -12,11 +12,11 @@ from typing import Any
 from core.store.sessions import session_messages
 from core.twin.protocol import Begun, ChatRequest
 from core.twin.serving.answering import ServedTwin, Talk
-from core.twin.serving.channel import Event
+from core.twin.serving.channel import Event, Piece, Whole
 from core.twin.serving.heard import heard
 from core.twin.serving.work import Work
 from core.workspace import Workspace
-from tests.twin.scripted import Processes
+from tests.twin.scripted import Processes, put_adapters
 
 
 class Served:
@@ -32,8 +32,8 @@ class Served:
         asked = ChatRequest.model_validate(fields)
         return lambda: self.twin.prepare(asked, heard(asked))
 
-    async def all_of(self, question: str, choices: int = 1, session: int | None = None) -> list[Event]:
-        prepare = self.prepare(question, session=session)
+    async def all_of(self, question: str, choices: int = 1, session: int | None = None, **values: Any) -> list[Event]:
+        prepare = self.prepare(question, session=session, **values)
         async with self.work.events(prepare, choices, True, "" if session is None else str(session)) as events:
             return [event async for event in events]
 
@@ -79,5 +79,23 @@ def test_a_question_in_a_session_that_was_just_begun_waits_for_its_first_answer(
         stored = session_messages(workspace.database, begun.session_id)
         assert [each.role for each in stored] == ["user", "assistant", "user", "assistant"]
         assert [each.text for each in stored if each.role == "user"] == ["The first?", "The second?"]
+
+    with_served(workspace.root, see)
+
+
+def test_after_all_choices_the_voice_makes_room_for_others(workspace: Workspace, processes: Processes) -> None:
+    put_adapters(workspace, "second", "third")
+
+    async def see(served: Served) -> None:
+        assert [
+            type(each) for each in await served.all_of("Who is there?", choices=2) if not isinstance(each, Piece)
+        ] == [
+            Begun,
+            Whole,
+            Whole,
+        ]
+        for name in ("second", "third"):
+            await served.all_of("Who is there?", model=name)
+        assert processes.kept == ["second", "third"]
 
     with_served(workspace.root, see)
