@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from core.errors import UsageError
+from core.errors import ModelError, UsageError
 from core.prompts.commands import Command
 from core.prompts.render import PromptTurn, RecalledMemory
 from core.recall.recollect import Recollection
@@ -19,12 +19,14 @@ from core.store.sessions import add_message, begin_session, session_adapter, ses
 from core.twin.abstaining import unknown_answer
 from core.twin.asking import Asking, asking_form, recalls_first
 from core.twin.composing import composed
+from core.twin.guard import Withheld
 from core.twin.hybrid.facts import facts_of
 from core.twin.hybrid.simulation import begun_log, log_of, simulating_adapter
 from core.twin.hybrid.turn import Hybrid, HybridTurn
 from core.twin.keeping import now, store_answer
 from core.twin.leaving import check_sendable
 from core.twin.parts import LONGEST_ANSWER, Parts, Tell
+from core.twin.protocol import NO_RECEIPTS
 from core.twin.recalling import Recalling, as_of_day
 from core.twin.receipts import Receipt, honest
 from core.twin.speaking import Prepared, Speaking
@@ -62,7 +64,7 @@ class Answer:
     tokens: tuple[int, int]
     """Of the prompt, and of the answer."""
     missed: tuple[str, ...] = ()
-    """Why a model gave no memory where it was asked for one, once for each."""
+    """Why a model gave no memory where it was asked for one, once for each; and why there are no receipts."""
     unknown: bool = False
     """Whether nothing supports an answer, so that the twin says that it does not know."""
     told_in_lines: int = 0
@@ -169,10 +171,8 @@ class Conversation:
         return self._prepared(last.text, last.speaker, self._past(last.id))
 
     def once_more(self, prepared: Prepared, seed: int) -> Prepared:
-        """The same question, to be answered beside its first answer with another seed."""
-        self._parts.borrow(prepared.voice)
-        if prepared.hybrid is not None:
-            self._parts.borrow(prepared.hybrid.voice)
+        """The same question, to be answered beside its first answer with another seed. Its voices must be kept."""
+        self._parts.borrow(*prepared.voices)
         return replace(prepared, manner=replace(prepared.manner, seed=seed))
 
     def finish(self, prepared: Prepared, speaking: Speaking) -> Answer | None:
@@ -184,15 +184,25 @@ class Conversation:
         text = speaking.text
         if not text and speaking.ended != speaking.finish:
             return None
-        receipts = honest(text) if prepared.unknown else self._recalling.receipts(text, prepared.recollections)
+        receipts, missed = self._receipts(text, prepared)
         memories = self._options.memories
         message_id = store_answer(self._workspace, prepared, speaking, receipts, self.adapter, memories)
         counted = (len(prepared.tokens), self._renderer.tokenizer.count(text))
         return Answer(
             text, prepared.prompt, prepared.recollections, receipts, message_id, prepared.session_id, speaking.finish,
-            counted, prepared.missed, bool(prepared.unknown), prepared.told_in_lines, prepared.voice.repeatable,
+            counted, missed, bool(prepared.unknown), prepared.told_in_lines, prepared.voice.repeatable,
             speaking.hybrid,
         )  # fmt: skip
+
+    def _receipts(self, text: str, prepared: Prepared) -> tuple[tuple[Receipt, ...], tuple[str, ...]]:
+        """What an answer rests on, and what it had to do without. It was shown already, so that a model that cannot
+        tell what supports it does not undo it: it then claims no support."""
+        if prepared.unknown:
+            return honest(text), prepared.missed
+        try:
+            return self._recalling.receipts(text, prepared.recollections), prepared.missed
+        except ModelError as error:
+            return self._recalling.receipts(text, ()), (*prepared.missed, f"{NO_RECEIPTS}: {error.message}")
 
     def look_ahead(self) -> None:
         """While nobody asks, after an answer: read what the next question may lean on."""
@@ -230,66 +240,67 @@ class Conversation:
     def _rendered(
         self, asking: Asking, recollections: Sequence[Recollection], missed: tuple[str, ...], silent: str
     ) -> Prepared:
-        past = asking.past
-        voice = self._parts.voice(self.adapter)
-        about = tuple(dict.fromkeys([*past.owners, *(each.found.passage.owner_uid for each in recollections)]))
-        check_sendable(self._workspace, voice, past, about)
-        turns = [*self._told, *past.turns, asking.turn]
-        room = self._parts.context - self._length
-        messages, told = composed(self._workspace, self._renderer, turns, self._recalling.when, room)
-        prompt = self._renderer.prompt(messages)
-        assert self.session_id is not None
-        hybrid = None
-        if self._options.hybrid and not silent:
-            hybrid = self._hybrid_turn(turns, asking.facts, recollections)
-            self._parts.borrow(hybrid.voice)
-        self._parts.borrow(voice)
-        return Prepared(
-            session_id=self.session_id,
-            prompt=prompt,
-            tokens=tuple(self._renderer.tokenizer.encode(prompt)),
-            manner=replace(self._options.manner, max_tokens=self._length),
-            voice=voice,
-            withheld=self._parts.withheld(),
-            messages=tuple(messages),
-            recollections=tuple(recollections),
-            missed=missed,
-            unknown=silent,
-            told_in_lines=told,
-            asker=asking.turn.asker,
-            about=about,
-            asking=asking if asking.may_ask else None,
-            followed=asking.followed,
-            hybrid=hybrid,
-        )
+        past, withheld = asking.past, self._parts.withheld()
+        with self._parts.borrowed(self.adapter) as voice:
+            about = tuple(dict.fromkeys([*past.owners, *(each.found.passage.owner_uid for each in recollections)]))
+            check_sendable(self._workspace, voice, past, about)
+            turns = [*self._told, *past.turns, asking.turn]
+            room = self._parts.context - self._length
+            messages, told = composed(self._workspace, self._renderer, turns, self._recalling.when, room)
+            prompt = self._renderer.prompt(messages)
+            assert self.session_id is not None
+            hybrid = None
+            if self._options.hybrid and not silent:
+                hybrid = self._hybrid_turn(turns, asking.facts, recollections, withheld)
+            return Prepared(
+                session_id=self.session_id,
+                prompt=prompt,
+                tokens=tuple(self._renderer.tokenizer.encode(prompt)),
+                manner=replace(self._options.manner, max_tokens=self._length),
+                voice=voice,
+                withheld=withheld,
+                messages=tuple(messages),
+                recollections=tuple(recollections),
+                missed=missed,
+                unknown=silent,
+                told_in_lines=told,
+                asker=asking.turn.asker,
+                about=about,
+                asking=asking if asking.may_ask else None,
+                followed=asking.followed,
+                hybrid=hybrid,
+            )
 
     def _hybrid_turn(
         self,
         turns: Sequence[PromptTurn],
         facts: Sequence[RecalledMemory],
         recollections: Sequence[Recollection],
+        withheld: Withheld,
     ) -> HybridTurn:
-        """What the answer to the last turn is made from in hybrid mode. Raises UsageError, ModelError."""
+        """What the answer to the last turn is made from in hybrid mode; its voice is borrowed. Raises UsageError,
+        ModelError."""
         parts, workspace = self._parts, self._workspace
         adapter = simulating_adapter(workspace, self.adapter)
         renderer = self._renderer if adapter == self.adapter else parts.renderer(parts.base(adapter))
         length = workspace.settings.twin.simulation_tokens
         last = turns[-1]
-        return HybridTurn(
-            workspace=workspace,
-            recollector=parts.recollector,
-            voice=parts.voice(adapter),
-            adapter=adapter.name if adapter else "",
-            log=begun_log(renderer, log_of(turns, workspace.target), workspace.target, parts.context - length),
-            manner=replace(self._options.manner, max_tokens=length),
-            question=last.question,
-            asker=last.asker,
-            facts=facts_of(facts, recollections, turns[:-1]),
-            known=list(dict.fromkeys(turn.asker for turn in turns if turn.asker)),
-            withheld=parts.withheld(),
-            style=parts.style(),
-            tell=self._options.tell,
-        )
+        with parts.borrowed(adapter) as voice:
+            return HybridTurn(
+                workspace=workspace,
+                recollector=parts.recollector,
+                voice=voice,
+                adapter=adapter.name if adapter else "",
+                log=begun_log(renderer, log_of(turns, workspace.target), workspace.target, parts.context - length),
+                manner=replace(self._options.manner, max_tokens=length),
+                question=last.question,
+                asker=last.asker,
+                facts=facts_of(facts, recollections, turns[:-1]),
+                known=list(dict.fromkeys(turn.asker for turn in turns if turn.asker)),
+                withheld=withheld,
+                style=parts.style(),
+                tell=self._options.tell,
+            )
 
     def _go_on(self, session_id: int) -> None:
         known = session_adapter(self._workspace.database, session_id)

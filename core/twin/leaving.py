@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from core.calls.consent import check_words, leaves_the_machine, objection
 from core.errors import ConsentError
+from core.models.generation import CallFailed
 from core.recall.recollect import Recollection
 from core.store.consents import standing_of
 from core.twin.speech import Voice
@@ -34,7 +35,7 @@ def sendable(
 
 
 def check_sendable(workspace: Workspace, voice: Voice, past: PastTurns, about: Sequence[str]) -> None:
-    """Raises ConsentError or CallFailed where what a session recalled before may not be sent to the voice's host."""
+    """Raises ConsentError where what a session recalled before may not be sent to the voice's host."""
     if not voice.host:
         return
     away = leaves_the_machine(voice.host)
@@ -43,4 +44,7 @@ def check_sendable(workspace: Workspace, voice: Voice, past: PastTurns, about: S
             f"this session recalled words that may not leave this machine for {voice.host}",
             "begin a new session, or set [privacy] send_recall_only",
         )
-    check_words(about, away, workspace.settings.privacy, workspace.database)
+    try:
+        check_words(about, away, workspace.settings.privacy, workspace.database)
+    except CallFailed as failed:
+        raise ConsentError(failed.message, "begin a new session") from None

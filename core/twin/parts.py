@@ -7,7 +7,8 @@ be listened to on another one, and a voice is let go only when nobody listens.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from core.dataset.build import renderer_of
@@ -120,9 +121,22 @@ class Parts:
         self._voices[key] = voice
         return voice
 
-    def borrow(self, voice: Voice) -> None:
-        """Keep a voice until it is given back."""
-        self._listeners[voice] += 1
+    def borrow(self, *voices: Voice) -> None:
+        """Keep voices until each is given back."""
+        for voice in voices:
+            self._listeners[voice] += 1
+
+    @contextmanager
+    def borrowed(self, adapter: AdapterRow | None) -> Iterator[Voice]:
+        """Borrow what speaks with an adapter, for whatever is prepared with it here; where that fails it is given back
+        at once."""
+        voice = self.voice(adapter)
+        self.borrow(voice)
+        try:
+            yield voice
+        except BaseException:
+            self.give_back(voice)
+            raise
 
     def give_back(self, voice: Voice, broken: bool = False) -> None:
         """One answer of a voice has ended. A voice that failed is loaded again for the next answer, and let go once

@@ -22,6 +22,8 @@ LARGEST_BODY = 1 << 20
 """Bytes of a request."""
 MOST_CHOICES = 4
 """Answers to one request (``n``)."""
+NO_RECEIPTS = "without receipts"
+"""How the line begins among what was missed that tells why an answer has none."""
 MOST_STOPS = 32
 MOST_BIASES = 1024
 MOST_TEXTS = 256
@@ -254,7 +256,7 @@ class Finished(Begun):
     receipts: list[SentReceipt] = []
     memories: list[SentMemory] = []
     missed: list[str] = []
-    """Why a model gave no memory where it was asked for one."""
+    """Why a model gave no memory where it was asked for one; and why there are no receipts."""
     hybrid: bool = False
     """Whether the answer was merged or simulated, as it was asked to be."""
     fell_back: str = ""

@@ -48,6 +48,11 @@ class Prepared:
     """What an answer in hybrid mode is made from; it is spoken on the thread of the parts."""
 
     @property
+    def voices(self) -> tuple[Voice, ...]:
+        """What it is spoken by."""
+        return (self.voice,) if self.hybrid is None else (self.voice, self.hybrid.voice)
+
+    @property
     def anywhere(self) -> bool:
         """Whether it may be spoken on another thread than that of the parts."""
         return self.voice.anywhere and self.hybrid is None

@@ -6,6 +6,15 @@ import pytest
 
 from core.workspace import Workspace
 from tests.embedded_sample import embedded_sample
+from tests.twin.scripted import Processes
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> Processes:
+    """What the parts of a twin start in place of llama.cpp."""
+    started = Processes()
+    monkeypatch.setattr("core.twin.parts.LlamaVoice", started)
+    return started
 
 
 @pytest.fixture(scope="session")

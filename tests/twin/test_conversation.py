@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -144,6 +145,24 @@ def test_a_stated_fact_stands_before_every_memory_and_answers_where_nothing_else
     assert "grandchildren, Ines" not in early.ask("How many grandchildren do you have?").prompt
 
 
+def test_an_answer_that_was_shown_is_stored_though_its_receipts_cannot_be_made(
+    sample: Workspace, talk: type[Talk], tmp_path: Path
+) -> None:
+    asked = talk(sample, lambda _: "Joss builds boats in Dunmarrow.")
+    asked.parts.workspace.__dict__["settings"] = _with(sample, inference=str(tmp_path / "nowhere"))
+    try:
+        answer = asked.ask("What does your brother Joss do for a living?")
+    finally:
+        sample.forget_settings()
+    assert answer.recollections
+    assert [(each.kind, each.source) for each in answer.receipts] == [("unsupported", None)]
+    stored = find_message(sample.database, answer.message_id)
+    assert stored is not None
+    assert stored.text == "".join(asked.pieces) == "Joss builds boats in Dunmarrow."
+    (line,) = answer.missed
+    assert line.startswith("without receipts: the model of inference")
+
+
 def test_what_is_never_to_be_said_is_not_shown_and_not_stored(sample: Workspace, talk: type[Talk]) -> None:
     never_say(sample, "Ada", "as an AI")
     asked = talk(sample, lambda _: "Well, as an AI I keep no charts, but Ada did.")
@@ -188,7 +207,7 @@ def test_the_twin_asks_for_its_memories_and_goes_on_with_what_comes_back(sample:
         return "[recall: old charts | before 2012]"
 
     asked = talk(sample, script)
-    asked.parts.workspace.__dict__["settings"] = _with_tools(sample)
+    asked.parts.workspace.__dict__["settings"] = _with(sample, tools="on")
     try:
         answer = asked.ask("Do you still keep the old charts?")
     finally:
@@ -204,7 +223,7 @@ def test_the_twin_asks_for_its_memories_and_goes_on_with_what_comes_back(sample:
 
 def test_a_twin_that_only_asks_answers_in_the_end(sample: Workspace, talk: type[Talk]) -> None:
     asked = talk(sample, lambda _: "[journal: anything at all]")
-    asked.parts.workspace.__dict__["settings"] = _with_tools(sample)
+    asked.parts.workspace.__dict__["settings"] = _with(sample, tools="on")
     try:
         answer = asked.ask("Do you still keep the old charts?")
     finally:
@@ -214,6 +233,6 @@ def test_a_twin_that_only_asks_answers_in_the_end(sample: Workspace, talk: type[
     assert all(each.found.passage.kind == "journal" for each in answer.recollections)
 
 
-def _with_tools(workspace: Workspace) -> Settings:
+def _with(workspace: Workspace, **twin: str) -> Settings:
     settings = workspace.settings
-    return settings.model_copy(update={"twin": settings.twin.model_copy(update={"tools": "on"})})
+    return settings.model_copy(update={"twin": settings.twin.model_copy(update=twin)})

@@ -99,6 +99,9 @@ class UnderWay:
     def ahead_done(self) -> None:
         self.log.append("done")
 
+    def end(self) -> None:
+        """Nothing was kept."""
+
 
 async def _answered(work: Work, asked: UnderWay) -> list[object]:
     async with work.events(lambda: asked, 1, False, "") as events:

@@ -63,7 +63,7 @@ class _Known:
 
 
 class Talk:
-    """One chat request under way. What ``first`` and ``further`` prepare must be finished."""
+    """One chat request under way. What ``first`` and ``further`` prepare must be finished, and then ``end`` follow."""
 
     def __init__(
         self,
@@ -79,6 +79,8 @@ class Talk:
         self._conversation = conversation
         self._remember = remember
         self._notes = notes
+        # Between two choices nobody listens to the voices, and they must not make room for others.
+        parts.borrow(*first.voices)
 
     def further(self, choice: int) -> Prepared:
         """The same question for a choice beside the first."""
@@ -110,6 +112,11 @@ class Talk:
         self._remember(answer)
         return Spoken(answer.text, answer.finish, answer.tokens, finished(answer, self._notes))
 
+    def end(self) -> None:
+        """Let go of the voices."""
+        for voice in self.first.voices:
+            self._parts.give_back(voice)
+
 
 class Continuation:
     """One raw completion under way: stored nowhere, guarded as the strictest answer is."""
@@ -120,6 +127,7 @@ class Continuation:
         self.first = first
         self._parts = parts
         self._count = count
+        parts.borrow(first.voice)
 
     def further(self, choice: int) -> Prepared:
         """The same prompt with another seed."""
@@ -142,6 +150,10 @@ class Continuation:
         if speaking.ended != speaking.finish:
             return None
         return Spoken(speaking.raw, speaking.finish, (len(prepared.tokens), self._count(speaking.raw)))
+
+    def end(self) -> None:
+        """Let go of the voice."""
+        self._parts.give_back(self.first.voice)
 
 
 class ServedTwin:
@@ -240,12 +252,13 @@ class ServedTwin:
 
     def _stands(self, known: _Known, heard: Heard) -> tuple[bool, bool]:
         """Whether a session stands where a client's history ends; or has had only this question since, so that the
-        client wants another answer to it. Else it has gone another way, and the client's history is told anew."""
-        since = [
-            each
-            for each in session_messages(self._parts.workspace.database, known.session)
-            if each.id > known.message_id
-        ]
+        client wants another answer to it. Else it is gone, or has gone another way, and the client's history is told
+        anew."""
+        messages = session_messages(self._parts.workspace.database, known.session)
+        # The ids of a session and of messages that were removed can come again: their words tell both apart.
+        if not any(each.id == known.message_id and each.text == heard.turns[-1].answer for each in messages):
+            return False, False
+        since = [each for each in messages if each.id > known.message_id]
         asked = [each for each in since if each.role == "user"]
         retried = len(asked) == 1 and since[0] is asked[0] and asked[0].text == heard.question
         return not since, retried

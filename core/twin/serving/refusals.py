@@ -48,6 +48,11 @@ def too_busy(message: str, retry_after: int) -> Refusal:
     return Refusal(429, message, "busy", "rate_limit_error", retry_after)
 
 
+def too_slow(within: float) -> Refusal:
+    """A whole answer did not come in time, its waiting included."""
+    return Refusal(504, f"there was no whole answer within {within:.0f} s", "too_slow", "server_error", retry_after=30)
+
+
 def of_error(error: SimuleeError) -> Refusal:
     message = f"{error.message}; {error.hint}" if error.hint else error.message
     if isinstance(error, UsageError):

@@ -9,6 +9,7 @@ import time
 import traceback
 from abc import abstractmethod
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -17,12 +18,12 @@ from core.errors import SimuleeError
 from core.twin.protocol import EXTENSION, Begun, Speech
 from core.twin.serving.answering import Spoken
 from core.twin.serving.channel import Event, Piece, Whole
-from core.twin.serving.refusals import Refusal, of_defect, of_error, stopping
+from core.twin.serving.refusals import Refusal, of_defect, of_error, stopping, too_slow
 
 BODY_WITHIN = 30.0
 """Seconds for a client to send its whole request."""
 READ_WITHIN = 600.0
-"""Seconds for a client to read a whole answer; one that stops reading is let go."""
+"""Seconds until a client has read a whole answer, its waiting included; one that stops reading is let go."""
 
 
 class Form(Protocol):
@@ -66,17 +67,33 @@ async def body_of(request: web.Request) -> bytes:
 
 async def respond(request: web.Request, asked: Speech, events: AsyncIterator[Event], form: Form) -> web.StreamResponse:
     """The response to a request, from what happens to it. Raises what went wrong before anything was sent."""
-    async with asyncio.timeout(READ_WITHIN):
-        return await (_streamed(request, asked, events, form) if asked.stream else _gathered(asked, events, form))
+    until = asyncio.get_running_loop().time() + READ_WITHIN
+    if asked.stream:
+        return await _streamed(request, asked, events, form, until)
+    async with _in_time(until):
+        return await _gathered(asked, events, form)
+
+
+@asynccontextmanager
+async def _in_time(until: float) -> AsyncIterator[None]:
+    """Raises Refusal once the loop's clock has come so far."""
+    limit = asyncio.timeout_at(until)
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise too_slow(READ_WITHIN) from None
 
 
 async def _streamed(
-    request: web.Request, asked: Speech, events: AsyncIterator[Event], form: Form
+    request: web.Request, asked: Speech, events: AsyncIterator[Event], form: Form, until: float
 ) -> web.StreamResponse:
-    try:
-        event: Event | None = await anext(events)  # What refuses the question still gets a status of its own.
-    except StopAsyncIteration:
-        raise stopping() from None
+    async with _in_time(until):
+        event = await anext(events, None)  # What refuses the question still gets a status of its own.
+    if event is None:
+        raise stopping()
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
     head = {**form.identity, "object": form.chunk_kind}
@@ -88,27 +105,30 @@ async def _streamed(
     ended: list[Spoken] = []
     told: dict[str, Any] = {}
     try:
-        while event is not None:
-            if isinstance(event, Begun):
-                told = {EXTENSION: event.model_dump()}
-            choice = 0 if isinstance(event, Begun) else event.choice
-            if choice != opened:
-                opened = choice
-                if opening := form.opening(choice):
-                    await send({**head, "choices": [opening], **told})
-            if isinstance(event, Piece):
-                await send({**head, "choices": [form.piece(choice, event.text)]})
-            elif isinstance(event, Whole):
-                ended.append(event.spoken)
-                extension = event.spoken.extension
-                more = {EXTENSION: extension.model_dump()} if extension else {}
-                await send({**head, "choices": [form.last(choice, event.spoken)], **more})
-            event = await anext(events, None)
-        if asked.stream_options.include_usage:
-            await send({**head, "choices": [], "usage": usage_of(ended)})
+        async with _in_time(until):
+            while event is not None:
+                if isinstance(event, Begun):
+                    told = {EXTENSION: event.model_dump()}
+                choice = 0 if isinstance(event, Begun) else event.choice
+                if choice != opened:
+                    opened = choice
+                    if opening := form.opening(choice):
+                        await send({**head, "choices": [opening], **told})
+                if isinstance(event, Piece):
+                    await send({**head, "choices": [form.piece(choice, event.text)]})
+                elif isinstance(event, Whole):
+                    ended.append(event.spoken)
+                    extension = event.spoken.extension
+                    more = {EXTENSION: extension.model_dump()} if extension else {}
+                    await send({**head, "choices": [form.last(choice, event.spoken)], **more})
+                event = await anext(events, None)
+            if asked.stream_options.include_usage:
+                await send({**head, "choices": [], "usage": usage_of(ended)})
     except ConnectionError:
         raise
-    except Exception as error:  # The status is sent already: the stream tells what broke.
+    except Refusal as refusal:  # The status is sent already: the stream tells what broke.
+        await send(refusal.body())
+    except Exception as error:
         if not isinstance(error, SimuleeError):
             traceback.print_exception(error)
         await send((of_error(error) if isinstance(error, SimuleeError) else of_defect(error)).body())

@@ -36,7 +36,7 @@ class Turns:
 
     @asynccontextmanager
     async def of(self, session: str) -> AsyncIterator[None]:
-        """The turn of one question of a session, which ends with its answer; empty for a session that only begins."""
+        """The turn of one question of a session, which ends with its answer; empty where there is none yet."""
         if not session:
             yield
             return

@@ -46,6 +46,9 @@ class UnderWay(Protocol):
     def ahead_done(self) -> None:
         """Must follow where there was something to do."""
 
+    def end(self) -> None:
+        """Must follow once nothing more is prepared, spoken or read."""
+
 
 class Work:
     """The requests under way."""
@@ -105,9 +108,15 @@ class Work:
                     channel.put(None)
                     return
                 under_way = await self.on_twin(prepare)
-                await self._choices(under_way, choices, channel)
-                channel.put(None)
-                await self._ahead(under_way)
+                # Nobody is told of a session that begins before its turn is taken: whoever goes on with it waits.
+                begun = str(under_way.begun.session_id) if under_way.begun else ""
+                try:
+                    async with self._turns.of("" if begun == session else begun):
+                        await self._choices(under_way, choices, channel)
+                        channel.put(None)
+                        await self._ahead(under_way)
+                finally:
+                    await self.on_twin(under_way.end)
         except BaseException as error:  # It belongs to the request, whose handler raises it.
             channel.put(error)
 

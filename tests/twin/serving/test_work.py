@@ -1,0 +1,101 @@
+"""The way of a request through the threads: a session's questions follow one another from the first one on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from core.store.sessions import session_messages
+from core.twin.protocol import Begun, ChatRequest
+from core.twin.serving.answering import ServedTwin, Talk
+from core.twin.serving.channel import Event, Piece, Whole
+from core.twin.serving.heard import heard
+from core.twin.serving.work import Work
+from core.workspace import Workspace
+from tests.twin.scripted import Processes, put_adapters
+
+
+class Served:
+    """A twin on its own thread, and the requests to it."""
+
+    def __init__(self, root: Path) -> None:
+        self._thread = ThreadPoolExecutor(1, "twin")
+        self.work = Work(self._thread, 2, 4)
+        self.twin = self._thread.submit(ServedTwin, root, lambda done, what: None, 2).result()
+
+    def prepare(self, question: str, **values: Any) -> Callable[[], Talk]:
+        fields = {"messages": [{"role": "user", "content": question}], "memories": False, **values}
+        asked = ChatRequest.model_validate(fields)
+        return lambda: self.twin.prepare(asked, heard(asked))
+
+    async def all_of(self, question: str, choices: int = 1, session: int | None = None, **values: Any) -> list[Event]:
+        prepare = self.prepare(question, session=session, **values)
+        async with self.work.events(prepare, choices, True, "" if session is None else str(session)) as events:
+            return [event async for event in events]
+
+    def close(self) -> None:
+        self._thread.submit(self.twin.close).result()
+        self.work.close()
+        self._thread.shutdown()
+
+
+def with_served(root: Path, do: Callable[[Served], Awaitable[None]]) -> None:
+    async def run() -> None:
+        served = Served(root)
+        try:
+            await do(served)
+            await served.work.drain(10)
+        finally:
+            served.close()
+
+    asyncio.run(run())
+
+
+def test_a_question_in_a_session_that_was_just_begun_waits_for_its_first_answer(
+    workspace: Workspace, processes: Processes
+) -> None:
+    go = threading.Event()
+
+    def script(prompt: str) -> str:
+        assert go.wait(60)
+        return "So it was."
+
+    processes.script = script
+
+    async def see(served: Served) -> None:
+        async with served.work.events(served.prepare("The first?"), 1, True, "") as events:
+            begun = await anext(events)
+        assert isinstance(begun, Begun)
+        again = asyncio.create_task(served.all_of("The second?", session=begun.session_id))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await served.work.on_twin(lambda: None)  # What the second question could have stored is stored.
+        go.set()
+        await again
+        stored = session_messages(workspace.database, begun.session_id)
+        assert [each.role for each in stored] == ["user", "assistant", "user", "assistant"]
+        assert [each.text for each in stored if each.role == "user"] == ["The first?", "The second?"]
+
+    with_served(workspace.root, see)
+
+
+def test_after_all_choices_the_voice_makes_room_for_others(workspace: Workspace, processes: Processes) -> None:
+    put_adapters(workspace, "second", "third")
+
+    async def see(served: Served) -> None:
+        assert [
+            type(each) for each in await served.all_of("Who is there?", choices=2) if not isinstance(each, Piece)
+        ] == [
+            Begun,
+            Whole,
+            Whole,
+        ]
+        for name in ("second", "third"):
+            await served.all_of("Who is there?", model=name)
+        assert processes.kept == ["second", "third"]
+
+    with_served(workspace.root, see)
