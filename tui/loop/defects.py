@@ -29,11 +29,23 @@ class OutlivesErrors(App[int]):
         """Show what happened, what to do, and where the log is."""
         from tui.widgets.boxes import ErrorBox
 
+        if self._is_of_removed_screen(error):
+            return
         if isinstance(error, SimuleeError):
             self.push_screen(ErrorBox(error.message, error.hint))
             return
         log = self.log_error(error)
         self.push_screen(ErrorBox(f"{type(error).__name__}: {error}", "the rest goes on; this is a defect", log))
+
+    def _is_of_removed_screen(self, error: BaseException) -> bool:
+        """Whether a screen's work met it after that screen was removed: what it draws on is gone, and nobody sees it.
+
+        Screens are removed when another workspace is opened, while their work may still wait for what it reads.
+        """
+        from tui.screens.stage import Stage
+
+        owners = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
+        return any(isinstance(owner, Stage) and not self.is_screen_installed(owner) for owner in owners)
 
     def log_error(self, error: BaseException) -> str:
         """Append a traceback to the workbench's log; returns the log's path, empty where it cannot be written."""

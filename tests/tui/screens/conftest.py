@@ -6,7 +6,9 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,20 @@ class Seat:
         while not true():
             assert asyncio.get_running_loop().time() < deadline, f"it did not come; the screen says:\n{self.shown}"
             await self.pilot.pause(0.02)
+
+    @asynccontextmanager
+    async def reads_wait(self) -> AsyncIterator[None]:
+        """What is read meanwhile is known only after this, and what follows from it has happened then."""
+        go_on = threading.Event()
+        held = asyncio.ensure_future(self.bench.read(lambda _: go_on.wait(60)))
+        try:
+            yield
+        finally:
+            go_on.set()
+        await held
+        for _ in range(3):  # What was read may lead to another read.
+            await self.bench.read(lambda _: None)
+            await self.settle()
 
     @property
     def said(self) -> str:

@@ -226,6 +226,20 @@ def test_one_comes_back_to_the_sample_one_read(workspace, freeze, sit):
     sit(workspace.root, "dataset", again)
 
 
+def test_what_an_export_wrote_is_not_shown_over_another_screen(workspace, freeze, sit):
+    freeze()
+
+    async def work(seat):
+        await seat.until(lambda: seat.bench.stage_now()._sight is not None)
+        async with seat.reads_wait():
+            await seat.press("x", "1", "f9")
+        assert seat.bench.screen is seat.bench.stage("journal")
+        await seat.press("f5")
+        assert "2 files under exports/" in seat.said
+
+    sit(workspace.root, "dataset", work)
+
+
 def test_an_export_writes_the_files_and_says_where(workspace, freeze, sit):
     freeze()
 

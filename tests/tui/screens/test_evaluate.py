@@ -313,6 +313,37 @@ def test_s_says_what_it_would_measure_and_what_may_be_changed(
     sit(interviewed.root, "evaluate", work)
 
 
+def test_no_box_opens_over_a_screen_that_one_went_to_while_the_plan_is_read(
+    interviewed: Workspace, sit: Callable[..., None]
+) -> None:
+    async def work(seat: Any) -> None:
+        await seat.until(lambda: "Nothing was measured yet" in _words(seat, "empty"))
+        async with seat.reads_wait():
+            await seat.press("s", "f8")
+        assert seat.bench.screen is seat.bench.stage("chat")
+        await seat.press("f7")
+        async with seat.reads_wait():
+            await seat.press("s", "question_mark")
+        assert "Keys of Evaluate" in seat.shown
+        await seat.press("enter")
+        assert seat.bench.screen is seat.bench.stage("evaluate")
+
+    sit(interviewed.root, "evaluate", work)
+    assert not list(interviewed.runs.glob("evaluate-*"))
+
+
+def test_s_twice_opens_one_box(interviewed: Workspace, sit: Callable[..., None]) -> None:
+    async def work(seat: Any) -> None:
+        await seat.until(lambda: "Nothing was measured yet" in _words(seat, "empty"))
+        async with seat.reads_wait():
+            await seat.press("s", "s")
+        await seat.until(lambda: "Measure the base" in seat.shown)
+        await seat.press("escape")
+        assert seat.bench.screen is seat.bench.stage("evaluate")
+
+    sit(interviewed.root, "evaluate", work)
+
+
 def test_an_evaluation_at_work_shows_how_far_it_is_and_c_stops_it(
     interviewed: Workspace, history: Callable[..., Any], at_work: Callable[..., None], sit: Callable[..., None]
 ) -> None:

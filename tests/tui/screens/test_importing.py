@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import zipfile
 
 import pytest
@@ -13,6 +14,7 @@ from core.corpus.recent import sources_of
 from core.runs.journal import list_runs
 from core.store.conversations import exchanges_of, list_conversations
 from core.workspace import Workspace
+from tui.screens.importing.asking import look_at_line
 from tui.screens.importing.parts import IssuesBox
 from tui.widgets.boxes import ChoiceBox, ShowBox
 from tui.widgets.inputs import Field
@@ -376,6 +378,59 @@ def test_a_path_that_is_pasted_is_looked_into(workspace, letters, sit):
         await seat.until(lambda: "markdown" in seat.shown)
 
     sit(workspace.root, "import", work)
+
+
+@pytest.fixture
+def slow_looks(monkeypatch):
+    """Once set, a look goes on until it is stopped."""
+    slow = threading.Event()
+
+    def do(line, formats, options, stop, seen):
+        if slow.is_set():
+            stop.wait(60)
+        return look_at_line(line, formats, options, stop, seen)
+
+    monkeypatch.setattr("tui.screens.importing.screen.look_at_line", do)
+    return slow
+
+
+@pytest.mark.parametrize("asked", ["another source", "private parts"])
+def test_what_was_seen_is_not_imported_for_something_else_whose_look_was_stopped(
+    workspace, letters, sit, slow_looks, asked
+):
+    async def work(seat):
+        await look(seat, letters / "chat.txt")
+        assert "whatsapp" in seat.shown
+        slow_looks.set()
+        if asked == "private parts":
+            await seat.press("p")
+        else:
+            await seat.press("slash")
+            seat.bench.stage_now().query_one(Field).put(str(letters / "notes.md"))
+            await seat.press("enter")
+        await seat.press("escape")
+        await seat.until(lambda: "stopped looking" in seat.said)
+        assert "whatsapp" not in seat.shown
+        await seat.press("s")
+        assert "name a file or a folder first" in seat.said
+        assert seat.bench.screen is seat.bench.stage_now()
+
+    sit(workspace.root, "import", work)
+    assert list_runs(workspace.runs) == []
+
+
+def test_a_source_that_is_typed_and_not_looked_into_is_not_taken_for_the_one_before(workspace, letters, sit):
+    async def work(seat):
+        await look(seat, letters / "notes.md")
+        await seat.press("slash")
+        seat.bench.stage_now().query_one(Field).put(str(letters / "chat.txt"))
+        await seat.press("escape", "s")
+        assert "names something else now: i looks into it" in seat.said
+        await seat.press("i")
+        await seat.until(lambda: "whatsapp" in seat.shown)
+
+    sit(workspace.root, "import", work)
+    assert list_runs(workspace.runs) == []
 
 
 def test_looking_again_sees_what_has_changed(workspace, letters, sit):

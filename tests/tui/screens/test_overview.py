@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from core.store.scorecards import put_scorecard
 from core.store.sessions import begin_session
 from core.workspace import Workspace
 from tests.review_rows import PER_EXCHANGE, fill
+from tui.loop.defects import LOG_FILE
+from tui.screens.importing.asking import look_at_line
 from tui.widgets.boxes import AskBox, ChoiceBox, ErrorBox
 from tui.widgets.text import Words
 
@@ -220,6 +223,53 @@ def test_a_workspace_that_is_there_is_opened(nowhere: Path, sit: Any) -> None:
 
     sit(None, "overview", choose)
     sit(None, "overview", name)
+
+
+@pytest.mark.parametrize("key", ["f3", "f4", "f5", "f6", "f7", "f8", "f9", "f11", "f12"])
+def test_what_another_screen_still_reads_for_the_workspace_before_breaks_nothing(
+    nowhere: Path, sit: Any, key: str
+) -> None:
+    one = Workspace.create(nowhere / "one", "One")
+    Workspace.create(nowhere / "two", "Two")
+
+    async def work(seat: Any) -> None:
+        async with seat.reads_wait():
+            await seat.press(key, "f2", "o")
+            await seat.until(lambda: isinstance(seat.bench.screen, ChoiceBox))
+            await seat.press("2")
+            await seat.until(lambda: seat.bench.target == "Two")
+        assert seat.bench.screen is seat.bench.stage("overview"), seat.shown
+
+    sit(one.root, "overview", work)
+    assert not list(nowhere.rglob(LOG_FILE))
+
+
+def test_a_look_for_an_import_into_the_workspace_before_breaks_nothing(
+    nowhere: Path, sit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Workspace.create(nowhere / "one", "One")
+    Workspace.create(nowhere / "two", "Two")
+    ended = threading.Event()
+
+    def look(line: str, formats: Any, options: Any, stop: threading.Event, seen: list[int]) -> Any:
+        try:
+            stop.wait(60)
+            return look_at_line(line, formats, options, stop, seen)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr("tui.screens.importing.screen.look_at_line", look)
+
+    async def work(seat: Any) -> None:
+        await seat.press("f3", "slash", *"one", "enter", "f2", "o")
+        await seat.until(lambda: isinstance(seat.bench.screen, ChoiceBox))
+        await seat.press("2")
+        await seat.until(lambda: seat.bench.target == "Two" and ended.is_set())
+        await seat.settle()
+        assert seat.bench.screen is seat.bench.stage("overview"), seat.shown
+
+    sit(one.root, "overview", work)
+    assert not list(nowhere.rglob(LOG_FILE))
 
 
 def test_the_sample_is_begun_once_and_under_a_free_name(nowhere: Path) -> None:

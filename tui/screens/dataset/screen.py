@@ -386,7 +386,8 @@ class DatasetScreen(Stage):
         except SimuleeError as error:
             self.bench.complain(error)
             return
-        await self.bench.push_screen(ShowBox("Written", [[str(path)] for path in written]))
+        if self.bench.stage_now() is self:
+            await self.bench.push_screen(ShowBox("Written", [[str(path)] for path in written]))
         self.say(f"{len(written)} files under exports/", "good")
 
 

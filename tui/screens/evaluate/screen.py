@@ -377,20 +377,22 @@ class EvaluateScreen(Stage):
         """Say what it would measure and how long, then start it."""
 
         async def ask() -> None:
-            from core.fidelity.launch import EVALUATE_ENTRY, EVALUATE_KIND
-
-            params = await ask_what(self.bench)
-            if params is None:
-                return
-            self.say("starting…")
-            run = await self.bench.start_run(EVALUATE_KIND, EVALUATE_ENTRY, params)
-            self.say(f"{run.id} measures; it goes on without this terminal" if run else "it was not started",
-                     "good" if run else "warning")  # fmt: skip
+            params = await ask_what(self)
+            if params is not None:
+                self.bench.do(self._start(params))
 
         if self.bench.workspace is None:
             self.say("there is no workspace here", "warning")
-            return
-        self.bench.do(ask())
+        elif self.bench.screen is self:
+            self.bench.do(ask, exclusive="evaluate start")
+
+    async def _start(self, params: dict[str, Any]) -> None:
+        from core.fidelity.launch import EVALUATE_ENTRY, EVALUATE_KIND
+
+        self.say("starting…")
+        run = await self.bench.start_run(EVALUATE_KIND, EVALUATE_ENTRY, params)
+        self.say(f"{run.id} measures; it goes on without this terminal" if run else "it was not started",
+                 "good" if run else "warning")  # fmt: skip
 
     async def action_cancel(self) -> None:
         """Ask the evaluation to stop; what it scored is kept."""

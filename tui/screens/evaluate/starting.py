@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from core.fidelity.plan import Plan
     from core.workspace import Workspace
     from tui.app import Workbench
+    from tui.screens.stage import Stage
 
 QUICK = 3
 """Questions of each interview in a quick look."""
@@ -27,16 +28,22 @@ def plans(workspace: Workspace, params: dict[str, Any]) -> tuple[Plan, Plan, lis
     return plan(workspace, params), plan(workspace, params | {"limit": QUICK}), adapters
 
 
-async def ask_what(bench: Workbench) -> dict[str, Any] | None:
-    """Ask until a person starts it or leaves. Returns the run's params, or None."""
+async def ask_what(stage: Stage) -> dict[str, Any] | None:
+    """Ask until a person starts it or leaves. Returns the run's params, or None.
+
+    While a plan is read a person may go on to something else: what is typed there answers no box of this stage.
+    """
     from core.fidelity.launch import evaluate_params
 
-    params = evaluate_params()
+    bench, params = stage.bench, evaluate_params()
     while True:
         try:
             whole, quick, adapters = await bench.read(plans, params)
         except SimuleeError as error:
-            bench.complain(error)
+            if bench.screen is stage:
+                bench.complain(error)
+            return None
+        if bench.screen is not stage:
             return None
         chosen = await bench.push_screen_wait(ChoiceBox(_title(whole), [words for words, _ in _choices(whole, quick)]))
         if chosen is None:
@@ -47,7 +54,7 @@ async def ask_what(bench: Workbench) -> dict[str, Any] | None:
         if done == "quick":
             return params | {"limit": QUICK}
         changed = await _change(bench, done, params, whole, adapters)
-        if changed is not None and await _is_possible(bench, changed):
+        if changed is not None and await _is_possible(stage, changed):
             params = changed
 
 
@@ -87,10 +94,12 @@ def _named(text: str) -> list[str] | None:
     return [name.strip() for name in text.split(",") if name.strip()] or None
 
 
-async def _is_possible(bench: Workbench, params: dict[str, Any]) -> bool:
+async def _is_possible(stage: Stage, params: dict[str, Any]) -> bool:
+    bench = stage.bench
     try:
         await bench.read(plans, params)
     except SimuleeError as error:
-        await bench.push_screen_wait(ErrorBox(error.message, error.hint))
+        if bench.screen is stage:
+            await bench.push_screen_wait(ErrorBox(error.message, error.hint))
         return False
     return True

@@ -84,7 +84,7 @@ class ImportScreen(Settling):
         self.query_one("#run", Words).put(f"There is no workspace here: {self.ways_in}")
 
     def place(self) -> dict[str, Any]:
-        looking = self._sight is not None or bool(self._remembered)
+        looking = self._sight is not None or self._looking or bool(self._remembered)
         return self._asked.place() | {"looking": looking, "cursor": self.query_one(LineList).cursor}
 
     def come_back(self, place: dict[str, Any]) -> None:
@@ -165,6 +165,8 @@ class ImportScreen(Settling):
                  "" if sight.ready else "warning")  # fmt: skip
 
     def changed(self, look: bool = False) -> None:
+        if look:
+            self._sight = None  # It shows what was asked before, and is not to be imported for what is asked now.
         self._draw()
         if not look:
             return
@@ -339,6 +341,9 @@ class ImportScreen(Settling):
                 self.say(f"name a file or a folder first: {self.key('address')}", "warning")
             return
         if self._starting or self._looking:
+            return
+        if self.query_one(SourceField).value != self._asked.source:
+            self.say(f"the field names something else now: {self.key('inspect')} looks into it", "warning")
             return
         if not self._sight.ready:
             problem = next((look for look in self._sight.looks if look.problem), None)
