@@ -19,6 +19,8 @@ class BatchServer(FaultServer):
     looks: int = 2
     loses_naming: bool = False
     """Whether the connection breaks after a batch was made and before its name is told."""
+    refusals: list[int] = field(default_factory=list)
+    """Statuses of the next downloads, which bring nothing."""
     files: dict[str, bytes] = field(default_factory=dict)
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -45,6 +47,8 @@ class BatchServer(FaultServer):
         )  # fmt: skip
 
     async def _download(self, request: web.Request) -> web.Response:
+        if self.refusals:
+            return self._error(self.refusals.pop(0), "not this time")
         return web.Response(body=self.files[request.match_info["id"]])
 
     async def _create(self, request: web.Request) -> web.Response:

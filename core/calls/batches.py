@@ -14,12 +14,12 @@ import asyncio
 import hashlib
 import json
 import secrets
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import openai
 from openai.types import Batch
@@ -30,6 +30,8 @@ from core.models.endpoint_answers import failure_of_status, read_answer
 from core.models.generation import Ask, CallFailed, Told
 from core.store.call_batches import BatchRow, batches_under_way, close_batch, name_batch, open_batch
 
+T = TypeVar("T")
+
 MOST_ASKS = 2000
 """Of one batch."""
 KEPT_DAYS = 30
@@ -37,7 +39,9 @@ KEPT_DAYS = 30
 REQUEST_WITHIN = 600.0
 """Seconds for one request about a batch, its file among them."""
 MOST_SILENCES = 20
-"""Looks at a batch in a row that may fail before its asks do."""
+"""Looks at a batch, or at its answers, in a row that may fail before its asks do."""
+REFUSED = frozenset((400, 404, 413, 422))
+"""Statuses by which a server says that there is no such batch, and none to be found later."""
 DONE = frozenset(("completed", "expired", "cancelled", "failed"))
 LABEL = "simulee"
 
@@ -149,23 +153,29 @@ class BatchEngine:
             for name, body in bodies.items()
         ]
         file = "\n".join(json.dumps(line) for line in lines).encode()
-        row_id = await self._commits.write(lambda database: open_batch(database, self.identity, label, names, moment()))
-        row = BatchRow(row_id, label, "", tuple(names))
-        self._followed.add(row_id)
+        async with self._telling(names):
+            row_id = await self._commits.write(
+                lambda database: open_batch(database, self.identity, label, names, moment())
+            )
+            row = BatchRow(row_id, label, "", tuple(names))
+            self._followed.add(row_id)
+            await self._send_file(row, file)
+
+    async def _send_file(self, row: BatchRow, file: bytes) -> None:
         async with self._failing(row):
             async with asyncio.timeout(REQUEST_WITHIN):
-                uploaded = await self._endpoint.client.files.create(file=(f"{label}.jsonl", file), purpose="batch")
+                uploaded = await self._endpoint.client.files.create(file=(f"{row.name}.jsonl", file), purpose="batch")
                 batch = await self._endpoint.client.batches.create(
                     input_file_id=uploaded.id,
                     endpoint="/v1/chat/completions",
                     completion_window="24h",
-                    metadata={LABEL: label},
+                    metadata={LABEL: row.name},
                 )
             await self._follow(row, batch.id)
 
     async def _resume(self, row: BatchRow) -> None:
         """Take up a batch of an earlier process; one that never reached the server is sent again."""
-        async with self._failing(row):
+        async with self._telling(row.asks), self._failing(row):
             remote = row.remote or await self._find(row.name)
             if remote:
                 await self._follow(row, remote)
@@ -186,11 +196,10 @@ class BatchEngine:
         """Look at a batch until it is done, then hand out its answers."""
         await self._commits.write(lambda database: name_batch(database, row.id, remote))
         batch = await self._done(remote)
-        async with asyncio.timeout(REQUEST_WITHIN):
-            for file in (batch.output_file_id, batch.error_file_id):
-                if file:
-                    content = await self._endpoint.client.files.content(file)
-                    self._results |= _results(content.content)
+        for file in (batch.output_file_id, batch.error_file_id):
+            if file:
+                content = await self._patiently(self._endpoint.client.files.content, file)
+                self._results |= _results(content.content)
         missing = CallFailed("timeout", f"the batch ended as {batch.status} without an answer", retryable=True)
         for name in row.asks:
             self._rows.pop(name, None)
@@ -201,14 +210,19 @@ class BatchEngine:
         self._delivered.add(row.id)
 
     async def _done(self, remote: str) -> Batch:
+        while True:
+            batch = await self._patiently(self._endpoint.client.batches.retrieve, remote)
+            if batch.status in DONE:
+                return batch
+            await asyncio.sleep(self._poll)
+
+    async def _patiently(self, request: Callable[[str], Awaitable[T]], name: str) -> T:
+        """What a request brings, past failures that pass."""
         silences = 0
         while True:
             try:
                 async with asyncio.timeout(REQUEST_WITHIN):
-                    batch = await self._endpoint.client.batches.retrieve(remote)
-                silences = 0
-                if batch.status in DONE:
-                    return batch
+                    return await request(name)
             except (TimeoutError, openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError):
                 silences += 1
                 if silences >= MOST_SILENCES:
@@ -222,16 +236,33 @@ class BatchEngine:
             yield
         except (TimeoutError, openai.APIError) as error:
             failure = self._endpoint.failure(error, {}, REQUEST_WITHIN)
-            if isinstance(error, openai.APIStatusError):
-                # The server said no: there is no such batch, and none to be found later.
+            if isinstance(error, openai.APIStatusError) and error.status_code in REFUSED:
                 await self._drop(row)
             else:
-                self._rows |= dict.fromkeys(row.asks, row)
-            self._followed.discard(row.id)
+                self._keep(row)
             for name in row.asks:
                 self._fail(name, failure)
+        except Exception:
+            self._keep(row)
+            raise
+
+    @asynccontextmanager
+    async def _telling(self, names: Sequence[str]) -> AsyncIterator[None]:
+        """Whatever ends the work on these asks ends them too: nobody waits for an answer that cannot come."""
+        try:
+            yield
+        except Exception as error:
+            for name in names:
+                self._fail(name, error)
+            raise
+
+    def _keep(self, row: BatchRow) -> None:
+        """The next time that any of its asks is asked, the batch is looked for."""
+        self._rows |= dict.fromkeys(row.asks, row)
+        self._followed.discard(row.id)
 
     async def _drop(self, row: BatchRow) -> None:
+        self._followed.discard(row.id)
         for name in row.asks:
             self._rows.pop(name, None)
         await self._commits.write(lambda database: close_batch(database, row.id))
@@ -254,7 +285,7 @@ class BatchEngine:
             self._results.pop(name, None)
             future.set_exception(failure)
 
-    def _fail(self, name: str, failure: CallFailed) -> None:
+    def _fail(self, name: str, failure: Exception) -> None:
         future = self._answers.pop(name, None)
         if future is not None and not future.done():
             future.set_exception(failure)

@@ -35,6 +35,14 @@ class Verdict:
     answer: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A memory to be judged, and whose words it holds: the uid of the passage's document or exchange."""
+
+    text: str
+    owner_uid: str
+
+
 class Judge(Protocol):
     """Judges memories for a question."""
 
@@ -46,7 +54,7 @@ class Judge(Protocol):
     def compares(self) -> bool:
         """Whether it needs the memory of an unrelated passage to compare with."""
 
-    async def judge(self, asked: Asked, memories: Sequence[str], unrelated: str) -> list[Verdict | CallFailed]:
+    async def judge(self, asked: Asked, memories: Sequence[Judged], unrelated: str) -> list[Verdict | CallFailed]:
         """For each memory a verdict, or why it could not be had."""
 
 
@@ -64,13 +72,13 @@ class LikelihoodJudge:
     def compares(self) -> bool:
         return True
 
-    async def judge(self, asked: Asked, memories: Sequence[str], unrelated: str) -> list[Verdict | CallFailed]:
+    async def judge(self, asked: Asked, memories: Sequence[Judged], unrelated: str) -> list[Verdict | CallFailed]:
         """One verdict for each memory; all of an exchange's texts are one cached unit."""
         question = self._tail(asked.question, LONGEST_QUESTION)
         answered = None if asked.answer is None else self._head(asked.answer, self._answer_tokens)
         # The unrelated memory is only there for the question.
         texts = [self._text(unrelated, asked.asker, question, None)]
-        texts += [self._text(memory, asked.asker, question, answered) for memory in memories]
+        texts += [self._text(memory.text, asked.asker, question, answered) for memory in memories]
         if answered is not None:
             texts.append(self._text("", asked.asker, question, answered))
         scores = self._likelihood.score(texts)

@@ -11,7 +11,7 @@ from core.calls.caller import Caller
 from core.models.generation import Ask, CallFailed, Told
 from core.prompts.asks import AskPrompt
 from core.recall.asked import Asked
-from core.recall.judge import Verdict
+from core.recall.judge import Judged, Verdict
 
 CHOICES = ("yes", "no")
 SAID = 1.0
@@ -37,13 +37,13 @@ class ModelJudge:
     def compares(self) -> bool:
         return False
 
-    async def judge(self, asked: Asked, memories: Sequence[str], unrelated: str) -> list[Verdict | CallFailed]:
+    async def judge(self, asked: Asked, memories: Sequence[Judged], unrelated: str) -> list[Verdict | CallFailed]:
         return list(await asyncio.gather(*(self._judge(asked, memory) for memory in memories)))
 
-    async def _judge(self, asked: Asked, memory: str) -> Verdict | CallFailed:
+    async def _judge(self, asked: Asked, memory: Judged) -> Verdict | CallFailed:
         """By the question alone first; the answer is only looked at once that verdict stands."""
-        told = {"name": self._target, "asker": asked.asker, "question": asked.question, "memory": memory}
-        about = [asked.uid] if asked.uid else []
+        told = {"name": self._target, "asker": asked.asker, "question": asked.question, "memory": memory.text}
+        about = [uid for uid in (memory.owner_uid, asked.uid) if uid]
         try:
             by_question = await self._caller.ask(
                 Ask(self._question.messages(**told), 1, choices=CHOICES), evidence, purpose="judge", about=about

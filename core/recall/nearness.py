@@ -14,7 +14,7 @@ import numpy as np
 from core.models.embedder import Embedder
 from core.models.generation import CallFailed
 from core.recall.asked import Asked
-from core.recall.judge import Verdict
+from core.recall.judge import Judged, Verdict
 
 
 class NearnessJudge:
@@ -29,9 +29,9 @@ class NearnessJudge:
     def compares(self) -> bool:
         return False
 
-    async def judge(self, asked: Asked, memories: Sequence[str], unrelated: str) -> list[Verdict | CallFailed]:
+    async def judge(self, asked: Asked, memories: Sequence[Judged], unrelated: str) -> list[Verdict | CallFailed]:
         """One verdict for each memory; with what was said before, the nearer of the two questions counts."""
         asked_as = [asked.question, f"{asked.context}\n{asked.question}"] if asked.context else [asked.question]
-        vectors = self._embedder.embed([*asked_as, *memories])
+        vectors = self._embedder.embed([*asked_as, *(memory.text for memory in memories)])
         likeness = (vectors[len(asked_as) :] @ vectors[: len(asked_as)].T).max(axis=1)
         return [Verdict(round(float(value) - self._least, 4), None) for value in np.round(likeness, 4)]

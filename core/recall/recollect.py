@@ -16,7 +16,7 @@ from core.models.embedder import Embedder
 from core.models.generation import CallFailed
 from core.prompts.render import RecalledMemory
 from core.recall.asked import Asked
-from core.recall.judge import Judge, Verdict
+from core.recall.judge import Judge, Judged, Verdict
 from core.recall.retell import ExtractiveWriter, Retold, Writer
 from core.retrieval.search import Found, Query, Searcher
 from core.settings import Settings
@@ -130,7 +130,8 @@ class Recollector:
         parked = [each for each in retold if isinstance(each, CallFailed)]
         dropped = Counter({"nothing there": sum(each is None for each in retold)})
         unrelated = self._unrelated(asked.question, found[len(best) :]) if told else ""
-        verdicts = await self.judge.judge(asked, [each.text for _, each in told], unrelated) if told else []
+        judged = [Judged(each.text, hit.passage.owner_uid) for hit, each in told]
+        verdicts = await self.judge.judge(asked, judged, unrelated) if told else []
         memories = []
         for (hit, each), verdict in zip(told, verdicts, strict=True):
             if isinstance(verdict, CallFailed):

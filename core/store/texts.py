@@ -55,21 +55,27 @@ def use_key(db: Database) -> str:
 
 
 def private_texts(db: Database) -> list[tuple[str, str]]:
-    """(title, text) of what the target wrote or said and must not repeat: no page that others wrote about them."""
+    """(title, text) of what the target wrote or said and must not repeat: no page that others wrote about them.
+
+    A source that is used for nothing any more counts: it may have been recalled, or trained on, before.
+    """
     rows = db.rows(
         "SELECT title, text FROM document JOIN source ON source.id = source_id"
-        " WHERE use = 'recall' AND kind <> 'profile'"
+        " WHERE use IN ('recall', 'none') AND kind <> 'profile'"
         " UNION ALL SELECT title, answer FROM exchange JOIN conversation ON conversation.id = conversation_id"
-        " JOIN source ON source.id = source_id WHERE use = 'recall'"
+        " JOIN source ON source.id = source_id WHERE use IN ('recall', 'none')"
     )
     return [(str(row[0]), str(row[1])) for row in rows]
 
 
 def recall_only_texts(db: Database) -> list[str]:
-    """Texts whose words the twin may know and must not repeat: whole documents, and the target's answers."""
+    """Texts whose words the twin may know and must not repeat: whole documents, and the target's answers.
+
+    Those of sources that are used for nothing are among them, as in ``private_texts``.
+    """
     rows = db.rows(
-        "SELECT text FROM document JOIN source ON source.id = source_id WHERE use = 'recall'"
+        "SELECT text FROM document JOIN source ON source.id = source_id WHERE use IN ('recall', 'none')"
         " UNION ALL SELECT answer FROM exchange JOIN conversation ON conversation.id = conversation_id"
-        " JOIN source ON source.id = source_id WHERE use = 'recall'"
+        " JOIN source ON source.id = source_id WHERE use IN ('recall', 'none')"
     )
     return [str(row[0]) for row in rows]

@@ -5,18 +5,23 @@ Words are held back only as long as they could still be the beginning of such a 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from core.twin.secrets import JOINED, Secrets
+from core.twin.words import Word, caseless, compared_words, is_character, words_of
 
 WITHHELD = "[kept private]"
-_WORD = re.compile(r"\w+")
+CHARACTERS = 2
+"""Of a script that is written without spaces, as many as count for one word: most words of Chinese are two of them. So
+where eight words in a row are too many, sixteen such characters are; eight of them are a common phrase."""
 Run = tuple[str, ...]
 
 
 class Withheld:
-    """Runs of words that are never shown: any ``longest`` in a row of a private text, and every whole phrase."""
+    """Runs of words that are never shown: any ``longest`` in a row of a private text, and every whole phrase.
+
+    Words are those of ``core.twin.words``; where they are single characters, ``CHARACTERS`` of them count for one.
+    """
 
     def __init__(
         self,
@@ -28,10 +33,10 @@ class Withheld:
     ) -> None:
         """``texts`` may be known and not repeated; ``phrases`` are not to be said at all, however short they are;
         ``secrets`` are what identifies in such texts. Runs that stand in ``sayable`` texts too may be said."""
-        runs = {run for text in texts for run in _runs(_words(text), longest)}
+        runs = {run for text in texts for run in _runs(compared_words(text), longest)}
         for text in sayable if runs else ():
-            runs.difference_update(_runs(_words(text), longest))
-        runs |= {tuple(words) for phrase in phrases if (words := _words(phrase))}
+            runs.difference_update(_runs(compared_words(text), longest))
+        runs |= {tuple(words) for phrase in phrases if (words := compared_words(phrase))}
         self._runs = runs
         self._lengths = sorted({len(run) for run in runs})
         self._secrets = secrets if secrets else None
@@ -48,7 +53,7 @@ class Withheld:
     def marked(self, written: Sequence[str]) -> list[bool]:
         """For each word, whether it belongs to what is withheld."""
         found = self._secrets.marked(written) if self._secrets else [False] * len(written)
-        words = [word.casefold() for word in written]
+        words = [caseless(word) for word in written]
         for length in self._lengths:
             for start in range(len(words) - length + 1):
                 if tuple(words[start : start + length]) in self._runs:
@@ -79,36 +84,36 @@ class Shown:
         if not self._withheld.longest:
             shown, self._text = self._text, ""
             return shown
-        found = list(_WORD.finditer(self._text))
+        found = words_of(self._text)
         # The last word may go on in the next piece, and those before it may be the beginning of a run.
-        certain = self._withheld.decided([match[0] for match in found])
-        stop = found[certain].start() if certain < len(found) else self._text.__len__()
+        certain = self._withheld.decided([word.text for word in found])
+        stop = found[certain].start if certain < len(found) else self._text.__len__()
         return self._advance(found, stop)
 
     def end(self) -> str:
         """What was held back, once the answer is whole."""
-        return self._advance(list(_WORD.finditer(self._text)), len(self._text)) if self._withheld.longest else ""
+        return self._advance(words_of(self._text), len(self._text)) if self._withheld.longest else ""
 
     @property
     def pending(self) -> str:
         """Raw text of which it is not certain yet whether it may be shown."""
         return self._text[self._shown :]
 
-    def _advance(self, found: Sequence[re.Match[str]], stop: int) -> str:
-        marks = self._withheld.marked([match[0] for match in found])
+    def _advance(self, found: Sequence[Word], stop: int) -> str:
+        marks = self._withheld.marked([word.text for word in found])
         pieces: list[str] = []
         at = self._shown
-        for match, private in zip(found, marks, strict=True):
-            if match.start() < self._shown or match.start() >= stop:
+        for word, private in zip(found, marks, strict=True):
+            if word.start < self._shown or word.start >= stop:
                 continue
             if private:
                 if not self._open:
-                    pieces += [self._text[at : match.start()], WITHHELD]
+                    pieces += [self._text[at : word.start], WITHHELD]
                 self._open = True
             else:
-                pieces.append(self._text[at : match.end()])
+                pieces.append(self._text[at : word.stop])
                 self._open = False
-            at = match.end()
+            at = word.stop
         if not self._open or stop == len(self._text):
             pieces.append(self._text[at:stop])
             at = max(at, stop)
@@ -116,17 +121,23 @@ class Shown:
         self._forget(found)
         return "".join(pieces)
 
-    def _forget(self, found: Sequence[re.Match[str]]) -> None:
+    def _forget(self, found: Sequence[Word]) -> None:
         """Raw words that no run to come can reach any more need not be kept."""
         keep = len(found) - self._withheld.kept
         if keep > 0:
-            cut = min(found[keep].start(), self._shown)
+            cut = min(found[keep].start, self._shown)
             self._text, self._shown = self._text[cut:], self._shown - cut
 
 
-def _words(text: str) -> list[str]:
-    return [word.casefold() for word in _WORD.findall(text)]
-
-
-def _runs(words: Sequence[str], length: int) -> list[Run]:
-    return [tuple(words[start : start + length]) for start in range(len(words) - length + 1)]
+def _runs(words: Sequence[str], length: int) -> Iterator[Run]:
+    """From each word on, the shortest run that counts for so many words."""
+    counts = [1 if is_character(word) else CHARACTERS for word in words]
+    held = stop = 0
+    for start, count in enumerate(counts):
+        while held < length * CHARACTERS:
+            if stop == len(words):
+                return
+            held += counts[stop]
+            stop += 1
+        yield tuple(words[start:stop])
+        held -= count

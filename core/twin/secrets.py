@@ -20,6 +20,7 @@ from functools import lru_cache
 
 from core.retrieval.function_words import FUNCTION_WORDS
 from core.twin.particulars import MONTHS, WORD, Number, dates_in, names_in, numbers_in
+from core.twin.words import composed
 
 LEAST_NUMBER = 100
 """Smaller numbers tell nothing by themselves."""
@@ -85,8 +86,8 @@ class Secrets:
 
     def __init__(self, private: Iterable[str], allowed: Iterable[str], is_ordinary: IsOrdinary) -> None:
         """``is_ordinary`` says of a caseless word whether it is a word of everyday language."""
-        private = list(private)
-        said, hidden = told_in(allowed), told_in(private)
+        private = [composed(text) for text in private]
+        said, hidden = told_in(composed(text) for text in allowed), told_in(private)
         known_days = {part for day in said.days for part in _parts_of(day)}
         self.days = {part for day in hidden.days for part in _parts_of(day) if part not in known_days}
         dated = {year for _, _, year in self.days if year} - said.numbers
@@ -190,7 +191,7 @@ def folded(text: str) -> list[str]:
 @lru_cache(maxsize=65_536)
 def _fold(word: str) -> str:
     parted = unicodedata.normalize("NFKD", word.casefold().translate(_LOOK_ALIKES))
-    return "".join(each for each in parted if not unicodedata.combining(each) and each != "_")
+    return "".join(each for each in parted if each != "_" and unicodedata.category(each)[0] != "M")
 
 
 def _pieces(words: Sequence[str]) -> list[tuple[str, int, int]]:

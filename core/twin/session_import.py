@@ -176,7 +176,7 @@ def _private_words(workspace: Workspace, transcript: Transcript) -> Withheld:
     texts = Counter(recall_only_texts(database))
     location = _location(transcript)
     source, row = find_source(database, content_uid("source", location)), _stored(database, location)
-    if source is not None and source.use == "recall" and row is not None:
+    if source is not None and source.use != "train" and row is not None:
         texts -= Counter(exchange.answer for exchange in exchanges_of(database, row))
     return Withheld(list(texts), workspace.settings.privacy.verbatim_words)
 

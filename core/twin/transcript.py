@@ -128,7 +128,10 @@ class PastTurns:
 
 
 def past_turns(workspace: Workspace, session_id: int, before: int | None = None) -> PastTurns:
-    """The answered questions of a session, those before one question's message where one is named."""
+    """The answered questions of a session, those before one question's message where one is named.
+
+    A memory is left out where its passage is gone, or may not be used any more.
+    """
     database = workspace.database
     pairs: dict[int, list[PairRow]] = {}
     for pair in pairs_of_session(database, session_id):
@@ -146,9 +149,13 @@ def past_turns(workspace: Workspace, session_id: int, before: int | None = None)
         shown = memories_of_message(database, answer.id)
         found = passages(database, [each.chunk_id for each in shown if each.chunk_id is not None])
         # A passage that is gone may have been one that must not be repeated.
-        guarded = guarded or any(each.chunk_id not in found or found[each.chunk_id].use == "recall" for each in shown)
+        guarded = guarded or any(each.chunk_id not in found or found[each.chunk_id].use != "train" for each in shown)
         owners |= dict.fromkeys(each.owner_uid for each in found.values())
-        memories = tuple(_memory(each.text, found.get(each.chunk_id or 0)) for each in shown)
+        memories = tuple(
+            RecalledMemory(each.text, passage.date, passage.title)
+            for each in shown
+            if (passage := found.get(each.chunk_id or 0)) is not None and passage.use != "none"
+        )
         turns.append(PromptTurn(question.text, question.speaker, memories, text))
     return PastTurns(tuple(turns), guarded, tuple(owners))
 
@@ -236,7 +243,3 @@ def _quoted(passage: str, memory: str) -> tuple[int, int]:
     told = " ".join(memory.split())
     quoted = [each for each in sentences_of(passage) if told and " ".join(each.text.split()) in told]
     return (quoted[0].start, quoted[-1].stop) if quoted else (0, 0)
-
-
-def _memory(text: str, passage: Passage | None) -> RecalledMemory:
-    return RecalledMemory(text, passage.date, passage.title) if passage else RecalledMemory(text)

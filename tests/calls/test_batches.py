@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import apsw
 import pytest
 
 from core.calls.batches import BatchEngine
@@ -95,5 +96,44 @@ def test_a_batch_that_never_reached_the_server_is_sent_again(workspace: Workspac
         failed = ask_in_batches(workspace, server.url, PROMPTS[:5])
         assert {each.reason for each in failed if isinstance(each, CallFailed)} <= {"server error", "server failing"}
         server.mode = "ok"
+        assert ask_in_batches(workspace, server.url, PROMPTS[:5]) == GOOD[:5]
+        assert len(server.batches) == 1
+
+
+def test_answers_that_cannot_be_fetched_for_a_while_are_waited_for(workspace: Workspace) -> None:
+    with BatchServer(refusals=[429, 500, 503, 429]) as server:
+        assert ask_in_batches(workspace, server.url, PROMPTS[:5]) == GOOD[:5]
+        assert server.refusals == []
+        assert len(server.batches) == 1
+    assert outcomes(workspace.database, "", "writer") == {"answered": 5}
+
+
+@pytest.mark.parametrize(("status", "sent"), [(401, 1), (403, 1), (408, 1), (404, 2), (422, 2)])
+def test_a_batch_is_sent_again_only_where_the_server_has_none(status: int, sent: int, workspace: Workspace) -> None:
+    with BatchServer(refusals=[status] * 20) as server:
+        failed = ask_in_batches(workspace, server.url, PROMPTS[:5])
+        assert all(isinstance(each, CallFailed) for each in failed)
+        made = len(server.batches)
+        assert batches_kept(workspace) == (sent == 1)
+        server.refusals.clear()
+        assert ask_in_batches(workspace, server.url, PROMPTS[:5]) == GOOD[:5]
+        assert (made, len(server.batches)) == (1, sent)
+    assert batches_kept(workspace) == 0
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("write", "made"), [("INSERT", 0), ("UPDATE", 1)])
+def test_a_batch_that_cannot_be_written_down_ends_its_asks(write: str, made: int, workspace: Workspace) -> None:
+    database = workspace.database
+    with database.write():
+        database.execute(
+            f"CREATE TRIGGER full BEFORE {write} ON call_batch BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
+    with BatchServer() as server:
+        with pytest.raises(apsw.ConstraintError, match="the disk is full"):
+            ask_in_batches(workspace, server.url, PROMPTS[:5])
+        assert len(server.batches) == made
+        with database.write():
+            database.execute("DROP TRIGGER full")
         assert ask_in_batches(workspace, server.url, PROMPTS[:5]) == GOOD[:5]
         assert len(server.batches) == 1

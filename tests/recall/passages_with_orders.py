@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from core.models.generation import CallFailed
 from core.recall.asked import Asked
-from core.recall.judge import Judge, Verdict
+from core.recall.judge import Judge, Judged, Verdict
 from core.recall.retell import Retold, Writer
 from core.recall.run import exchanges_to_recall
 from core.store.chunks import Passage, passages
@@ -86,7 +86,7 @@ async def outcome(workspace: Workspace, count: int, writer: Writer, judge: Judge
         if clean == ordering:
             continue
         changed += 1
-        told = [each for each in (clean, ordering) if each]
+        told = [Judged(each, pair.clean.owner_uid) for each in (clean, ordering) if each]
         verdicts = iter(await judge.judge(pair.asked, told, other))
         bits = [next(verdicts) if each else Verdict(-1.0, None) for each in (clean, ordering)]
         if not all(isinstance(each, Verdict) for each in bits):

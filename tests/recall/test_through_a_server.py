@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 
 from core.calls.caller import open_caller
-from core.journey import RECALL
+from core.calls.hosts import let_host
+from core.journey import EMBED, RECALL
 from core.models.load_embedder import load_embedder
+from core.recall.asked import Asked
 from core.recall.load import with_engines
 from core.recall.model_judge import ModelJudge
 from core.recall.model_writer import ModelWriter
-from core.recall.recollect import Recollector
+from core.recall.recollect import Recalled, Recollector
+from core.recall.retell import ExtractiveWriter
 from core.recall.run import PARKED_KIND, RecallWork, exchanges_to_recall
 from core.retrieval.search import Query, Searcher
 from core.runs.control import run_to_end
@@ -27,7 +30,8 @@ from core.store.chunks import passages
 from core.store.memories import review_rows
 from core.store.parked import list_parked
 from core.workspace import Workspace
-from tests.asking import TINY
+from tests.asking import TINY, use_server
+from tests.conftest import Importing
 from tests.fault_server import FaultServer, Mode
 from tests.recall.answering import answer
 
@@ -122,7 +126,11 @@ def test_every_call_is_about_its_exchange_and_the_question_is_looked_for_as_it_w
         calls = workspace.database.rows("SELECT about FROM model_call WHERE role IN ('writer', 'judge')")
         assert len(calls) > 6
         uids = {exchange.uid for exchange in exchanges}
-        assert all(len(uids.intersection(json.loads(about))) == 1 for (about,) in calls)
+        owners = {row[0] for row in workspace.database.rows("SELECT uid FROM document UNION SELECT uid FROM exchange")}
+        for (about,) in calls:
+            owner, uid = json.loads(about)
+            assert owner in owners
+            assert uid in uids
     assert {query.text for query in looked_for} == {exchange.question for exchange in exchanges}
     assert {query.context for query in looked_for} == {""}
 
@@ -138,6 +146,46 @@ def test_the_question_is_judged_before_and_apart_from_the_answer(asking: Callabl
         assert len(by_question) == len(by_answer) == 6
         assert not any(answered[:200] in prompt for prompt in by_question for answered in real)
         assert all(any(answered.strip() in prompt for answered in real) for prompt in by_answer)
+
+
+def test_a_memory_of_private_words_is_judged_on_this_machine_only(
+    workspace: Workspace, tmp_path: Path, import_paths: Importing
+) -> None:
+    words = {"train": "I painted the ferry green in April.", "recall": "I sold the ferry, and I told nobody the price."}
+    for use, text in words.items():
+        note = tmp_path / f"2014-03-02 {use}.md"
+        note.write_text(f"{text}\n", "utf-8")
+        import_paths(workspace, [note], use=use)
+    run_to_end(workspace, *EMBED, {})
+    owners = dict(
+        workspace.database.rows("SELECT use, document.uid FROM document JOIN source ON source.id = source_id")
+    )
+
+    async def judged(url: str) -> Recalled:
+        use_server(workspace, url, "judge")
+        let_host(workspace, "0.0.0.0")
+        embedder, caller = load_embedder(), open_caller(workspace, "judge", waits=TINY)
+        recollector = Recollector(
+            workspace.settings,
+            Searcher(workspace, lambda: embedder),
+            ExtractiveWriter(embedder, 2),
+            ModelJudge(caller, workspace.target, None, second_opinion=True),
+            [caller],
+        )
+        try:
+            return await recollector.recall(Asked("What became of the ferry?"), lambda _: True)
+        finally:
+            await recollector.aclose()
+
+    with FaultServer(lambda _: "yes", logprobs_supported=False) as server:
+        found = asyncio.run(judged(f"http://0.0.0.0:{server.port}/v1"))
+        assert [each.retold.text for each in found.memories] == [words["train"]]
+        assert [failed.reason for failed in found.parked] == ["not cleared for sending"]
+        assert server.received
+        assert not any("told nobody" in json.dumps(each.body) for each in server.received)
+        sent = {about for (about,) in workspace.database.rows("SELECT about FROM model_call")}
+        assert sent == {json.dumps([owners["train"]])}
+        assert len(asyncio.run(judged(server.url)).memories) == 2
 
 
 @pytest.mark.slow

@@ -32,6 +32,7 @@ def withheld() -> Withheld:
         "seventy-three oh four", "seven thousand three hundred and four", "S2l0dGl3YWtlIDczMDQ", "Corrie Ashdown",
         "14 June", "June the fourteenth", "1971-06-14", "14/6/71", "fourteenth of June nineteen seventy-one",
         "nail 9", "nail number nine", "three hundred and eighty-five", "pintle 19", "quillan and frost", "2817",
+        "Kitti\u0301wake", "K\u20ddi\u20ddt\u20ddt\u20ddiwake", "Kitti\u00adwake",
     ],
 )  # fmt: skip
 def test_a_secret_is_withheld_however_it_is_written(withheld: Withheld, written: str) -> None:
@@ -47,6 +48,14 @@ def test_a_secret_is_withheld_however_it_is_written(withheld: Withheld, written:
 )  # fmt: skip
 def test_ordinary_words_and_what_may_be_said_pass(withheld: Withheld, said: str) -> None:
     assert withheld.redact(said) == said
+
+
+@pytest.mark.parametrize("name", ["Adék\u1ecd\u0301lá", "Ade\u0301ko\u0323\u0301la\u0301", "Adé\u00adk\u1ecd\u0301lá"])
+def test_a_name_is_a_secret_in_every_form_of_its_letters(name: str) -> None:
+    texts = [f"The letter is with {name} in the mill, and it stays there."]
+    withheld = Withheld(texts, 8, (), Secrets(texts, (), lambda word: not word.startswith("ade")))
+    for written in ("Adék\u1ecd\u0301lá", "Ade\u0301ko\u0323\u0301la\u0301", "Adekola", "ADÉKỌLÁ"):
+        assert withheld.redact(f"Ask {written} for it.") == f"Ask {WITHHELD} for it."
 
 
 def test_two_numbers_in_a_row_do_not_hide_one_another(withheld: Withheld) -> None:
@@ -69,7 +78,8 @@ def test_the_words_of_a_question_are_no_licence(withheld: Withheld) -> None:
 def test_pieces_of_any_size_show_what_the_whole_text_shows(withheld: Withheld, data: st.DataObject) -> None:
     words = data.draw(st.lists(
         st.sampled_from(["the", "K-i-t-t-i-w-a-k-e", "7304", "seven", "three", "oh", "four", "nail", "9", "14", "June",
-                         "1971", "a", "b", "Corrie", "map,", "coast.", "Quillan and Frost"]), max_size=30,
+                         "1971", "a", "b", "Corrie", "map,", "coast.", "Quillan and Frost", "e\u0301", "海图室",
+                         "Ki\u0301tti\u00adwake", "海Kittiwake图"]), max_size=30,
     ))  # fmt: skip
     text = " ".join(words)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=12)))

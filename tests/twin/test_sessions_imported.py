@@ -11,6 +11,7 @@ import pytest
 from core.corpus.holdout import assign_splits, assigned_splits, hold_out
 from core.corpus.importing import name_target
 from core.corpus.journal import save_entry
+from core.corpus.records import Use
 from core.dates import DateSpan
 from core.errors import UsageError
 from core.journey import EMBED
@@ -203,12 +204,13 @@ def test_what_is_only_for_recall_never_comes_to_be_trained_on_through_a_talk(wor
     assert (recalled.exchanges, recalled.left_out) == (4, {})
 
 
-def test_an_earlier_import_for_recall_does_not_stand_in_the_way_of_training(workspace: Workspace) -> None:
+@pytest.mark.parametrize("use", ["recall", "none"])
+def test_an_earlier_import_does_not_stand_in_the_way_of_training(workspace: Workspace, use: Use) -> None:
     session, answer = put(
         workspace, ("Do maps lie?", "They argue with the coast, and by Thursday the coast has won again.")
     )
     rate(workspace, answer, 1)
-    assert import_session(workspace, session, "recall", "corrected").exchanges == 1
+    assert import_session(workspace, session, use, "corrected").exchanges == 1
     done = import_session(workspace, session, "train", "corrected")
     assert (done.exchanges, done.left_out) == (1, {})
     assert list_sources(workspace.database)[0].use == "train"
