@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from core.store.review_queue import card_place
 from core.workspace import Workspace
 
 LONGEST_LINE = 1_000_000
+_BREAKS = re.compile("[\x85\u2028\u2029]")
+"""What JSON leaves as it is and many readers of lines take for the end of one."""
 
 
 class CarriedDecision(BaseModel):
@@ -61,7 +64,7 @@ def import_decisions(workspace: Workspace, path: Path) -> tuple[int, int, list[R
     file cannot be read.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ImportFailed(f"{path} cannot be read: {error}", "name a file of `simulee review --export`") from None
     taken: list[Decision] = []
@@ -91,4 +94,5 @@ def import_decisions(workspace: Workspace, path: Path) -> tuple[int, int, list[R
 
 def to_line(carried: CarriedDecision) -> str:
     """One line of the file."""
-    return json.dumps(carried.model_dump(), ensure_ascii=False)
+    text = json.dumps(carried.model_dump(), ensure_ascii=False)
+    return _BREAKS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
