@@ -11,8 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from core.errors import ImportFailed
-from core.review.decisions import STATE_AFTER, Actor, CardKind, Decision, Verb, decide
+from core.errors import ImportFailed, UsageError
+from core.review.decisions import STATE_AFTER, Actor, CardKind, Decision, Verb, check, decide
 from core.store import decisions as store
 from core.store.review_queue import card_place
 from core.workspace import Workspace
@@ -84,9 +84,15 @@ def import_decisions(workspace: Workspace, path: Path) -> tuple[int, int, list[R
         elif states.get((carried.card_kind, carried.card_uid)) == (STATE_AFTER[carried.verb], carried.text):
             same += 1
         else:
-            taken.append(
-                Decision(carried.card_uid, carried.verb, carried.reason, carried.text, card_kind=carried.card_kind)
+            decision = Decision(
+                carried.card_uid, carried.verb, carried.reason, carried.text, card_kind=carried.card_kind
             )
+            try:
+                check(decision)
+            except UsageError as error:
+                refused.append(Refused(number, error.message))
+            else:
+                taken.append(decision)
     if taken:
         decide(workspace.database, Actor("import", path.name), taken)
     return len(taken), same, refused

@@ -153,3 +153,13 @@ def test_who_decided_is_told_apart_for_ever(workspace: Workspace) -> None:
         ("person", "Nell"),
         ("rule", "question-likelihood>=0"),
     ]
+
+
+@pytest.mark.parametrize("verb", ["accept", "edit"])
+def test_an_accepted_pair_says_which_side_is_better(workspace: Workspace, verb: str) -> None:
+    good = Decision("a", "accept", text="left", card_kind="pair")
+    with pytest.raises(UsageError, match="which side is better is not said"):
+        decide(workspace.database, NELL, [good, Decision("b", verb, text="middle", card_kind="pair")])  # type: ignore[arg-type]
+    assert list_decisions(workspace.database) == []
+    decide(workspace.database, NELL, [good, Decision("b", "reject", card_kind="pair")])
+    assert card_states(workspace.database)["pair", "a"] == ("accepted", "left")
