@@ -247,8 +247,11 @@ class ReviewSession:
         self._since_renewed = 0
         order = self.order
         copy = replace(walk, ids=list(walk.ids), groups=list(walk.groups), states=dict(walk.states))
-        tail = await self._bench.think(self._renew_copy, order, copy, self.place)
-        if tail is None or walk is not self.walk or len(walk.ids) != len(copy.ids) or self.place >= tail.start:
+        weaves = Filter.parse(self.filter_text) == Filter()
+        tail = await self._bench.think(self._renew_copy, order, copy, self.place, weaves)
+        if tail is None or walk is not self.walk or len(walk.ids) != len(copy.ids):
+            return False
+        if max(self.place, self.anchor or 0) >= tail.start:
             return False  # One was faster: the next time it is in order.
         walk.ids[tail.start :] = tail.ids
         walk.groups[tail.start :] = tail.groups
@@ -256,8 +259,8 @@ class ReviewSession:
         await self.read_ahead()
         return True
 
-    def _renew_copy(self, workspace: Workspace, order: Order, copy: Walk, place: int) -> Tail | None:
-        return self._renewer.renew(workspace, self.person, order, copy, place)
+    def _renew_copy(self, workspace: Workspace, order: Order, copy: Walk, place: int, weaves: bool) -> Tail | None:
+        return self._renewer.renew(workspace, self.person, order, copy, place, weaves)
 
     async def look_at_figures(self) -> bool:
         """Read how well the person is foretold. True when that has changed."""
