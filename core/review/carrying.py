@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from core.errors import ImportFailed
-from core.review.decisions import STATE_AFTER, Actor, CardKind, Decision, Verb, decide
+from core.errors import ImportFailed, UsageError
+from core.review.decisions import STATE_AFTER, Actor, CardKind, Decision, Verb, check, decide
 from core.store import decisions as store
 from core.store.review_queue import card_place
 from core.workspace import Workspace
 
 LONGEST_LINE = 1_000_000
+_BREAKS = re.compile("[\x85\u2028\u2029]")
+"""What JSON leaves as it is and many readers of lines take for the end of one."""
 
 
 class CarriedDecision(BaseModel):
@@ -61,7 +64,7 @@ def import_decisions(workspace: Workspace, path: Path) -> tuple[int, int, list[R
     file cannot be read.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ImportFailed(f"{path} cannot be read: {error}", "name a file of `simulee review --export`") from None
     taken: list[Decision] = []
@@ -81,9 +84,15 @@ def import_decisions(workspace: Workspace, path: Path) -> tuple[int, int, list[R
         elif states.get((carried.card_kind, carried.card_uid)) == (STATE_AFTER[carried.verb], carried.text):
             same += 1
         else:
-            taken.append(
-                Decision(carried.card_uid, carried.verb, carried.reason, carried.text, card_kind=carried.card_kind)
+            decision = Decision(
+                carried.card_uid, carried.verb, carried.reason, carried.text, card_kind=carried.card_kind
             )
+            try:
+                check(decision)
+            except UsageError as error:
+                refused.append(Refused(number, error.message))
+            else:
+                taken.append(decision)
     if taken:
         decide(workspace.database, Actor("import", path.name), taken)
     return len(taken), same, refused
@@ -91,4 +100,5 @@ def import_decisions(workspace: Workspace, path: Path) -> tuple[int, int, list[R
 
 def to_line(carried: CarriedDecision) -> str:
     """One line of the file."""
-    return json.dumps(carried.model_dump(), ensure_ascii=False)
+    text = json.dumps(carried.model_dump(), ensure_ascii=False)
+    return _BREAKS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -69,8 +69,11 @@ def append(db: Database, actor: Actor, decisions: Sequence[Decision]) -> list[in
     """The same where the caller holds the transaction: what is decided on is stored in it too.
 
     What was foretold of a memory is kept beside a person's decision on it, before anything can be learned from that.
-    Raises UsageError for a second look at a card that does not stand by a decision.
+    Raises UsageError for a second look at a card that does not stand by a decision, and for an accepted pair of which
+    nobody says which side is better.
     """
+    for each in decisions:
+        check(each)
     batch = secrets.token_hex(8)
     at = _now()
     ids = []
@@ -89,6 +92,13 @@ def append(db: Database, actor: Actor, decisions: Sequence[Decision]) -> list[in
     if actor.kind == "person" and 0 < len(decisions) <= LARGEST_SEEN_BATCH:
         foretell(db, actor.name, looked_at)
     return ids
+
+
+def check(decision: Decision) -> None:
+    """Raises UsageError for an accepted pair of which nobody says which side is better."""
+    is_accepted_pair = decision.card_kind == "pair" and STATE_AFTER[decision.verb] == "accepted"
+    if is_accepted_pair and decision.text not in ("left", "right"):
+        raise UsageError(f"pair {decision.card_uid}: which side is better is not said", "its text is left or right")
 
 
 def _look_again(db: Database, row: DecisionRow) -> None:

@@ -45,10 +45,13 @@ class Renewer:
     def __init__(self) -> None:
         self._learner: Learner | None = None
 
-    def renew(self, workspace: Workspace, person: str, order: Order, walk: Walk, place: int) -> Tail | None:
+    def renew(
+        self, workspace: Workspace, person: str, order: Order, walk: Walk, place: int, weaves: bool = True
+    ) -> Tail | None:
         """Learn from a person where there is something to learn, and order what is ahead of a place anew.
 
-        ``walk`` is a copy that nobody else changes. None when nothing moves.
+        ``walk`` is a copy that nobody else changes; ``weaves`` says whether second looks may go into it, which they
+        never do where a filter would tell them from the rest. None when nothing moves.
         """
         learned = self.learn(workspace, person)
         start = max(place + 1 + IN_SIGHT, walk.head)
@@ -57,7 +60,7 @@ class Renewer:
             from core.review.learning import reordered
 
             ids, groups = reordered(learned, ids, groups)
-        rows = [row for row in due(workspace.database, person) if row not in walk.looks]
+        rows = [row for row in due(workspace.database, person) if row not in walk.looks] if weaves else []
         looks = woven(person, ids, walk.states, rows, 0)
         if ids == walk.ids[start:] and not looks:
             return None

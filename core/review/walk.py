@@ -100,6 +100,23 @@ class Walk:
                 return other
         return None
 
+    def next_waiting(self, place: int, step: int = 1) -> int | None:
+        """The same with the cards that were put off."""
+        places = range(place + step, len(self.ids) if step > 0 else -1, step)
+        return next((other for other in places if self.waits(other)), None)
+
+    @property
+    def put_off(self) -> int:
+        """How many of all cards of this kind were put off and still wait."""
+        return sum(self.counts[state] for state in WAITING if state != "pending")
+
+    def last_of(self, rows: Sequence[int]) -> int | None:
+        """Where the last of some cards stands in the queue, or None."""
+        if len(rows) == 1:
+            return self.place_of(rows[0])
+        wanted = set(rows)
+        return next((place for place in reversed(range(len(self.ids))) if self.ids[place] in wanted), None)
+
     def group_of(self, place: int) -> list[int]:
         """The places of the cards of the same exchange; without exchanges, only this one."""
         group = self.groups[place]

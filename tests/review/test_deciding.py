@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -17,6 +19,7 @@ from core.review.decisions import Actor, Decision, decide, fold, recompute, redo
 from core.store.decisions import card_states, list_decisions
 from core.store.second_looks import looked_twice
 from core.workspace import Workspace
+from tests.review_rows import fill
 
 NELL = Actor("person", "Nell")
 CARDS = st.sampled_from(["a", "b", "c"])
@@ -153,3 +156,23 @@ def test_who_decided_is_told_apart_for_ever(workspace: Workspace) -> None:
         ("person", "Nell"),
         ("rule", "question-likelihood>=0"),
     ]
+
+
+@pytest.mark.parametrize("verb", ["accept", "edit"])
+def test_an_accepted_pair_says_which_side_is_better(workspace: Workspace, verb: str) -> None:
+    good = Decision("a", "accept", text="left", card_kind="pair")
+    with pytest.raises(UsageError, match="which side is better is not said"):
+        decide(workspace.database, NELL, [good, Decision("b", verb, text="middle", card_kind="pair")])  # type: ignore[arg-type]
+    assert list_decisions(workspace.database) == []
+    decide(workspace.database, NELL, [good, Decision("b", "reject", card_kind="pair")])
+    assert card_states(workspace.database)["pair", "a"] == ("accepted", "left")
+
+
+def test_the_command_keeps_words_that_were_edited_whatever_is_decided_then(
+    workspace: Workspace, simulee: Callable[..., Any]
+) -> None:
+    fill(workspace.database, 5)
+    decide(workspace.database, NELL, [Decision("m000001", "edit", text="I kept it.")])
+    for verb, state in (("flag", "flagged"), ("accept", "accepted")):
+        assert simulee("review", "--decide", "m1", verb, "-w", workspace.root).returncode == 0
+        assert card_states(workspace.database)["memory", "m000001"] == (state, "I kept it.")

@@ -100,7 +100,9 @@ def review(
         if verb == Verb.edit and not text.strip():
             raise UsageError("an edit needs its words", '--text "I remember…"')
         row = card(database, decide_id)
-        decide(database, actor, [Decision(row.memory.uid, verb.value, reason, text if verb == Verb.edit else "")])
+        # Whatever else is decided on words that were edited, they stay.
+        words = text if verb == Verb.edit else row.edited
+        decide(database, actor, [Decision(row.memory.uid, verb.value, reason, words)])
         learn_from(workspace, actor.name)
         lines.append(f"m{row.memory.id}: {verb.value}, by {actor.name}")
     elif auto is not None:

@@ -20,12 +20,24 @@ COUNT_TYPED_ABOVE = 20
 
 
 class Deciding(Drawing):
-    """The keys that change the store."""
+    """The keys that change the store.
+
+    What a decision is about is held as rows from the moment it is asked about: a queue that is read anew meanwhile has
+    other cards at the same places.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._edited = 0
+        """The row whose words are in the editor."""
 
     def _may_decide(self) -> bool:
         session = self.session
         if session.card is None:
             self.say("there is no card here")
+            return False
+        if session.standing is None or session.standing != self._painted:
+            self.say("nothing was decided: another card stands here now, which was not shown yet", "warning")
             return False
         if not self.bench.proof.holds(self._paint):
             key = self.bench.keymap["review.trust_link"].shown_key
@@ -33,36 +45,40 @@ class Deciding(Drawing):
             return False
         return True
 
-    async def _decide(self, verb: Verb, reason: str = "", text: str = "", places: Sequence[int] | None = None) -> None:
+    async def _decide(self, verb: Verb, reason: str = "", text: str = "", rows: Sequence[int] | None = None) -> None:
         session = self.session
-        if not self._may_decide():
-            return
-        chosen = session.chosen() if places is None else list(places)
-        if len(chosen) > COUNT_TYPED_ABOVE:
-            await self._decide_many(chosen, verb, reason)
-        else:
-            await self._commit(chosen, verb, reason, text)
+        if self._may_decide():
+            await self._decide_rows(session.rows(session.chosen()) if rows is None else rows, verb, reason, text)
 
-    async def _decide_many(self, chosen: Sequence[int], verb: Verb, reason: str) -> None:
+    async def _decide_rows(self, rows: Sequence[int], verb: Verb, reason: str = "", text: str = "") -> None:
+        if len(rows) > COUNT_TYPED_ABOVE:
+            await self._decide_many(rows, verb, reason, text)
+        else:
+            await self._commit(rows, verb, reason, text)
+
+    async def _decide_many(self, rows: Sequence[int], verb: Verb, reason: str, text: str) -> None:
         """A large batch: only after its size was typed."""
 
         async def typed(count: str | None) -> None:
-            if count is None or count.strip() != str(len(chosen)):
+            if count is None or count.strip() != str(len(rows)):
                 self.say("nothing was decided")
             else:
-                await self._commit(chosen, verb, reason, "")
+                await self._commit(rows, verb, reason, text)
 
         await self.bench.ask(
-            AskBox(f"{verb} {len(chosen)} cards: type {len(chosen)} to do it", note="esc leaves them as they are"),
+            AskBox(f"{verb} {len(rows)} cards: type {len(rows)} to do it", note="esc leaves them as they are"),
             typed,
         )
 
-    async def _commit(self, chosen: Sequence[int], verb: Verb, reason: str, text: str) -> None:
+    async def _commit(self, rows: Sequence[int], verb: Verb, reason: str, text: str) -> None:
         session = self.session
         try:
-            count = await session.decide(chosen, verb, reason, text)
+            count = await session.decide(rows, verb, reason, text)
         except SimuleeError as error:
             self.bench.complain(error)
+            return
+        if count == 0:
+            self.say("nothing was decided: what was to be decided on is gone", "warning")
             return
         assert session.walk is not None
         if session.renewal_is_due:
@@ -73,13 +89,22 @@ class Deciding(Drawing):
         elif self.query_one("#card").display or not self._auto_advance:
             self.say("")
         if self._auto_advance:
-            ahead = session.walk.next_pending(max(chosen))
+            last = session.walk.last_of(rows)
+            last = session.place if last is None else last
+            ahead = session.walk.next_pending(last)
             if ahead is None:
                 ahead = session.walk.next_pending(len(session.walk.ids), -1)
             if ahead is None and session.walk.counts["pending"] == 0:
-                self.say("nothing is left in this queue", "good")
-            session.place = ahead if ahead is not None else min(max(chosen) + 1, len(session.walk.ids) - 1)
+                self._say_the_end(session.walk.put_off)
+            session.place = ahead if ahead is not None else min(last + 1, len(session.walk.ids) - 1)
         self._moved()
+
+    def _say_the_end(self, put_off: int) -> None:
+        if not put_off:
+            self.say("nothing is left in this queue", "good")
+            return
+        keys = f"{self.key('next_waiting')} and {self.key('previous_waiting')} go to them"
+        self.say(f"{put_off:,} put off still wait{'s' if put_off == 1 else ''}: {keys}")
 
     async def action_accept(self) -> None:
         if self.session.kind == "pair":
@@ -147,8 +172,8 @@ class Deciding(Drawing):
         if self.session.last is None:
             self.say("nothing was decided yet")
             return
-        verb, reason = self.session.last
-        await self._decide(verb, reason)
+        verb, reason, text = self.session.last
+        await self._decide(verb, reason, text)
 
     async def action_accept_all(self) -> None:
         await self._decide_group("accept")
@@ -163,26 +188,25 @@ class Deciding(Drawing):
         if session.kind == "pair" and verb == "accept":
             self.say("pairs are chosen one by one")
             return
-        group = [place for place in session.walk.group_of(session.place) if session.walk.waits(place)]
-        every = [place for place in range(len(session.walk.ids)) if session.walk.waits(place)]
+        walk = session.walk
+        group = session.rows([place for place in walk.group_of(session.place) if walk.waits(place)])
+        every = session.rows([place for place in range(len(walk.ids)) if walk.waits(place)])
         if session.filter_text and every:
 
             async def chosen(choice: int | None) -> None:
                 if choice is not None:
-                    await self._decide_places(every if choice == 1 else group, verb)
+                    await self._decide_group_rows(every if choice == 1 else group, verb)
 
             choices = [f"this exchange: {len(group)}", f"all that the filter shows: {len(every)}"]
             await self.bench.ask(ChoiceBox(f"{verb} which?", choices), chosen)
         else:
-            await self._decide_places(group, verb)
+            await self._decide_group_rows(group, verb)
 
-    async def _decide_places(self, places: Sequence[int], verb: Verb) -> None:
-        if not places:
-            self.say("nothing there waits")
-        elif len(places) > COUNT_TYPED_ABOVE:
-            await self._decide_many(places, verb, "")
+    async def _decide_group_rows(self, rows: Sequence[int], verb: Verb) -> None:
+        if rows:
+            await self._decide_rows(rows, verb)
         else:
-            await self._commit(places, verb, "", "")
+            self.say("nothing there waits")
 
     async def action_undo(self) -> None:
         await self._turn("undo")
@@ -204,6 +228,7 @@ class Deciding(Drawing):
         card = self.session.card
         if card is None or isinstance(card, PairCard) or not self._may_decide():
             return
+        self._edited = self.session.rows([self.session.place])[0]
         editor = self.query_one(EditInPlace)
         editor.put(card.text)
         self.add_class("-editing")
@@ -215,7 +240,7 @@ class Deciding(Drawing):
         """Enter in the editor."""
         self._close_editor()
         if event.text.strip():
-            await self._decide("edit", text=event.text.strip(), places=[self.session.place])
+            await self._decide("edit", text=event.text.strip(), rows=[self._edited])
         else:
             self.say("an edit needs words: nothing was changed", "warning")
 
@@ -235,7 +260,7 @@ class Deciding(Drawing):
             return
         text = edit_outside(self.bench, card.text).strip()
         if text and text != card.text:
-            await self._decide("edit", text=text, places=[self.session.place])
+            await self._decide("edit", text=text, rows=self.session.rows([self.session.place]))
         else:
             self.say("nothing was changed")
             self.draw()

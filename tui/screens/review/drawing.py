@@ -31,6 +31,8 @@ class Drawing(Stage):
         self._answer_shown = False
         self._auto_advance = True
         self._paint = 0
+        self._painted: tuple[CardKind, int] | None = None
+        """What stood there when it was asked about: kind and row."""
         self._keys_for: str | None = None
         """The kind of card that the footer's keys are for; empty without a card."""
         self._laid: tuple[tuple[Any, ...], list[Content]] | None = None
@@ -60,8 +62,7 @@ class Drawing(Stage):
         else:
             view.show(self._laid_out(card))
         self._draw_recent()
-        self._paint = self.bench.proof.asked + 1
-        self.call_after_refresh(self._ask_for_proof)
+        self._will_be_seen()
         self.bench.do(session.read_ahead, exclusive="read ahead")
 
     def _laid_out(self, card: Card) -> list[Content]:
@@ -71,6 +72,12 @@ class Drawing(Stage):
         if self._laid is None or self._laid[0] != how:
             self._laid = (how, layout(*how))
         return self._laid[1]
+
+    def _will_be_seen(self) -> None:
+        """What one stands at now takes decisions once the terminal has confirmed it."""
+        self._painted = self.session.standing
+        self._paint = self.bench.proof.asked + 1
+        self.call_after_refresh(self._ask_for_proof)
 
     def _ask_for_proof(self) -> None:
         self._paint = self.bench.proof.ask()
@@ -180,7 +187,9 @@ class Drawing(Stage):
     def list_moved(self, event: LineList.Moved) -> None:
         """The cursor of the list is the place in the queue."""
         if self.has_class("-listing"):
-            self.session.place = event.place
+            if self.session.place != event.place:
+                self.session.place = event.place
+                self._will_be_seen()
             self._draw_header()
             if self.session.anchor is not None:
                 event.list.refresh()

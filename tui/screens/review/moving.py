@@ -48,11 +48,11 @@ class Moving(Drawing):
 
     async def action_next_waiting(self) -> None:
         walk = self.session.walk
-        self._go(walk.next_pending(self.session.place, 1) if walk else None, "nothing after this waits")
+        self._go(walk.next_waiting(self.session.place, 1) if walk else None, "nothing after this waits")
 
     async def action_previous_waiting(self) -> None:
         walk = self.session.walk
-        self._go(walk.next_pending(self.session.place, -1) if walk else None, "nothing before this waits")
+        self._go(walk.next_waiting(self.session.place, -1) if walk else None, "nothing before this waits")
 
     async def action_range(self) -> None:
         session = self.session

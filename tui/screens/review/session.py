@@ -17,7 +17,7 @@ from core.review.renewing import Renewer, Tail
 from core.review.verdicts import AGAIN
 from core.review.walk import Filter, Order, Walk, commit, load_cards, open_walk, place_of, recent_decisions, take_back
 from core.store.blind_draws import LARGEST_SEEN_BATCH
-from core.store.review_queue import Card, MemoryCard, ProposalCard
+from core.store.review_queue import Card, MemoryCard, PairCard, ProposalCard
 
 if TYPE_CHECKING:
     from core.workspace import Workspace
@@ -59,12 +59,14 @@ class ReviewSession:
         self.place = 0
         self.anchor: int | None = None
         """Where a range began, or None."""
-        self.last: tuple[Verb, str] | None = None
-        """The last decision, for repeating it."""
+        self.last: tuple[Verb, str, str] | None = None
+        """The last decision on this kind of card, for repeating it: verb, reason, and of a pair its better side."""
         self.recent: deque[Done] = deque(maxlen=RECENT)
         self._cards: dict[int, Card] = {}
         self._times: deque[float] = deque(maxlen=RATE_OVER)
         self._decided_here: list[str] = []
+        self._since_read: dict[int, str] = {}
+        """Row → state, of what was decided since the reading of the queue began."""
         self.figures: Figures | None = None
         """How well the person is foretold; None until it is known."""
         self._renewer = Renewer()
@@ -79,13 +81,20 @@ class ReviewSession:
         """Read the queue, and stand at the card with this uid, or at this place when it is gone."""
         wanted = Filter.parse(self.filter_text)
         keep = [uid, *self._decided_here[-200:]] if uid else self._decided_here[-200:]
-        walk = await self._bench.read(open_walk, self.kind, self.order, wanted, keep, self.person)
+        kind = self.kind
+        self._since_read.clear()
+        walk = await self._bench.read(open_walk, kind, self.order, wanted, keep, self.person)
+        row = await self._bench.read(place_of, kind, uid) if uid else None
+        found = walk.place_of(row) if row is not None else None
+        # From here to the place without a wait: a key in between would meet another card than the one that is seen.
+        for decided, state in self._since_read.items():
+            walk.set_state(decided, state)
+        if self.walk is not None and self.walk.kind != kind:
+            self.last = None
         self._cards.clear()
         self.walk = walk
         self.anchor = None
-        self.place = min(place, max(0, len(walk.ids) - 1))
-        if uid:
-            await self.go_to_uid(uid)
+        self.place = min(place, max(0, len(walk.ids) - 1)) if found is None else found
         if not self.recent:
             done = await self._bench.read(recent_decisions, self.kind, RECENT)
             self.recent.extend(Done(state, card, reason) for state, card, reason in done)
@@ -102,19 +111,18 @@ class ReviewSession:
         """Let the next reading of the queue leave out what was decided in this sitting."""
         self._decided_here.clear()
 
-    async def go_to_uid(self, uid: str) -> bool:
-        """Stand at a card, when it is in this queue."""
-        row = await self._bench.read(place_of, self.kind, uid)
-        place = self.walk.place_of(row) if self.walk is not None and row is not None else None
-        if place is None:
-            return False
-        self.place = place
-        return True
-
     @property
     def card(self) -> Card | None:
         """The card one stands at."""
         return self.card_at(self.place)
+
+    @property
+    def standing(self) -> tuple[CardKind, int] | None:
+        """The kind and the row of the card one stands at; None where there is none, as between two kinds of cards."""
+        walk = self.walk
+        if walk is None or walk.kind != self.kind or not 0 <= self.place < len(walk.ids):
+            return None
+        return walk.kind, walk.ids[self.place]
 
     @property
     def uid_to_return_to(self) -> str:
@@ -159,32 +167,43 @@ class ReviewSession:
             return [self.place]
         return list(range(min(self.anchor, self.place), max(self.anchor, self.place) + 1))
 
-    async def decide(self, places: Sequence[int], verb: Verb, reason: str = "", text: str = "") -> int:
-        """Commit one batch. Returns how many cards it is about. The store has it when this returns."""
+    def rows(self, places: Sequence[int]) -> list[int]:
+        """The cards at these places: they stay the same when the queue is read anew."""
+        return [self.walk.ids[place] for place in places] if self.walk is not None else []
+
+    async def decide(self, rows: Sequence[int], verb: Verb, reason: str = "", text: str = "") -> int:
+        """Commit one batch. Returns how many cards it is about. The store has it when this returns.
+
+        Words that were edited before stay with their card, whatever else is decided on it.
+        """
         walk = self.walk
         assert walk is not None
-        rows = [walk.ids[place] for place in places]
         if len(rows) > LARGEST_SEEN_BATCH:
             rows = [row for row in rows if row > 0]  # A second look is worth something only where one looks.
-        missing = [row for row in rows if row not in self._cards]
+        known = {row: self._cards[row] for row in rows if row in self._cards}
+        missing = [row for row in rows if row not in known]
         for start in range(0, len(missing), 500):
             part = missing[start : start + 500]
-            self._cards |= await self._bench.read(load_cards, self.kind, part, walk, self.person)
-        rows = [row for row in rows if row in self._cards]
-        cards = [self._cards[row] for row in rows]
+            known |= await self._bench.read(load_cards, walk.kind, part, walk, self.person)
+        rows = [row for row in rows if row in known]
+        if not rows:
+            return 0
         decisions = [
-            Decision(card.uid, verb, reason, text, self.kind, second=row < 0)
-            for row, card in zip(rows, cards, strict=True)
+            Decision(known[row].uid, verb, reason, text or _edited(row, known[row]), walk.kind, second=row < 0)
+            for row in rows
         ]
         await self._bench.write(commit, self._actor, decisions)
-        for row, card in zip(rows, cards, strict=True):
+        walk = self.walk or walk  # It may have been read anew meanwhile.
+        for row, decision in zip(rows, decisions, strict=True):
+            card = known[row]
             walk.set_state(row, STATE_AFTER[verb])
-            self._cards[row] = _after(card, STATE_AFTER[verb], reason, text)
+            self._since_read[row] = STATE_AFTER[verb]
+            self._cards[row] = _after(card, STATE_AFTER[verb], reason, decision.text)
             if row > 0:
                 self._decided_here.append(card.uid)
         for row in rows[-RECENT:]:
             self.recent.append(Done(STATE_AFTER[verb], self._cards[row], reason))
-        self.last = (verb, reason) if verb != "edit" else self.last
+        self.last = (verb, reason, text) if verb != "edit" else self.last
         self.anchor = None
         self._times.append(time.monotonic())
         self._since_renewed += len(rows)
@@ -247,8 +266,11 @@ class ReviewSession:
         self._since_renewed = 0
         order = self.order
         copy = replace(walk, ids=list(walk.ids), groups=list(walk.groups), states=dict(walk.states))
-        tail = await self._bench.think(self._renew_copy, order, copy, self.place)
-        if tail is None or walk is not self.walk or len(walk.ids) != len(copy.ids) or self.place >= tail.start:
+        weaves = Filter.parse(self.filter_text) == Filter()
+        tail = await self._bench.think(self._renew_copy, order, copy, self.place, weaves)
+        if tail is None or walk is not self.walk or len(walk.ids) != len(copy.ids):
+            return False
+        if max(self.place, self.anchor or 0) >= tail.start:
             return False  # One was faster: the next time it is in order.
         walk.ids[tail.start :] = tail.ids
         walk.groups[tail.start :] = tail.groups
@@ -256,8 +278,8 @@ class ReviewSession:
         await self.read_ahead()
         return True
 
-    def _renew_copy(self, workspace: Workspace, order: Order, copy: Walk, place: int) -> Tail | None:
-        return self._renewer.renew(workspace, self.person, order, copy, place)
+    def _renew_copy(self, workspace: Workspace, order: Order, copy: Walk, place: int, weaves: bool) -> Tail | None:
+        return self._renewer.renew(workspace, self.person, order, copy, place, weaves)
 
     async def look_at_figures(self) -> bool:
         """Read how well the person is foretold. True when that has changed."""
@@ -271,6 +293,13 @@ class ReviewSession:
         gaps = [after - before for before, after in pairwise(self._times)]
         worked = [gap for gap in gaps if gap < PAUSE_SECONDS]
         return median(worked) if len(worked) >= 3 else 0.0
+
+
+def _edited(row: int, card: Card) -> str:
+    """The words that a card stands by, where they are not its own; a second look knows of none."""
+    if row < 0 or isinstance(card, PairCard) or card.text == card.original:
+        return ""
+    return card.text
 
 
 def _after(card: Card, state: str, reason: str, text: str) -> Card:
