@@ -116,6 +116,10 @@ def sit() -> Sit:
             async with bench.run_test(size=size) as pilot:
                 seat = Seat(bench, pilot)
                 await seat.until(lambda: bench.trouble is not None or bench.stage_now().ready)
+                # It is ready before it has all that it shows.
+                await seat.until(
+                    lambda: all(each.is_finished for each in bench.workers if each.group.startswith("fill "))
+                )
                 await seat.settle()
                 await work(seat)
             bench.close_lanes()
