@@ -51,7 +51,7 @@ def runs_to_pack(runs: Path, checkpoints: bool) -> PackedRuns:
         if run.state not in FINISHED and sealed is None:
             continue
         files = [run.folder / name for name in FILES if (run.folder / name).is_file()]
-        files += sorted(sealed.iterdir()) if sealed else []
+        files += sorted(path for path in sealed.rglob("*") if path.is_file()) if sealed else []
         packed.members += [(_member(run, path), path) for path in files if is_member(_member(run, path))]
         packed.carried += 1
     return packed
