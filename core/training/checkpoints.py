@@ -7,11 +7,12 @@ are ordered by step, never by clock.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
+import os
 import re
 import shutil
-from contextlib import suppress
 from pathlib import Path
 
 from core.atomic import write_atomically
@@ -19,7 +20,7 @@ from core.atomic import write_atomically
 MANIFEST = "manifest.json"
 ASIDE = "damaged-"
 """What the name of a damaged checkpoint begins with."""
-TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
+LOCK = ".aside.lock"
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 KEEP = 2
 """Verified checkpoints that stay on disk."""
@@ -83,12 +84,9 @@ def newest_whole(folder: Path) -> tuple[Path | None, list[str]]:
 
 def _set_aside(checkpoint: Path) -> None:
     aside = checkpoint.with_name(ASIDE + checkpoint.name)
-    with suppress(FileNotFoundError):  # Another process did it.
-        try:
-            checkpoint.rename(aside)
-        except OSError as error:
-            if error.errno not in TAKEN:
-                raise
+    with os.fdopen(os.open(checkpoint.with_name(LOCK), os.O_CREAT | os.O_RDWR, 0o600), "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if checkpoint.exists():  # No other process did it.
             shutil.rmtree(aside, ignore_errors=True)
             checkpoint.rename(aside)
 

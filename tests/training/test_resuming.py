@@ -238,7 +238,8 @@ def test_processes_that_train_together_set_a_damaged_one_aside_and_are_told_the_
         process.join()
     assert told == [(sealed / "checkpoint-9", ["checkpoint-10"])] * 6
     assert newest_whole(sealed) == told[0]
-    assert sorted(path.name for path in sealed.iterdir()) == ["checkpoint-9", "damaged-checkpoint-10"]
+    assert sorted(path.name for path in sealed.glob("*checkpoint-*")) == ["checkpoint-9", "damaged-checkpoint-10"]
+    assert len([*(sealed / "damaged-checkpoint-10").iterdir()]) == len(FILES) + 1
 
 
 def test_one_that_another_process_sets_aside_meanwhile_is_no_error(
