@@ -6,16 +6,19 @@ cannot be taken out of trained weights: the adapter is tainted, and stays so unt
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from core.dataset.leaks import ngrams
-from core.store.adapters import AdapterRow
+from core.store.adapters import AdapterRow, datasets_behind
 from core.store.datasets import examples_of
 from core.store.origins import gone, origins
 from core.store.texts import recall_only_texts
 from core.workspace import Workspace
+
+UNKNOWN = "the dataset it was trained on is not in the workspace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Taint:
     """What went in, and what speaks against handing it on."""
 
     known: bool
-    """Whether the dataset is still here to be looked at."""
+    """Whether every dataset behind it is still here to be looked at."""
     origins: tuple[Origin, ...]
     gone_exchanges: int
     """Trained on, and not in the workspace any more: their source was removed, or says something else now."""
@@ -55,7 +58,7 @@ class Taint:
 
     def reasons(self, quoted: Callable[[str], str] = str) -> list[str]:
         """Why it must not be handed on, a line each; ``quoted`` makes a source's name safe to show."""
-        lines = [] if self.known else ["the dataset it was trained on is not in the workspace, so nothing can be shown"]
+        lines = [] if self.known else [UNKNOWN if self.origins else f"{UNKNOWN}, so nothing can be shown"]
         for each in self.origins:
             if each.use != "train":
                 lines.append(f"{quoted(each.name)} went in and is not cleared for training any more: {each.use}")
@@ -75,19 +78,19 @@ class Taint:
 def taint_of(workspace: Workspace, adapter: AdapterRow) -> Taint:
     """Look at what an adapter was trained on as it stands now."""
     words = workspace.settings.privacy.verbatim_words
-    if adapter.dataset_id is None:
-        return Taint(False, (), 0, 0, -1, words)
     database = workspace.database
-    rows = origins(database, adapter.dataset_id)
+    datasets, known = datasets_behind(database, adapter)
+    if not datasets:
+        return Taint(False, (), 0, 0, -1, words)
+    rows = origins(database, datasets)
     found = tuple(Origin(Path(row.location).name, row.use, row.exchanges, row.memories, row.private) for row in rows)
-    return Taint(True, found, *gone(database, adapter.dataset_id), _private_runs(workspace, adapter, words), words)
+    return Taint(known, found, *gone(database, datasets), _private_runs(workspace, datasets, words), words)
 
 
-def _private_runs(workspace: Workspace, adapter: AdapterRow, words: int) -> int:
+def _private_runs(workspace: Workspace, datasets: Sequence[int], words: int) -> int:
     """How many runs of so many words the trained answers share with texts that may only be recalled."""
-    assert adapter.dataset_id is not None
     trained = set()
-    for example in examples_of(workspace.database, adapter.dataset_id, "train"):
+    for example in chain.from_iterable(examples_of(workspace.database, each, "train") for each in datasets):
         for message in example.messages:
             if message.get("trained"):
                 trained |= ngrams(message["content"][message.get("head", 0) :], words)

@@ -8,12 +8,13 @@ from typing import Any
 
 from core.corpus.holdout import expected_splits
 from core.errors import UsageError
+from core.fidelity.launch import EVALUATE_KIND
 from core.fidelity.systems import chosen_systems
-from core.store.adapters import AdapterRow, active_adapter, find_adapter, list_adapters
+from core.runs.journal import list_runs
+from core.store.adapters import AdapterRow, active_adapter, datasets_behind, find_adapter, list_adapters
 from core.store.conversations import exchanges_of, splits, trainable_conversations
 from core.store.database import Database
 from core.store.datasets import trained_conversations
-from core.store.scorecards import list_scorecards
 from core.workspace import Workspace
 
 GUESSED_SECONDS = 1.6
@@ -77,7 +78,7 @@ def plan(workspace: Workspace, params: dict[str, Any]) -> Plan:
     if weights.control:
         weights.control[0].database.close()
     questions = sum(counts)
-    pace = _pace(workspace.database)
+    pace = _pace(workspace)
     guessed = GUESSED_START + questions * (GUESSED_RECALL + GUESSED_SECONDS * len(systems))
     return Plan(
         weights.memories.name if weights.memories else "",
@@ -124,17 +125,22 @@ def weights_of(workspace: Workspace, params: dict[str, Any]) -> Weights:
 def _unspoiled(database: Database, adapter: AdapterRow, notes: list[str]) -> bool:
     """Whether an adapter never saw what is held out now; a note says so when it did."""
     held = {uid for uid, (split, _) in splits(database).items() if split == "heldout"}
-    seen = held & trained_conversations(database, adapter.dataset_id) if adapter.dataset_id else set()
+    behind, _ = datasets_behind(database, adapter)
+    seen = held & {uid for dataset in behind for uid in trained_conversations(database, dataset)}
     if seen:
         notes.append(f"{adapter.name} was trained on {len(seen)} of the held-out conversations, so it is not measured.")
     return not seen
 
 
-def _pace(database: Database) -> float:
-    """Seconds per question and system of the slowest evaluation here: a later one finds much of its work done."""
+def _pace(workspace: Workspace) -> float:
+    """Seconds per question and system of the slowest evaluation that this machine did: a later one finds much of its
+    work done."""
     paces = []
-    for _, _, scorecard in list_scorecards(database):
-        asked = sum(each["exchanges"] for each in scorecard["interviews"]) * len(scorecard["systems"])
+    for run in list_runs(workspace.runs):
+        if run.kind != EVALUATE_KIND or run.state != "done" or run.brought:
+            continue
+        scorecard = run.result.get("scorecard", {})
+        asked = sum(each["exchanges"] for each in scorecard.get("interviews", ())) * len(scorecard.get("systems", ()))
         if asked and scorecard.get("seconds"):
             paces.append(scorecard["seconds"] / asked)
     return max(paces, default=0.0)

@@ -22,6 +22,8 @@ from core.errors import UsageError
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "lost"]
 EVENTS = "events.jsonl"
+BROUGHT = "brought"
+"""In the request of a run that another machine did."""
 LOCK_PATIENCE = 1.0
 """Seconds: somebody who only asks whether a lock is held holds it for a moment."""
 LOCK_POLL = 0.02
@@ -51,6 +53,8 @@ class Run:
     result: dict[str, Any]
     """What the work returned, or ``{"error", "hint", "exit_code"}``."""
     folder: Path
+    brought: bool = False
+    """Whether another machine did it, or a part of it."""
 
 
 def now() -> str:
@@ -101,8 +105,9 @@ def load_run(runs: Path, run_id: str) -> Run:
     elif (folder / EVENTS).exists():
         state = "lost"
     return Run(
-        folder.name, request["kind"], request["entry"], request["params"], request["created"], state, result, folder
-    )
+        folder.name, request["kind"], request["entry"], request["params"], request["created"], state, result, folder,
+        bool(request.get(BROUGHT)),
+    )  # fmt: skip
 
 
 def list_runs(runs: Path) -> list[Run]:

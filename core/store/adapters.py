@@ -8,6 +8,9 @@ from typing import Any
 
 from core.store.database import Database, Row
 
+INHERITED = "inherited"
+"""In an adapter's settings: the hashes of the datasets that are in its weights because the adapter that it goes on from
+was trained on them; empty for one that nobody knows."""
 _COLUMNS = "adapter.id, name, dataset_id, run_id, base, revision, memories, path, hash, settings, created_at"
 
 
@@ -65,6 +68,23 @@ def use_adapter(db: Database, adapter_id: int | None) -> None:
     db.execute("DELETE FROM active_adapter")
     if adapter_id is not None:
         db.execute("INSERT INTO active_adapter (one, adapter_id) VALUES (1, ?)", (adapter_id,))
+
+
+def inherited(db: Database, start: str) -> list[str]:
+    """What an adapter that goes on from another keeps as ``INHERITED``: every dataset behind that one."""
+    adapter = find_adapter(db, start)
+    if adapter is None:
+        return [""]
+    own = db.value("SELECT hash FROM dataset WHERE id = ?", (adapter.dataset_id,))
+    return sorted({str(own or ""), *adapter.settings.get(INHERITED, ())})
+
+
+def datasets_behind(db: Database, adapter: AdapterRow) -> tuple[list[int], bool]:
+    """Every dataset that is in an adapter's weights, its own first, and whether all of them are here."""
+    hashes = adapter.settings.get(INHERITED, ())
+    found = [db.value("SELECT id FROM dataset WHERE hash = ?", (each,)) for each in hashes]
+    every = dict.fromkeys([adapter.dataset_id, *found])
+    return [int(each) for each in every if each is not None], None not in every
 
 
 def _row(row: Row) -> AdapterRow:

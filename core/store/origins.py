@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from core.store.database import Database
 
-_PARTS = " FROM example JOIN example_part ON example_id = example.id WHERE dataset_id = ? AND split = 'train'"
+_TRAINED = "dataset_id IN (SELECT value FROM json_each(?1)) AND split = 'train'"
+_PARTS = f" FROM example JOIN example_part ON example_id = example.id WHERE {_TRAINED}"
 _SHOWN = (
-    "SELECT DISTINCT json_each.value AS uid FROM example JOIN example_part ON example_id = example.id,"
-    " json_each(memory_uids) WHERE dataset_id = ? AND split = 'train'"
+    "SELECT DISTINCT memory.value AS uid FROM example JOIN example_part ON example_id = example.id,"
+    f" json_each(memory_uids) AS memory WHERE {_TRAINED}"
 )
+_WHOLE = f" FROM example WHERE {_TRAINED} AND NOT EXISTS (SELECT 1 FROM example_part WHERE example_id = example.id)"
+"""Samples that are pieces of a conversation as it was: no exchange of theirs is named."""
 _ANSWERED = (
     "SELECT source_id, visibility FROM exchange JOIN conversation ON conversation.id = conversation_id"
     f" WHERE exchange.uid IN (SELECT exchange_uid{_PARTS})"
+    f" OR conversation.uid IN (SELECT conversation_uid{_WHOLE})"
 )
 _REMEMBERED = (
     "SELECT coalesce(document.source_id, conversation.source_id) AS source_id,"
@@ -26,7 +32,7 @@ _REMEMBERED = (
 
 @dataclass(frozen=True, slots=True)
 class OriginRow:
-    """One source, and what of it is in the training samples of a dataset."""
+    """One source, and what of it is in the training samples of datasets."""
 
     source_id: int
     location: str
@@ -38,31 +44,37 @@ class OriginRow:
     """Of these exchanges and memories, those from what was written or said in private."""
 
 
-def origins(db: Database, dataset_id: int) -> list[OriginRow]:
-    """Every source that is still here, in the order of their import."""
+def origins(db: Database, datasets: Collection[int]) -> list[OriginRow]:
+    """Every source of these datasets that is still here, in the order of their import."""
     rows = db.rows(
         "SELECT source.id, location, use, sum(kind = 'x'), sum(kind = 'm'), sum(visibility = 'private')"
         f" FROM (SELECT 'x' AS kind, source_id, visibility FROM ({_ANSWERED})"
         f" UNION ALL SELECT 'm', source_id, visibility FROM ({_REMEMBERED}))"
         " JOIN source ON source.id = source_id GROUP BY source.id ORDER BY source.id",
-        (dataset_id, dataset_id),
+        (json.dumps([*datasets]),),
     )
     return [OriginRow(*row) for row in rows]
 
 
-def gone(db: Database, dataset_id: int) -> tuple[int, int]:
-    """(exchanges, memories) of the training samples that the workspace does not hold any more."""
+def gone(db: Database, datasets: Collection[int]) -> tuple[int, int]:
+    """(answers, memories) of the training samples that the workspace does not hold any more."""
+    which = (json.dumps([*datasets]),)
     exchanges = db.value(
-        f"SELECT count(DISTINCT exchange_uid){_PARTS} AND exchange_uid NOT IN (SELECT uid FROM exchange)",
-        (dataset_id,),
+        f"SELECT count(DISTINCT exchange_uid){_PARTS} AND exchange_uid NOT IN (SELECT uid FROM exchange)", which
     )
-    memories = db.value(f"SELECT count(*) FROM ({_SHOWN}) WHERE uid NOT IN (SELECT uid FROM memory)", (dataset_id,))
-    return int(exchanges), int(memories)
+    lines = db.value(
+        "SELECT count(DISTINCT example.conversation_uid || message.value) FROM example,"
+        f" json_each(messages) AS message WHERE example.id IN (SELECT id{_WHOLE})"
+        " AND message.value ->> 'trained' AND conversation_uid NOT IN (SELECT uid FROM conversation)",
+        which,
+    )
+    memories = db.value(f"SELECT count(*) FROM ({_SHOWN}) WHERE uid NOT IN (SELECT uid FROM memory)", which)
+    return int(exchanges) + int(lines), int(memories)
 
 
 def shown_memories(db: Database, dataset_id: int) -> set[str]:
     """Uids of the memories that the training samples show."""
-    return {str(row[0]) for row in db.rows(_SHOWN, (dataset_id,))}
+    return {str(row[0]) for row in db.rows(_SHOWN, (json.dumps([dataset_id]),))}
 
 
 def languages(db: Database, dataset_id: int) -> list[str]:
@@ -70,6 +82,6 @@ def languages(db: Database, dataset_id: int) -> list[str]:
     rows = db.rows(
         "SELECT DISTINCT language FROM memory JOIN chunk ON chunk.id = chunk_id JOIN document ON"
         f" document.id = document_id WHERE language <> '' AND memory.uid IN ({_SHOWN}) ORDER BY language",
-        (dataset_id,),
+        (json.dumps([dataset_id]),),
     )
     return [str(row[0]) for row in rows]

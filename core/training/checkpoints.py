@@ -7,8 +7,10 @@ are ordered by step, never by clock.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -16,6 +18,9 @@ from pathlib import Path
 from core.atomic import write_atomically
 
 MANIFEST = "manifest.json"
+ASIDE = "damaged-"
+"""What the name of a damaged checkpoint begins with."""
+LOCK = ".aside.lock"
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 KEEP = 2
 """Verified checkpoints that stay on disk."""
@@ -42,11 +47,11 @@ def is_whole(checkpoint: Path) -> bool:
         raise
 
 
-def by_step(folder: Path) -> list[tuple[int, Path]]:
-    """(step, path) of every checkpoint, ascending."""
+def by_step(folder: Path, before: str = "") -> list[tuple[int, Path]]:
+    """(step, path) of every checkpoint, ascending; ``before`` is what its name begins with."""
     found = []
-    for path in folder.glob("checkpoint-*"):
-        number = re.fullmatch(r"checkpoint-(\d+)", path.name)
+    for path in folder.glob(f"{before}checkpoint-*"):
+        number = re.fullmatch(rf"{before}checkpoint-(\d+)", path.name)
         if number and path.is_dir():
             found.append((int(number[1]), path))
     return sorted(found)
@@ -56,24 +61,34 @@ def newest_whole(folder: Path) -> tuple[Path | None, list[str]]:
     """The newest checkpoint that verifies, and the names of damaged ones, which are set aside as ``damaged-…``.
 
     One that cannot be read is passed over like a damaged one. Raises OSError where for that reason none is left.
+    Processes that train together may all ask at once: they are told the same.
     """
-    passed: list[Path] = []
-    whole, unread = None, None
-    for _, path in reversed(by_step(folder)):
+    whole, last, unread = None, -1, None
+    passed: dict[int, Path] = {}
+    for step, path in reversed(by_step(folder)):
         try:
             if is_whole(path):
-                whole = path
+                whole, last = path, step
                 break
         except OSError as error:
             unread = error
-        passed.append(path)
+        passed[step] = path
     if whole is None and unread is not None:
         raise unread
-    for path in passed:
-        aside = path.with_name(f"damaged-{path.name}")
-        shutil.rmtree(aside, ignore_errors=True)
-        path.rename(aside)
-    return whole, [path.name for path in passed]
+    for path in passed.values():
+        _set_aside(path)
+    # Those too that another process set aside before this one looked.
+    damaged = passed.keys() | {step for step, _ in by_step(folder, ASIDE) if step > last}
+    return whole, [f"checkpoint-{step}" for step in sorted(damaged, reverse=True)]
+
+
+def _set_aside(checkpoint: Path) -> None:
+    aside = checkpoint.with_name(ASIDE + checkpoint.name)
+    with os.fdopen(os.open(checkpoint.with_name(LOCK), os.O_CREAT | os.O_RDWR, 0o600), "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if checkpoint.exists():  # No other process did it.
+            shutil.rmtree(aside, ignore_errors=True)
+            checkpoint.rename(aside)
 
 
 def prune(folder: Path) -> None:

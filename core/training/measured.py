@@ -9,6 +9,7 @@ from statistics import median
 
 from core.runs.journal import Event, Run, list_runs, read_events, seconds_between
 from core.training.launch import SFT_KIND
+from core.training.means import Hardware, seen_hardware
 from core.workspace import Workspace
 
 GUESSED_START = 12.0
@@ -34,11 +35,23 @@ class Measured:
 
 
 def measured_run(workspace: Workspace, kind: str, base: str) -> Measured | None:
-    """The newest earlier run of this kind and base that came far enough to tell, a finished one first."""
+    """The newest earlier run of this kind and base here that came far enough to tell, a finished one first."""
     runs = [run for run in reversed(list_runs(workspace.runs)) if run.kind == kind and run.params.get("base") == base]
+    hardware = seen_hardware() if runs else None
+    runs = [run for run in runs if hardware and done_on(run, hardware)]
     runs.sort(key=lambda run: run.state != "done")  # One that was stopped may have been starved all the while.
     measure = _of_preferences if kind in PREFERENCE_KINDS else _of_run
     return next(filter(None, map(measure, islice(runs, RUNS_LOOKED_AT))), None)
+
+
+def done_on(run: Run, hardware: Hardware) -> bool:
+    """Whether this machine did a run, with what it trains on now."""
+    if run.brought:
+        return False
+    plans = [event.payload for event in read_events(run.folder)[0] if event.kind == "plan"]
+    if not plans or plans[-1].get("device") != hardware.device:
+        return False
+    return hardware.device == "cpu" or plans[-1].get("hardware", hardware.name) == hardware.name
 
 
 def run_of_another_kind(workspace: Workspace, kind: str, base: str) -> tuple[str, Measured] | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.adapters.files import ADAPTER_FILES, FULL_FILES, folder_hash
 from core.runs.job import Job
-from core.store.adapters import AdapterRow, put_adapter, use_adapter
+from core.store.adapters import INHERITED, AdapterRow, inherited, put_adapter, use_adapter
 
 
 def save_adapter(
@@ -29,8 +29,9 @@ def save_adapter(
 ) -> tuple[str, str]:
     """Write the weights of a run as the adapter of its name, and register it. Returns (name, content hash).
 
-    It becomes the twin's unless ``use`` or the run's own is off. ``model`` is a PEFT model, or a whole one whose
-    every weight was trained; ``state`` its weights where it does not hold them all itself.
+    Of one that goes on from another, its settings name the datasets behind that one too. It becomes the twin's unless
+    ``use`` or the run's own is off. ``model`` is a PEFT model, or a whole one whose every weight was trained; ``state``
+    its weights where it does not hold them all itself.
     """
     workspace = job.workspace
     name = job.folder.name
@@ -50,12 +51,14 @@ def save_adapter(
     shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
     content_hash = folder_hash(target, wanted)
+    start = settings.get("start_from")
     with workspace.database.write():
+        chain = {INHERITED: inherited(workspace.database, start)} if start else {}
         adapter_id = put_adapter(
             workspace.database,
             AdapterRow(
                 0, name, dataset_id, name, base, revision, int(memories), str(target.relative_to(workspace.root)),
-                content_hash, dict(settings), datetime.now(UTC).isoformat(timespec="seconds"),
+                content_hash, {**settings, **chain}, datetime.now(UTC).isoformat(timespec="seconds"),
             ),
         )  # fmt: skip
         if use and job.params.get("use", True):

@@ -25,7 +25,7 @@ from core.store.datasets import DatasetRow, examples_of
 from core.training.amounts import rows_per_step, steps_of
 from core.training.base_model import load_base, trainable
 from core.training.base_size import parameters_in, parameters_of
-from core.training.checkpoints import newest_whole
+from core.training.checkpoints import is_whole, newest_whole
 from core.training.estimate import estimate
 from core.training.failures import told_clearly
 from core.training.forgetting import bits_per_token, mixed
@@ -41,6 +41,7 @@ from core.workspace import Workspace
 
 MOST_POINTS = 10_000
 """Of a curve: a longer run says the mean loss of so many steps, so that a day of it opens at once."""
+NOT_KEPT = "the best weights, of step {}, are not whole any more: those of step {} are saved"
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -194,8 +195,11 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     if resume_from is None:
         result |= {"seconds": round(time.monotonic() - began, 1), "estimated_seconds": round(expected.seconds, 1)}
     if watcher.best_step is not None and watcher.best_step < reached:
-        take_best(trainer.accelerator.unwrap_model(trainer.model), checkpoints / BEST)
-        result["best_step"] = watcher.best_step
+        if is_whole(checkpoints / BEST):
+            take_best(trainer.accelerator.unwrap_model(trainer.model), checkpoints / BEST)
+            result["best_step"] = watcher.best_step
+        else:
+            job.event("problem", text=NOT_KEPT.format(watcher.best_step, reached))
     if before is not None:
         after = bits_per_token(lm, settings.general_text)
         result["general_bits_per_token"] = {"before": round(before, 4), "after": round(after, 4)}

@@ -63,6 +63,8 @@ class Watcher(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self._began, self._first_step = time.monotonic(), state.global_step
+        if self._patience:  # A run that resumes at its end evaluates nothing more.
+            self._best = min(_losses(state), key=lambda each: each[1], default=None)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         done = state.global_step - self._first_step
@@ -111,7 +113,7 @@ class Watcher(TrainerCallback):
 
         Told from the trainer's own history, which a checkpoint holds: a resumed run judges as one that never stopped.
         """
-        losses = [(int(each["step"]), float(each["eval_loss"])) for each in state.log_history if "eval_loss" in each]
+        losses = _losses(state)
         self._best = min(losses, key=lambda each: each[1])
         if self._best[0] == state.global_step and state.is_world_process_zero:
             getattr(model, "module", model).save_pretrained(folder / BEST)
@@ -127,6 +129,11 @@ class Watcher(TrainerCallback):
         write_manifest(folder / f"checkpoint-{state.global_step}")
         prune(folder)
         self._job.event("checkpoint", step=state.global_step)
+
+
+def _losses(state: TrainerState) -> list[tuple[int, float]]:
+    """(step, loss) of every evaluation that the run knows of."""
+    return [(int(each["step"]), float(each["eval_loss"])) for each in state.log_history if "eval_loss" in each]
 
 
 def peak_memory_mb() -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.atomic import write_atomically
 from core.errors import SimuleeError, TransferError
-from core.runs.journal import EVENTS, Run, is_alive, list_runs, load_run, read_events, run_ids
+from core.runs.journal import BROUGHT, EVENTS, Run, is_alive, list_runs, load_run, read_events, run_ids
 from core.runs.worker import WAITED_FOR
 from core.store.identity import content_uid
 from core.training.checkpoints import by_step, is_whole
@@ -51,7 +51,7 @@ def runs_to_pack(runs: Path, checkpoints: bool) -> PackedRuns:
         if run.state not in FINISHED and sealed is None:
             continue
         files = [run.folder / name for name in FILES if (run.folder / name).is_file()]
-        files += sorted(sealed.iterdir()) if sealed else []
+        files += sorted(path for path in sealed.rglob("*") if path.is_file()) if sealed else []
         packed.members += [(_member(run, path), path) for path in files if is_member(_member(run, path))]
         packed.carried += 1
     return packed
@@ -81,6 +81,12 @@ def _readable(runs: Path) -> list[Run]:
 
 def _newest_whole(checkpoints: Path) -> Path | None:
     return next((path for _, path in reversed(by_step(checkpoints)) if is_whole(path)), None)
+
+
+def mark_brought(folder: Path, **more: str) -> None:
+    """Say in a run's request that another machine did it: what it took tells nothing of this one."""
+    request = json.loads((folder / REQUEST).read_text("utf-8"))
+    write_atomically(folder / REQUEST, json.dumps(request | {BROUGHT: True} | more))
 
 
 class BroughtRuns:
@@ -114,6 +120,7 @@ class BroughtRuns:
             if not is_alive(own.folder):
                 for name in (EVENTS, STATE):
                     write_atomically(own.folder / name, (staged / name).read_text("utf-8"))
+                mark_brought(own.folder)
                 ended += 1
         return ended
 
@@ -140,9 +147,7 @@ class BroughtRuns:
                 break
             except FileExistsError:
                 number += 1
-        if folder.name != run.id:
-            request = json.loads((run.folder / REQUEST).read_text("utf-8"))
-            write_atomically(run.folder / REQUEST, json.dumps(request | {"was": run.id}))
+        mark_brought(run.folder, **({"was": run.id} if folder.name != run.id else {}))
         self._moved.append(folder)
         run.folder.replace(folder)
         return folder.name

@@ -11,12 +11,13 @@ import pytest
 
 from core.corpus.holdout import assign_splits, assigned_splits, expected_splits
 from core.errors import UsageError, WorkspaceError
-from core.fidelity.launch import evaluate_params
+from core.fidelity.launch import EVALUATE_ENTRY, EVALUATE_KIND, evaluate_params
 from core.fidelity.plan import plan
-from core.store.adapters import AdapterRow, put_adapter
+from core.runs.journal import Run, create_run
+from core.store.adapters import AdapterRow, inherited, put_adapter
 from core.store.conversations import trainable_conversations
 from core.store.datasets import ExampleRow, put_dataset
-from core.store.scorecards import put_scorecard
+from core.transfer.runs import mark_brought
 from core.workspace import Workspace
 
 
@@ -31,12 +32,12 @@ def interviewed(
     return workspace
 
 
-def _adapter(workspace: Workspace, name: str, memories: int, dataset: int | None = None) -> None:
+def _adapter(workspace: Workspace, name: str, memories: int, dataset: int | None = None, **settings: Any) -> None:
     with workspace.database.write():
-        put_adapter(
-            workspace.database,
-            AdapterRow(0, name, dataset, name, "SmolLM2-135M-Instruct", "r", memories, f"adapters/{name}", "h", {}, ""),
+        row = AdapterRow(
+            0, name, dataset, name, "SmolLM2-135M-Instruct", "r", memories, f"adapters/{name}", "h", settings, ""
         )
+        put_adapter(workspace.database, row)
 
 
 def test_without_an_adapter_only_the_base_is_measured(interviewed: Workspace) -> None:
@@ -65,13 +66,25 @@ def test_adapters_bring_their_systems_and_a_limit_fewer_questions(interviewed: W
     assert plan(interviewed, evaluate_params("b0, b4")).systems == ("b0", "b4")
 
 
+def _evaluated(workspace: Workspace, seconds: float) -> Run:
+    run = create_run(workspace.runs, EVALUATE_KIND, EVALUATE_ENTRY, evaluate_params())
+    card = {"interviews": [{"exchanges": 6}], "systems": {"b0": {}, "b2": {}}, "seconds": seconds}
+    (run.folder / "state.json").write_text(json.dumps({"state": "done", "result": {"scorecard": card}}), "utf-8")
+    return run
+
+
 def test_time_is_that_of_the_slowest_evaluation_here(interviewed: Workspace) -> None:
     for seconds in (120.0, 12.0):  # The second one found most answers in the cache.
-        card = {"interviews": [{"exchanges": 6}], "systems": {"b0": {}, "b2": {}}, "seconds": seconds}
-        with interviewed.database.write():
-            put_scorecard(interviewed.database, None, None, card, "2026-01-01")
+        _evaluated(interviewed, seconds)
     found = plan(interviewed, evaluate_params())
     assert (found.seconds, found.measured) == (120.0, True)
+
+
+def test_an_evaluation_that_another_machine_did_does_not_tell_how_long_one_takes_here(interviewed: Workspace) -> None:
+    mark_brought(_evaluated(interviewed, 1.0).folder)
+    assert not plan(interviewed, evaluate_params()).measured
+    _evaluated(interviewed, 120.0)
+    assert plan(interviewed, evaluate_params()).seconds == 120.0
 
 
 def test_an_adapter_that_saw_what_is_held_out_is_left_out_with_a_note(interviewed: Workspace) -> None:
@@ -84,6 +97,23 @@ def test_an_adapter_that_saw_what_is_held_out_is_left_out_with_a_note(interviewe
     found = plan(interviewed, evaluate_params())
     assert "b4" in found.missing
     assert found.notes == ("sft-1 was trained on 1 of the held-out conversations, so it is not measured.",)
+
+
+def test_an_adapter_that_goes_on_from_one_that_saw_what_is_held_out_is_left_out_too(interviewed: Workspace) -> None:
+    splits = assign_splits(interviewed)
+    numbers = []
+    for split in ("heldout", "train", "train"):
+        uid = next(row.uid for row in trainable_conversations(interviewed.database) if splits[row.uid] == split)
+        with interviewed.database.write():
+            row = ExampleRow(0, 0, "train", uid, [], 10, 5, ())
+            numbers.append(put_dataset(interviewed.database, f"h{len(numbers)}", {}, 0, "2026-01-01", [row]))
+    _adapter(interviewed, "sft-1", 1, numbers[0])
+    for number, start in ((1, "sft-1"), (2, "sft-2")):
+        behind = inherited(interviewed.database, start)
+        _adapter(interviewed, f"sft-{number + 1}", 1, numbers[number], inherited=behind)
+    found = plan(interviewed, evaluate_params())
+    assert "b4" in found.missing
+    assert found.notes == ("sft-3 was trained on 1 of the held-out conversations, so it is not measured.",)
 
 
 def test_what_the_run_would_refuse_is_refused_before_it(interviewed: Workspace, tmp_path: Path) -> None:

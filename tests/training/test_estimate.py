@@ -13,11 +13,15 @@ import pytest
 
 from core.dataset.export import find_dataset
 from core.errors import TrainingError, UsageError
-from core.runs.journal import EventLog, create_run
+from core.runs.journal import EventLog, create_run, load_run
 from core.store.datasets import ExampleRow, put_dataset
 from core.training.base_size import parameters_of
 from core.training.estimate import GUESSED_RATE, estimate
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
+from core.training.means import Hardware
+from core.transfer.merge import merge
+from core.transfer.pack import pack
+from core.transfer.unpack import unpack
 from core.workspace import Workspace
 from tui.estimates import estimate_lines
 
@@ -37,11 +41,13 @@ def _dataset(workspace: Workspace, samples: int = SAMPLES, validation: int = 2) 
     return content_hash
 
 
-def _earlier_run(workspace: Workspace, base: str, rate: float, memory: int, steps: int = 20) -> str:
-    run = create_run(workspace.runs, SFT_KIND, SFT_ENTRY, {"base": base})
+def _earlier_run(
+    workspace: Workspace, base: str, rate: float, memory: int, steps: int = 20, device: str = "cpu", name: str = "CPU"
+) -> str:
+    run = create_run(workspace.runs, SFT_KIND, SFT_ENTRY, {"base": base, "rate": rate})
     log = EventLog(run.folder)
     log.append("started", {"pid": 1})
-    log.append("plan", {"steps": steps})
+    log.append("plan", {"steps": steps, "device": device, "hardware": name})
     for step in range(1, steps + 1):
         log.append("metrics", {"step": step, "loss": 3.0, "tokens_per_second": rate, "memory_mb": memory})
     log.close()
@@ -66,6 +72,38 @@ def test_an_earlier_run_of_the_base_gives_its_rate_and_peak(workspace: Workspace
     assert (found.measured_by, found.tokens_per_second, found.memory_mb) == (name, 50.0, 1234)
     assert found.seconds == pytest.approx(6000 / 50, abs=2)
     assert f"as {name} did" in "\n".join(estimate_lines(found))
+
+
+def test_a_run_on_another_device_does_not_tell_how_fast_this_one_is(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _earlier_run(workspace, "SmolLM2-135M-Instruct", 30_000.0, 9999, device="cuda", name="Some GPU")
+    params = sft_params(workspace, _dataset(workspace))
+    found = estimate(workspace, params)
+    assert (found.measured_by, found.tokens_per_second) == ("", GUESSED_RATE)
+    own = _earlier_run(workspace, "SmolLM2-135M-Instruct", 50.0, 1234)
+    assert estimate(workspace, params).measured_by == own
+    for name, measured_by in (("Some GPU", "sft-1"), ("Another GPU", "")):
+        there = Hardware("cuda", name, 80 << 30, bf16=True)
+        monkeypatch.setattr("core.training.measured.seen_hardware", lambda there=there: there)
+        assert estimate(workspace, params).measured_by == measured_by
+
+
+def test_a_run_that_another_machine_did_does_not_tell_how_fast_this_one_is(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    dataset = _dataset(workspace)
+    run = workspace.runs / _earlier_run(workspace, "SmolLM2-135M-Instruct", 30_000.0, 9999)
+    (run / "state.json").write_text(json.dumps({"state": "done", "result": {}}), "utf-8")
+    box = unpack(pack(workspace, tmp_path / "out.simulee").path, tmp_path / "box").workspace
+    assert load_run(box.runs, run.name).state == "done"
+    assert estimate(box, sft_params(box, dataset)).tokens_per_second == GUESSED_RATE
+    box_run = box.runs / _earlier_run(box, "SmolLM2-135M-Instruct", 40_000.0, 9999)
+    (box_run / "state.json").write_text(json.dumps({"state": "done", "result": {}}), "utf-8")
+    assert estimate(box, sft_params(box, dataset)).measured_by == box_run.name
+    merge(workspace, pack(box, tmp_path / "back.simulee").path)
+    assert load_run(workspace.runs, box_run.name).state == "done"
+    assert estimate(workspace, sft_params(workspace, dataset)).measured_by == run.name
 
 
 def test_steps_follow_the_settings_the_preset_and_the_limit(workspace: Workspace) -> None:

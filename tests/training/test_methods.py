@@ -100,6 +100,33 @@ def test_patience_ends_a_run_that_gets_no_better_and_keeps_the_best(copy: tuple[
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_run_killed_after_its_last_step_saves_the_best_weights_where_they_are_whole(
+    copy: tuple[Workspace, str], damaged: bool
+) -> None:
+    workspace, dataset = copy
+    params = sft_params(
+        workspace, dataset, max_steps=3, epochs=40, evaluations=3, patience=3, learning_rate=2e-2, warmup=0.0
+    )
+    done = run_to_end(workspace, SFT_KIND, SFT_ENTRY, params)
+    assert done["best_step"] < 3
+    (workspace.runs / "sft-1" / "state.json").unlink()
+    if damaged:
+        (workspace.runs / "sft-1" / "checkpoints" / "best" / "manifest.json").unlink()
+    again = run_to_end(workspace, SFT_KIND, SFT_ENTRY, params, resume_id="sft-1")
+    assert _told(workspace, "plan")[-1]["resumed_from"] == "checkpoint-3"
+    said = [each["text"] for each in _told(workspace, "problem")]
+    if damaged:
+        assert "best_step" not in again
+        assert said == [
+            f"the best weights, of step {done['best_step']}, are not whole any more: those of step 3 are saved"
+        ]
+    else:
+        assert (again["best_step"], again["hash"]) == (done["best_step"], done["hash"])
+        assert not said
+
+
+@pytest.mark.slow
 def test_what_is_forgotten_is_said_and_general_text_keeps_more_of_it(copy: tuple[Workspace, str]) -> None:
     workspace, dataset = copy
     found = []

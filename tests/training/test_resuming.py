@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import multiprocessing
 import os
 import shutil
 import signal
 from collections.abc import Callable
 from io import BufferedReader
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +211,50 @@ def test_one_that_cannot_be_read_now_is_passed_over_and_where_none_is_left_nothi
     assert sorted(path.name for path in sealed.iterdir()) == ["checkpoint-10", "checkpoint-9"]
     unreadable.remove("checkpoint-9")
     assert newest_whole(sealed) == (sealed / "checkpoint-9", ["checkpoint-10"])
+
+
+def _asked_at_once(sealed: Path, together: Barrier, answers: SimpleQueue[object]) -> None:
+    together.wait()
+    try:
+        answers.put(newest_whole(sealed))
+    except OSError as error:
+        answers.put(repr(error))
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_processes_that_train_together_set_a_damaged_one_aside_and_are_told_the_same(
+    sealed: Path, earlier: bool
+) -> None:
+    if earlier:
+        shutil.copytree(sealed / "checkpoint-10", sealed / "damaged-checkpoint-10")
+    _flip(sealed / "checkpoint-10" / FILES[0])
+    spawning = multiprocessing.get_context("fork")
+    together, answers = spawning.Barrier(6), spawning.SimpleQueue()
+    processes = [spawning.Process(target=_asked_at_once, args=(sealed, together, answers)) for _ in range(6)]
+    for process in processes:
+        process.start()
+    told = [answers.get() for _ in processes]
+    for process in processes:
+        process.join()
+    assert told == [(sealed / "checkpoint-9", ["checkpoint-10"])] * 6
+    assert newest_whole(sealed) == told[0]
+    assert sorted(path.name for path in sealed.glob("*checkpoint-*")) == ["checkpoint-9", "damaged-checkpoint-10"]
+    assert len([*(sealed / "damaged-checkpoint-10").iterdir()]) == len(FILES) + 1
+
+
+def test_one_that_another_process_sets_aside_meanwhile_is_no_error(
+    sealed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looked_at(checkpoint: Path) -> bool:
+        if checkpoint.name == "checkpoint-10":
+            checkpoint.rename(sealed / "damaged-checkpoint-10")
+            return False
+        return is_whole(checkpoint)
+
+    _flip(sealed / "checkpoint-10" / FILES[0])
+    monkeypatch.setattr("core.training.checkpoints.is_whole", looked_at)
+    assert newest_whole(sealed) == (sealed / "checkpoint-9", ["checkpoint-10"])
+    assert len([*(sealed / "damaged-checkpoint-10").iterdir()]) == len(FILES) + 1
 
 
 def test_a_checkpoint_that_was_never_sealed_is_not_used(sealed: Path) -> None:

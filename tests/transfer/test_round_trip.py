@@ -16,7 +16,7 @@ from core.errors import TransferError, WorkspaceError
 from core.runs.journal import create_run, holding, load_run
 from core.store.database import migrations
 from core.store.merging.tables import RULES, SHADOWS
-from core.training.checkpoints import write_manifest
+from core.training.checkpoints import is_whole, write_manifest
 from core.transfer.merge import merge
 from core.transfer.pack import pack
 from core.transfer.unpack import unpack
@@ -86,8 +86,9 @@ def test_a_run_at_work_is_not_packed_and_its_checkpoint_goes_when_asked(home: Wo
     (begun.folder / "events.jsonl").write_text("", "utf-8")
     for step in (1, 2):
         folder = begun.folder / "checkpoints" / f"checkpoint-{step}"
-        folder.mkdir(parents=True)
+        (folder / "ref").mkdir(parents=True)
         (folder / "optimizer.pt").write_bytes(b"state")
+        (folder / "ref" / "adapter_model.safetensors").write_bytes(b"what it is held against")
         write_manifest(folder)
     (begun.folder / "checkpoints" / "checkpoint-2" / "optimizer.pt").write_bytes(b"torn")
     with holding(working.folder / "lock"):
@@ -97,7 +98,10 @@ def test_a_run_at_work_is_not_packed_and_its_checkpoint_goes_when_asked(home: Wo
         more = pack(home, tmp_path / "q.simulee", checkpoints=True)
     assert more.added["runs"] == 2
     box = unpack(more.path, tmp_path / "box").workspace
-    assert [path.name for path in (box.runs / "sft-2" / "checkpoints").iterdir()] == ["checkpoint-1"]
+    (checkpoint,) = (box.runs / "sft-2" / "checkpoints").iterdir()
+    assert checkpoint.name == "checkpoint-1"
+    assert (checkpoint / "ref" / "adapter_model.safetensors").read_bytes() == b"what it is held against"
+    assert is_whole(checkpoint)
     assert (begun.folder / "checkpoints" / "checkpoint-2").is_dir()
 
 

@@ -17,6 +17,7 @@ from core.store.chunks import has_vectors, index_metadata
 from core.store.sight import Sight
 from core.training.base_size import SMOLLM2_PARAMETERS, parameters_of
 from core.training.means import seen_hardware
+from core.training.measured import done_on
 from core.training.retriever.examples import TRAIN, VALIDATION, Decided, decided, sight_of
 from core.training.retriever.launch import RETRIEVER_KIND
 from core.training.retriever.pace import Pace, pace_of
@@ -139,13 +140,16 @@ def _with_a_choice(workspace: Workspace, every: Iterator[Decided]) -> Iterator[D
 
 
 def _like_it(workspace: Workspace, params: dict[str, Any]) -> Run | None:
-    """The newest finished run that trained the same part, and scored with the same model or not at all as this one."""
+    """The newest finished run here that trained the same part, and scored with the same model or not at all as this
+    one."""
 
     def makes(told: dict[str, Any]) -> tuple[object, ...]:
         return told.get("full"), told.get("base"), bool(told.get("settings", {}).get("lsr_weight"))
 
     runs = (run for run in list_runs(workspace.runs) if run.kind == RETRIEVER_KIND and run.state == "done")
-    return next((run for run in reversed([*runs]) if makes(run.params) == makes(params)), None)
+    alike = [run for run in runs if makes(run.params) == makes(params)]
+    hardware = seen_hardware() if alike else None
+    return next((run for run in reversed(alike) if hardware and done_on(run, hardware)), None)
 
 
 def _seconds(run: Run) -> float:

@@ -40,7 +40,7 @@ def _earlier_run(
     run = create_run(workspace.runs, kind, "core.nowhere:run", {"base": base})
     log = EventLog(run.folder)
     log.append("started", {"pid": 1})
-    log.append("plan", {"tokens": 1_000, "train": 20, "batch": 2, "steps": steps})
+    log.append("plan", {"tokens": 1_000, "train": 20, "batch": 2, "steps": steps, "device": "cpu"})
     for done in range(1, steps + 1):
         elapsed = done * step + (done - 1) // 2 * look
         rate = done * 100 / elapsed
