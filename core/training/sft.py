@@ -33,6 +33,7 @@ from core.training.inputs import Sample, check_lengths, rows_of, sample_of
 from core.training.launching import is_first, is_launched, launched
 from core.training.means import Means, Shape, chosen, config_of, packs, this_hardware
 from core.training.presets import filled, named_preset, preset_for
+from core.training.resuming import train_on
 from core.training.saving import save_adapter, take_best
 from core.training.speaking import Speaker, asked
 from core.training.spoken_loss import SpokenTokensTrainer
@@ -172,9 +173,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
                 "set patience = 0, or launch with whole weights in each process",
             )
         watcher.without_samples()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+    train_on(trainer, resume_from, steps)
     reached = trainer.state.global_step
     if reached < steps and not watcher.ended_early:
         raise Interrupted(

@@ -127,6 +127,18 @@ def test_a_run_killed_after_its_last_step_saves_the_best_weights_where_they_are_
 
 
 @pytest.mark.slow
+def test_a_run_killed_after_its_last_step_takes_no_further_one(copy: tuple[Workspace, str]) -> None:
+    workspace, dataset = copy
+    # The last step is within the second epoch of three.
+    params = sft_params(workspace, dataset, max_steps=4, epochs=40, batch=1)
+    done = run_to_end(workspace, SFT_KIND, SFT_ENTRY, params)
+    (workspace.runs / "sft-1" / "state.json").unlink()
+    again = run_to_end(workspace, SFT_KIND, SFT_ENTRY, params, resume_id="sft-1")
+    assert _told(workspace, "plan")[-1]["resumed_from"] == "checkpoint-4"
+    assert (again["steps"], again["hash"]) == (4, done["hash"])
+
+
+@pytest.mark.slow
 def test_what_is_forgotten_is_said_and_general_text_keeps_more_of_it(copy: tuple[Workspace, str]) -> None:
     workspace, dataset = copy
     found = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +40,7 @@ from core.training.preferences.trainers import (
     weights_of,
 )
 from core.training.presets import filled
+from core.training.resuming import train_on
 from core.training.saving import save_adapter, take_best
 from core.training.watching import FIGURES, Watcher, peak_memory_mb
 from core.workspace import Workspace
@@ -185,9 +185,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     common = common_settings(checkpoints, settings, means, steps, every, work.at_once, bool(validation))
     config = kto_config(common, own, weights) if weights else dpo_config(common, own)
     trainer = trainer_of(model, rows, validation, config, [watcher, guard])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+    train_on(trainer, resume_from, steps)
     reached = trainer.state.global_step
     if reached < steps and not guard.collapsed:
         raise Interrupted(
