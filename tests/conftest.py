@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +18,11 @@ from core.runs.control import run_to_end
 from core.workspace import Workspace
 
 TARGET = "Ada Marlow"
+
+
+def pytest_configure() -> None:
+    """An interrupt is heard here, and so by every process that is begun here: a shell's background job ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -40,7 +40,7 @@ def _told(steps: int, of: int = 30, seed: int = 1, samples: tuple[int, ...] = ()
     """What a run says in so many steps."""
     chance = random.Random(seed)
     told: list[tuple[str, dict[str, Any]]] = [
-        ("plan", {"base": BASE, "dataset": 1, "steps": of, "damaged": [], "resumed_from": None})
+        ("plan", {"base": BASE, "dataset": 1, "steps": of, "damaged": [], "resumed_from": None, "device": "cpu"})
     ]
     for step in range(1, steps + 1):
         told.append(("progress", {"done": step, "total": of, "rate": 0.1, "what": "training"}))

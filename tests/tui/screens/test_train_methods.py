@@ -271,7 +271,7 @@ def test_a_head_is_trained_from_the_screen_then_taken_back_and_adopted_again(tmp
         await seat.until(lambda: "20 train · 4 validate" in _row(seat, "questions"))
         assert "24 accepted · 24 rejected (person: Ines 48)" in _row(seat, "memories")
         assert f"{BASE} · 240 answers at the most" in _row(seat, "scored by")
-        assert "about 3 min to score them (a guess), then seconds" in _row(seat, "time")
+        assert "about 84 s to score them (a guess), then seconds" in _row(seat, "time")
         await seat.press("f", "3")
         await seat.until(lambda: "loss contrastive: accepted against rejected" in _row(seat, "loss"))
         assert "scored by" not in _words(seat, "words")
