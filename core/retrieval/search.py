@@ -121,20 +121,14 @@ class Searcher:
         With a cap per document, passages beyond it come after all others, so that there are ``k`` where there can be.
         Raises ModelError for a trained retriever that does not fit.
         """
-        pool = min(max(query.k * POOL, 20), LARGEST_K)
-        return self._search(query, pool, self._begin_words(query, pool), accept)
-
-    def _search(
-        self, query: Query, pool: int, words: Callable[[], Scored], accept: Callable[[Passage], bool] | None
-    ) -> list[Found]:
         how = self._how
+        pool = min(max(query.k * POOL, 20), LARGEST_K)
         while True:
-            scored = self._ranked(query, pool, words)
+            scored = self._ranked(query, pool)
             kept = self._let_through(query, scored, accept)
             if len(kept) >= query.k or pool >= LARGEST_K or len(scored) < pool:
                 break
             pool = min(pool * 4, LARGEST_K)
-            words = self._begin_words(query, pool)
         if how.second_hop:
             kept = self._hop(query, kept, pool, accept)
         if how.per_document or how.mmr_lambda < 1:
@@ -156,7 +150,8 @@ class Searcher:
             and (accept is None or accept(passage))
         ]
 
-    def _ranked(self, query: Query, pool: int, words: Callable[[], Scored]) -> Scored:
+    def _ranked(self, query: Query, pool: int) -> Scored:
+        words = self._begin_words(query, pool)  # In a large corpus they are looked for beside the vectors.
         orders = []
         if query.mode != "lexical":
             orders.append((1.0, self._by_vector(query, pool)))

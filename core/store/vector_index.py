@@ -36,8 +36,8 @@ CANDIDATES = 95
 CANDIDATES_PER_HIT = 3
 CANDIDATE_GROWTH = 0.28
 """For ten hits among 10,000 rows; more for each further hit, and by this power of the number of rows. Measured with
-bench/vectors.py: of the ten nearest, 0.985 are then found among 10,000 and 100,000 rows alike, and about as many of
-the eighty nearest."""
+bench/vectors.py: of the ten nearest, 0.985 are then found among 10,000 and 100,000 rows alike, and of the eighty, which
+is what a talk looks for, about as many."""
 BATCH = 1024
 VEC0_TABLES = ("info", "chunks", "rowids", "vector_chunks00", "metadatachunks00", "metadatachunks01")
 """The ordinary tables in which vec0 keeps a table with one vector column and two integer columns."""

@@ -37,11 +37,13 @@ class Measured:
 def measured_run(workspace: Workspace, kind: str, base: str) -> Measured | None:
     """The newest earlier run of this kind and base here that came far enough to tell, a finished one first."""
     runs = [run for run in reversed(list_runs(workspace.runs)) if run.kind == kind and run.params.get("base") == base]
-    hardware = seen_hardware() if runs else None
-    runs = [run for run in runs if hardware and done_on(run, hardware)]
+    if not runs:
+        return None
     runs.sort(key=lambda run: run.state != "done")  # One that was stopped may have been starved all the while.
+    hardware = seen_hardware()
+    own = (run for run in runs if done_on(run, hardware))  # Read one by one: the events of a run can be many.
     measure = _of_preferences if kind in PREFERENCE_KINDS else _of_run
-    return next(filter(None, map(measure, islice(runs, RUNS_LOOKED_AT))), None)
+    return next(filter(None, map(measure, islice(own, RUNS_LOOKED_AT))), None)
 
 
 def done_on(run: Run, hardware: Hardware) -> bool:

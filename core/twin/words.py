@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 _BLOCKS = (
     "\u0e01-\u0eff"  # Thai, Lao
@@ -61,27 +62,37 @@ def caseless(word: str) -> str:
 
 def is_character(word: str) -> bool:
     """Whether it is one character of a script that is written without spaces."""
-    return not word.isascii() and _patterns()[1].match(word) is not None
+    return not word.isascii() and _patterns().character.match(word) is not None
 
 
 def composed(text: str) -> str:
     """A whole text with letters and accents as one character, and without what is invisible or a mark by itself."""
     if text.isascii():
         return text
-    return _patterns()[3].sub("", unicodedata.normalize("NFC", text))
+    return _patterns().bare.sub("", unicodedata.normalize("NFC", text))
 
 
 def _pattern_for(text: str) -> re.Pattern[str]:
-    return _PLAIN if text.isascii() else _patterns()[0]
+    return _PLAIN if text.isascii() else _patterns().word
 
 
 def _plain(word: str) -> str:
-    return word if word.isascii() else unicodedata.normalize("NFKC", _patterns()[2].sub("", word))
+    return word if word.isascii() else unicodedata.normalize("NFKC", _patterns().invisible.sub("", word))
+
+
+class _Patterns(NamedTuple):
+    """What is looked for in a text that is not plain ASCII."""
+
+    word: re.Pattern[str]
+    character: re.Pattern[str]
+    """The beginning of a word that is one character."""
+    invisible: re.Pattern[str]
+    bare: re.Pattern[str]
+    """The same and marks."""
 
 
 @cache
-def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    """A word; the beginning of one that is a character; what is invisible; the same and marks."""
+def _patterns() -> _Patterns:
     marks, hidden = [], []
     for code in range(0x80, _LAST_MARK):
         category = unicodedata.category(chr(code))
@@ -94,7 +105,7 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], re.P
     character = rf"(?:[{_RADICALS}]|(?!\d)(?=\w)[{_BLOCKS}])"
     word = rf"(?:(?:[0-9A-Za-z_]+|\d|(?![{_BLOCKS}{invisible}])\w)[{joins}]*)+|{character}[{joins}]*"
     bare = f"{_ranges(marks)}{invisible}"
-    return re.compile(word), re.compile(character), re.compile(f"[{invisible}]+"), re.compile(f"[{bare}]+")
+    return _Patterns(re.compile(word), re.compile(character), re.compile(f"[{invisible}]+"), re.compile(f"[{bare}]+"))
 
 
 def _ranges(codes: Iterable[int]) -> str:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from core.errors import UsageError
-from core.review.decisions import Actor, Decision, decide, fold, recompute, redo, undo
+from core.review.decisions import Actor, Decision, Verb, decide, fold, recompute, redo, undo
 from core.store.decisions import card_states, list_decisions
 from core.store.second_looks import looked_twice
 from core.workspace import Workspace
@@ -159,10 +159,10 @@ def test_who_decided_is_told_apart_for_ever(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("verb", ["accept", "edit"])
-def test_an_accepted_pair_says_which_side_is_better(workspace: Workspace, verb: str) -> None:
+def test_an_accepted_pair_says_which_side_is_better(workspace: Workspace, verb: Verb) -> None:
     good = Decision("a", "accept", text="left", card_kind="pair")
     with pytest.raises(UsageError, match="which side is better is not said"):
-        decide(workspace.database, NELL, [good, Decision("b", verb, text="middle", card_kind="pair")])  # type: ignore[arg-type]
+        decide(workspace.database, NELL, [good, Decision("b", verb, text="middle", card_kind="pair")])
     assert list_decisions(workspace.database) == []
     decide(workspace.database, NELL, [good, Decision("b", "reject", card_kind="pair")])
     assert card_states(workspace.database)["pair", "a"] == ("accepted", "left")

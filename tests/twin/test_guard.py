@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from core.twin.guard import CHARACTERS, WITHHELD, Shown, Withheld
 from core.twin.words import words_of
 
+Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 SECRET = "the spare key of the Chart Room hangs behind the third cask on the left"
 CHINESE = "备用钥匙挂在海图室左边第三个木桶的后面,只有我和我的弟弟知道这件事。"
 FRENCH = "La clé de la vieille forêt est cachée derrière l'église où mon frère dort."
@@ -59,10 +61,10 @@ def test_without_private_words_nothing_changes(text: str) -> None:
 
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
 @pytest.mark.parametrize("kept", ["NFC", "NFD"])
-def test_the_form_in_which_letters_are_stored_does_not_hide_a_run(form: str, kept: str) -> None:
-    withheld = Withheld([unicodedata.normalize(kept, FRENCH)], 8)  # type: ignore[arg-type]
-    said = unicodedata.normalize(form, f"Voilà : {FRENCH} Été.")  # type: ignore[arg-type]
-    first, rest = unicodedata.normalize(form, "Voilà : "), unicodedata.normalize(form, ". Été.")  # type: ignore[arg-type]
+def test_the_form_in_which_letters_are_stored_does_not_hide_a_run(form: Form, kept: Form) -> None:
+    withheld = Withheld([unicodedata.normalize(kept, FRENCH)], 8)
+    said = unicodedata.normalize(form, f"Voilà : {FRENCH} Été.")
+    first, rest = unicodedata.normalize(form, "Voilà : "), unicodedata.normalize(form, ". Été.")
     assert withheld.redact(said) == f"{first}{WITHHELD}{rest}"
 
 

@@ -25,7 +25,7 @@ class CardView(Widget):
         self._lines: list[Content] = []
         self._top = 0
         self._painted: dict[int, tuple[Content, int, Style, Strip]] = {}
-        """Strips that were painted ahead, by the identity of their line."""
+        """Strips that were painted ahead, by the identity of their line, which is held here so that it stays one."""
 
     class Resized(Message):
         """The lines are to be laid out again."""
@@ -82,7 +82,7 @@ class CardView(Widget):
         if content is None:
             return Strip.blank(width, style.rich_style)
         painted = self._painted.get(id(content))
-        if painted is not None and painted[:3] == (content, width, style) and painted[0] is content:
+        if painted is not None and painted[1:3] == (width, style):
             return painted[3]
         return strip_of(content, width, style)
 

@@ -148,8 +148,8 @@ def _like_it(workspace: Workspace, params: dict[str, Any]) -> Run | None:
 
     runs = (run for run in list_runs(workspace.runs) if run.kind == RETRIEVER_KIND and run.state == "done")
     alike = [run for run in runs if makes(run.params) == makes(params)]
-    hardware = seen_hardware() if alike else None
-    return next((run for run in reversed(alike) if hardware and done_on(run, hardware)), None)
+    hardware = seen_hardware()
+    return next((run for run in reversed(alike) if done_on(run, hardware)), None)
 
 
 def _seconds(run: Run) -> float:

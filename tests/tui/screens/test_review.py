@@ -15,11 +15,10 @@ from core.runs.journal import list_runs
 from core.store.decisions import DecisionRow, list_decisions
 from core.store.pairs import list_pairs, put_pair
 from core.store.proposals import put_proposal
-from core.store.review_queue import MemoryCard, load_cards
 from core.workspace import Workspace
 from tests.review_rows import PER_EXCHANGE, fill
+from tests.tui.screens.reviewing import card, memory, stage
 from tui.keys import REASONS
-from tui.screens.review.screen import ReviewScreen
 from tui.widgets.card_view import CardView
 from tui.widgets.editing import EditInPlace
 from tui.widgets.text import HIDDEN_BADGE, Words
@@ -32,16 +31,6 @@ def queue(workspace: Workspace) -> Workspace:
     """A workspace with 40 memories that wait."""
     fill(workspace.database, 40)
     return workspace
-
-
-def stage(seat: Any) -> ReviewScreen:
-    found = seat.bench.stage_now()
-    assert isinstance(found, ReviewScreen)
-    return found
-
-
-def card(seat: Any) -> str:
-    return stage(seat).query_one(CardView).shown
 
 
 def header(seat: Any) -> str:
@@ -57,12 +46,6 @@ def at(seat: Any) -> int:
 
 def log(workspace: Workspace) -> list[tuple[str, str, str]]:
     return [(row.card_uid, row.verb, row.reason) for row in list_decisions(workspace.database)]
-
-
-def memory(workspace: Workspace, number: int) -> MemoryCard:
-    found = load_cards(workspace.database, "memory", [number])[number]
-    assert isinstance(found, MemoryCard)
-    return found
 
 
 def last(workspace: Workspace) -> DecisionRow:

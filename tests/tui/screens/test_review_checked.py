@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,12 +18,10 @@ from core.review.shares import Share
 from core.store.blind_draws import drawn
 from core.store.decisions import card_states
 from core.store.learned import find_learned, question_bits
-from core.store.review_queue import MemoryCard, load_cards
 from core.workspace import Workspace
 from tests.review.verdicts import decide_each, follows_the_judge, uid
 from tests.review_rows import fill
-from tui.screens.review.screen import ReviewScreen
-from tui.widgets.card_view import CardView
+from tests.tui.screens.reviewing import card, memory, row, stage
 from tui.widgets.text import Words
 
 ME = Actor("person", getpass.getuser())
@@ -35,31 +35,8 @@ def queue(workspace: Workspace) -> Workspace:
     return workspace
 
 
-def stage(seat: Any) -> ReviewScreen:
-    found = seat.bench.stage_now()
-    assert isinstance(found, ReviewScreen)
-    return found
-
-
-def card(seat: Any) -> str:
-    return stage(seat).query_one(CardView).shown
-
-
 def line(seat: Any, name: str) -> str:
     return stage(seat).query_one(f"#{name}", Words).shown
-
-
-def row(seat: Any) -> int:
-    """The row of the queue one stands at: negative for a second look."""
-    walk = stage(seat).session.walk
-    assert walk is not None
-    return walk.ids[stage(seat).session.place]
-
-
-def memory(workspace: Workspace, number: int) -> MemoryCard:
-    found = load_cards(workspace.database, "memory", [number])[number]
-    assert isinstance(found, MemoryCard)
-    return found
 
 
 def test_a_blind_sample_is_drawn_hides_what_the_judges_said_and_counts(
@@ -160,7 +137,7 @@ def test_after_thirty_verdicts_the_order_is_learned_while_one_decides(
     sit(queue.root, "review", work)
 
 
-def test_learning_waits_for_a_pause_between_keys_and_in_a_long_row_of_them_not_for_ever(
+def test_learning_waits_for_a_pause_between_keys(
     queue: Workspace, sit: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def work(seat: Any) -> None:
@@ -169,20 +146,38 @@ def test_learning_waits_for_a_pause_between_keys_and_in_a_long_row_of_them_not_f
 
         async def renew() -> bool:
             learned.append(len(session._times))
-            session._since_renewed = 0
             return False
 
         monkeypatch.setattr(session, "renew", renew)
-        monkeypatch.setattr("tui.screens.review.session.PAUSE_BETWEEN_KEYS", 60.0)
         monkeypatch.setattr("tui.screens.review.session.LONGEST_ROW", 600.0)
-        await seat.press(*"axaxaxaxaxaxaxax")
-        assert learned == []  # Due since the tenth decision, and there was no pause.
-        session._times[-1] -= 61
-        monkeypatch.setattr("tui.screens.review.session.PAUSE_BETWEEN_KEYS", 0.1)
-        monkeypatch.setattr("tui.screens.review.session.LONGEST_ROW", 0.2)
-        stage(seat)._is_renewing = False
-        await seat.press("a")
+        monkeypatch.setattr("tui.screens.review.session.PAUSE_BETWEEN_KEYS", 1.0)
+        await seat.press(*"axaxaxaxaxax")  # It is due since the tenth.
+        assert learned == []
         await seat.until(lambda: bool(learned))
+        assert learned == [12]
+
+    sit(queue.root, "review", work)
+
+
+def test_in_an_unbroken_row_of_decisions_learning_waits_no_longer_than_a_while(
+    queue: Workspace, sit: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(seat: Any) -> None:
+        session = stage(seat).session
+
+        async def decide_without_end() -> None:
+            while True:
+                session._times.append(time.monotonic())
+                await asyncio.sleep(0.005)
+
+        monkeypatch.setattr("tui.screens.review.session.PAUSE_BETWEEN_KEYS", 0.1)
+        monkeypatch.setattr("tui.screens.review.session.LONGEST_ROW", 0.3)
+        row = asyncio.create_task(decide_without_end())
+        try:
+            await asyncio.sleep(0.02)
+            await asyncio.wait_for(session.pause(), 20)
+        finally:
+            row.cancel()
 
     sit(queue.root, "review", work)
 

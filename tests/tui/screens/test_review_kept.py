@@ -13,7 +13,7 @@ from core.store.proposals import put_proposal
 from core.store.review_queue import MemoryCard, load_cards
 from core.workspace import Workspace
 from tests.review_rows import fill
-from tui.screens.review.screen import ReviewScreen
+from tests.tui.screens.reviewing import row, stage
 from tui.widgets.card_view import CardView
 
 AT = "2024-05-02T10:00:00+00:00"
@@ -35,18 +35,6 @@ def pairs(queue: Workspace) -> Workspace:
     return queue
 
 
-def stage(seat: Any) -> ReviewScreen:
-    found = seat.bench.stage_now()
-    assert isinstance(found, ReviewScreen)
-    return found
-
-
-def row(seat: Any) -> int:
-    walk = stage(seat).session.walk
-    assert walk is not None
-    return walk.ids[stage(seat).session.place]
-
-
 def stands(workspace: Workspace, number: int) -> tuple[str, str]:
     found = load_cards(workspace.database, "memory", [number])[number]
     assert isinstance(found, MemoryCard)
@@ -55,6 +43,18 @@ def stands(workspace: Workspace, number: int) -> tuple[str, str]:
 
 def preferred(workspace: Workspace) -> list[tuple[str, str]]:
     return [(pair.state, pair.preferred) for pair in list_pairs(workspace.database)]
+
+
+def test_what_was_wrong_with_a_filter_is_not_said_of_the_next(queue: Workspace, sit: Callable[..., None]) -> None:
+    async def work(seat: Any) -> None:
+        await seat.press("slash", *"state:foo", "enter")
+        assert "state: takes" in seat.said
+        await seat.press("slash", "ctrl+u", *"state:all", "enter")
+        await seat.until(lambda: stage(seat).session.filter_text == "state:all")
+        await seat.settle()
+        assert "state: takes" not in seat.said
+
+    sit(queue.root, "review", work)
 
 
 def test_the_chosen_side_is_repeated_on_the_next_pair(pairs: Workspace, sit: Callable[..., None]) -> None:

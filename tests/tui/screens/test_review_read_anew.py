@@ -13,11 +13,10 @@ from core.review.figures import figures
 from core.review.second_looks import due
 from core.review.walk import place_of
 from core.store.decisions import list_decisions
-from core.store.review_queue import load_cards
 from core.workspace import Workspace
 from tests.review.verdicts import decide_each, uid
 from tests.review_rows import PER_EXCHANGE, fill
-from tui.screens.review.screen import ReviewScreen
+from tests.tui.screens.reviewing import ids, memory, stage
 from tui.widgets.editing import EditInPlace
 
 ME = Actor("person", getpass.getuser())
@@ -29,18 +28,6 @@ def queue(workspace: Workspace) -> Workspace:
     """A workspace with memories that wait."""
     fill(workspace.database, COUNT)
     return workspace
-
-
-def stage(seat: Any) -> ReviewScreen:
-    found = seat.bench.stage_now()
-    assert isinstance(found, ReviewScreen)
-    return found
-
-
-def ids(seat: Any) -> list[int]:
-    walk = stage(seat).session.walk
-    assert walk is not None
-    return walk.ids
 
 
 def decided(workspace: Workspace) -> list[tuple[str, str]]:
@@ -121,7 +108,7 @@ def test_an_edit_stays_with_its_card_and_is_dropped_when_that_is_gone(
         await seat.until(lambda: bool(decided(queue)))
         assert decided(queue) == [(uid(6), "edit")]
         await seat.press("e")
-        assert stage(seat).query_one(EditInPlace).text == load_cards(queue.database, "memory", [7])[7].text  # type: ignore[union-attr]
+        assert stage(seat).query_one(EditInPlace).text == memory(queue, 7).text
         gone(queue, 7)
         seat.bench.refresh_stage()
         await seat.until(lambda: 7 not in ids(seat))

@@ -26,14 +26,14 @@ def _no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "READ_WITHIN", 0.0)
 
 
-def served(events: Callable[[], AsyncIterator[Event]], streams: bool) -> TestServer:
+def served(events: Callable[[], AsyncIterator[Event]], streams: bool, guard: Guard | None = None) -> TestServer:
     """A server whose every answer is these events."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         asked = ChatRequest.model_validate({"messages": MESSAGES, "stream": streams})
         return await stream.respond(request, asked, events(), ChatForm(asked))
 
-    app = web.Application(middlewares=[Guard("t", Pace(0)).middleware()])
+    app = web.Application(middlewares=[(guard or Guard("t", Pace(0))).middleware()])
     app.router.add_post("/", answer)
     return TestServer(app)
 
@@ -47,6 +47,29 @@ async def begun() -> AsyncIterator[Event]:
     yield Begun(session_id=1)
     yield Piece(0, "So")
     await asyncio.Event().wait()
+
+
+def test_a_client_that_never_reads_its_stream_is_let_go() -> None:
+    asked: list[str] = []
+
+    async def endless() -> AsyncIterator[Event]:
+        asked.append("it came")
+        yield Begun(session_id=1)
+        while True:
+            yield Piece(0, "so and so " * 100_000)
+
+    async def ask() -> None:
+        guard = Guard("t", Pace(0))
+        async with served(endless, True, guard) as server:
+            _, writer = await asyncio.open_connection(server.host, server.port, limit=1024)
+            writer.write(
+                b"POST / HTTP/1.1\r\nHost: localhost:1\r\nAuthorization: Bearer t\r\nContent-Length: 0\r\n\r\n"
+            )
+            while not asked or guard._open:
+                await asyncio.sleep(0.02)
+            writer.close()
+
+    asyncio.run(asyncio.wait_for(ask(), 30))
 
 
 @pytest.mark.parametrize("streams", [False, True])

@@ -85,6 +85,8 @@ class Drawing(Stage):
 
     def _lay_out_ahead(self) -> None:
         """While the person reads: the next card, line by line, so that a key has only to show it."""
+        if not self.is_attached:
+            return  # Another workspace was opened meanwhile.
         session, view = self.session, self.query_one(CardView)
         walk = session.walk
         ahead = walk.next_pending(session.place) if walk is not None and self._auto_advance else session.place + 1

@@ -138,6 +138,7 @@ class Moving(Drawing):
         session.kind = cast(CardKind, changes.get("kind", session.kind))
         session.order = cast(Order, changes.get("order", session.order))
         session.filter_text = changes.get("filter_text", session.filter_text)
+        self.say("")
         session.recent.clear()
         session.forget_decided()
         await session.open("", 0)
