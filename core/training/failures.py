@@ -36,13 +36,13 @@ def told_clearly(checkpoints: Path, max_tokens: int, shorter: str = _SHORTER) ->
             raise _no_memory(checkpoints, shorter.format(max_tokens)) from None
         if error.errno not in DISK:
             raise
-        raise _no_room(checkpoints) from None
+        raise no_room(checkpoints) from None
     except (RuntimeError, SafetensorError) as error:
         words = str(error)
         if isinstance(error, torch.OutOfMemoryError) or any(each in words for each in _NO_MEMORY):
             raise _no_memory(checkpoints, shorter.format(max_tokens)) from None
         if any(each in words for each in _NOT_WRITTEN):
-            raise _no_room(checkpoints) from None
+            raise no_room(checkpoints) from None
         raise
 
 
@@ -53,7 +53,8 @@ def _no_memory(checkpoints: Path, shorter: str) -> TrainingError:
     )
 
 
-def _no_room(checkpoints: Path) -> TrainingError:
+def no_room(checkpoints: Path) -> TrainingError:
+    """What is said when nothing more can be written."""
     return TrainingError(
         f"the disk is full, or a file may not grow; {_kept(checkpoints)}",
         "make room, then `simulee runs resume ID` goes on where it stopped",
