@@ -16,7 +16,14 @@ from core.training.checkpoints import by_step, is_whole
 
 DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory", os.strerror(errno.ENOMEM))
-_NOT_WRITTEN = ("PytorchStreamWriter failed", "file write failed", "No space left", "File too large", "I/O error")
+_NOT_WRITTEN = (
+    "PytorchStreamWriter failed",
+    "unexpected pos",
+    "file write failed",
+    "No space left",
+    "File too large",
+    "I/O error",
+)
 
 _SHORTER = "build with less than {} max_tokens under [dataset]"
 

@@ -30,7 +30,7 @@ from core.training.watching import Watcher
 from core.transfer.pack import pack
 from core.transfer.unpack import unpack
 from core.workspace import Workspace
-from tests.training.tiny import tiny_dataset
+from tests.training.tiny import tiny_base, tiny_dataset
 
 TWO_ON_CPUS = """\
 compute_environment: LOCAL_MACHINE
@@ -52,6 +52,12 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return tiny_dataset(tmp_path_factory.mktemp("training"))
 
 
+@pytest.fixture(scope="module")
+def what(untrained: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The dataset's hash, and a base whose steps take no time."""
+    return untrained[1], tiny_base(tmp_path_factory.mktemp("base"))
+
+
 @pytest.fixture
 def workspace(untrained: tuple[Path, str], tmp_path: Path) -> Workspace:
     shutil.copytree(untrained[0], tmp_path / "ws")
@@ -64,8 +70,10 @@ def _config(folder: Path, rank: int = 0, machines: int = 1, port: int = 0) -> st
     return str(path)
 
 
-def _params(workspace: Workspace, dataset: str, config: str | None, **more: Any) -> dict[str, Any]:
-    return sft_params(workspace, dataset, launch=config, **{"max_steps": 4, "epochs": 8, "batch": 2, **more})
+def _params(workspace: Workspace, what: tuple[str, str], config: str | None, **more: Any) -> dict[str, Any]:
+    """Of a run that is long enough to be stopped."""
+    lasting = {"max_steps": 40, "epochs": 1_000, "batch": 2, "checkpoint_steps": 10, "evaluations": 1, "packing": False}
+    return sft_params(workspace, *what, launch=config, **(lasting | more))
 
 
 def _follow(workspace: Workspace) -> None:
@@ -94,19 +102,19 @@ def _process(workspace: Workspace, rank: int) -> int:
 
 @pytest.mark.slow
 def test_two_processes_train_one_adapter_and_stop_and_go_on_together(
-    untrained: tuple[Path, str], workspace: Workspace, tmp_path: Path
+    what: tuple[str, str], workspace: Workspace, tmp_path: Path
 ) -> None:
-    run = start(workspace, SFT_KIND, SFT_ENTRY, _params(workspace, untrained[1], _config(tmp_path)))
+    run = start(workspace, SFT_KIND, SFT_ENTRY, _params(workspace, what, _config(tmp_path)))
     for event in follow(workspace, run.id):
-        if event.kind == "metrics" and event.payload["step"] == 2:
+        if event.kind == "checkpoint" and event.payload["step"] == 10:
             cancel(workspace, run.id)
     assert load_run(workspace.runs, run.id).state == "cancelled"
-    with pytest.raises(Interrupted, match=r"stopped at step \d of 4; a checkpoint is saved"):
+    with pytest.raises(Interrupted, match=r"stopped at step \d+ of 40; a checkpoint is saved"):
         result_of(workspace, run.id)
     resume(workspace, run.id)
     _follow(workspace)
     done = result_of(workspace, run.id)
-    assert (done["adapter"], done["steps"]) == ("sft-1", 4)
+    assert (done["adapter"], done["steps"]) == ("sft-1", 40)
     assert (workspace.adapters / "sft-1" / "adapter_model.safetensors").is_file()
     newest = by_step(run.folder / "checkpoints")[-1][1]
     assert is_whole(newest)
@@ -116,7 +124,7 @@ def test_two_processes_train_one_adapter_and_stop_and_go_on_together(
     # One of the two tells: each step once.
     assert _steps(workspace) == sorted(set(_steps(workspace)))
     # The same batch in one process gives the same first loss: both halves are counted.
-    run_to_end(workspace, SFT_KIND, SFT_ENTRY, _params(workspace, untrained[1], None, max_steps=1))
+    run_to_end(workspace, SFT_KIND, SFT_ENTRY, _params(workspace, what, None, max_steps=1))
     first = [
         next(event.payload["loss"] for event in read_events(workspace.runs / name)[0] if event.kind == "metrics")
         for name in ("sft-1", "sft-2")
@@ -126,7 +134,7 @@ def test_two_processes_train_one_adapter_and_stop_and_go_on_together(
 
 @pytest.mark.slow
 def test_two_machines_train_together_stop_together_and_go_on_to_the_adapter_of_one(
-    untrained: tuple[Path, str], workspace: Workspace, tmp_path: Path
+    what: tuple[str, str], workspace: Workspace, tmp_path: Path
 ) -> None:
     pack(workspace, tmp_path / "ada.simulee", for_training=True)
     unpack(tmp_path / "ada.simulee", tmp_path / "second")
@@ -135,9 +143,9 @@ def test_two_machines_train_together_stop_together_and_go_on_to_the_adapter_of_o
         port = probe.getsockname()[1]
     for rank, machine in reversed([*enumerate(both)]):  # In any order.
         config = _config(tmp_path, rank, machines=2, port=port)
-        start(machine, SFT_KIND, SFT_ENTRY, _params(machine, untrained[1], config))
+        start(machine, SFT_KIND, SFT_ENTRY, _params(machine, what, config))
     for event in follow(both[0], "sft-1"):
-        if event.kind == "metrics" and event.payload["step"] == 2:
+        if event.kind == "checkpoint" and event.payload["step"] == 10:
             cancel(both[1], "sft-1")
     _follow(both[1])
     assert [load_run(machine.runs, "sft-1").state for machine in both] == ["cancelled", "cancelled"]
@@ -149,29 +157,29 @@ def test_two_machines_train_together_stop_together_and_go_on_to_the_adapter_of_o
     for machine in both:
         _follow(machine)
     first, second = (result_of(machine, "sft-1") for machine in both)
-    assert (first["adapter"], first["steps"]) == ("sft-1", 4)
+    assert (first["adapter"], first["steps"]) == ("sft-1", 40)
     assert "machine_rank" not in first
-    assert (second["machine_rank"], second["steps"], second["loss"]) == (1, 4, first["loss"])
+    assert (second["machine_rank"], second["steps"], second["loss"]) == (1, 40, first["loss"])
     assert "adapter" not in second
     assert _steps(both[0]) == _steps(both[1])
     for rank, machine in enumerate(both):
         newest = by_step(machine.runs / "sft-1" / "checkpoints")[-1][1]
-        assert (newest.name, is_whole(newest)) == ("checkpoint-4", True)
+        assert (newest.name, is_whole(newest)) == ("checkpoint-40", True)
         assert [path.name for path in newest.glob("rng_state*")] == [f"rng_state_{rank}.pth"]
-    alone = run_to_end(workspace, SFT_KIND, SFT_ENTRY, _params(workspace, untrained[1], _config(tmp_path)))
+    alone = run_to_end(workspace, SFT_KIND, SFT_ENTRY, _params(workspace, what, _config(tmp_path)))
     assert alone["hash"] == first["hash"]
 
 
 @pytest.mark.slow
 def test_machines_that_would_not_train_the_same_say_what_differs(
-    untrained: tuple[Path, str], workspace: Workspace, tmp_path: Path
+    what: tuple[str, str], workspace: Workspace, tmp_path: Path
 ) -> None:
-    shutil.copytree(untrained[0], tmp_path / "second")
+    shutil.copytree(workspace.root, tmp_path / "second")
     both = [workspace, Workspace.open(tmp_path / "second")]
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     for rank, machine in enumerate(both):
-        params = _params(machine, untrained[1], _config(tmp_path, rank, machines=2, port=port), rank=4 + rank)
+        params = _params(machine, what, _config(tmp_path, rank, machines=2, port=port), rank=4 + rank)
         start(machine, SFT_KIND, SFT_ENTRY, params)
     for machine in both:
         _follow(machine)
@@ -181,13 +189,11 @@ def test_machines_that_would_not_train_the_same_say_what_differs(
 
 @pytest.mark.slow
 def test_a_run_that_waits_for_another_machine_can_be_stopped(
-    untrained: tuple[Path, str], workspace: Workspace, tmp_path: Path
+    what: tuple[str, str], workspace: Workspace, tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    run = start(
-        workspace, SFT_KIND, SFT_ENTRY, _params(workspace, untrained[1], _config(tmp_path, machines=2, port=port))
-    )
+    run = start(workspace, SFT_KIND, SFT_ENTRY, _params(workspace, what, _config(tmp_path, machines=2, port=port)))
     for event in follow(workspace, run.id):
         if event.kind == "progress":
             assert event.payload["what"] == "waiting for the other 1 of 2 machines"
@@ -198,27 +204,28 @@ def test_a_run_that_waits_for_another_machine_can_be_stopped(
 
 @pytest.mark.slow
 def test_what_ends_one_process_is_told_and_nothing_half_saved_counts(
-    untrained: tuple[Path, str], workspace: Workspace, tmp_path: Path
+    what: tuple[str, str], workspace: Workspace, tmp_path: Path
 ) -> None:
-    run = start(workspace, SFT_KIND, SFT_ENTRY, _params(workspace, untrained[1], _config(tmp_path)))
+    run = start(workspace, SFT_KIND, SFT_ENTRY, _params(workspace, what, _config(tmp_path)))
     for event in follow(workspace, run.id):
-        if event.kind == "checkpoint" and event.payload["step"] == 2:
+        if event.kind == "checkpoint" and event.payload["step"] == 10:
             # Only the second process can write no more.
             resource.prlimit(_process(workspace, 1), resource.RLIMIT_FSIZE, (1, 1))
-    with pytest.raises(RunError, match=r"the disk is full, or a file may not grow; the checkpoint of step 2 is kept"):
+    with pytest.raises(RunError, match=r"the disk is full, or a file may not grow; the checkpoint of step \d+ is kept"):
         result_of(workspace, run.id)
-    assert not is_whole(run.folder / "checkpoints" / "checkpoint-4")
+    *_, (_, kept), (_, unfinished) = by_step(run.folder / "checkpoints")
+    assert [is_whole(kept), is_whole(unfinished)] == [True, False]
     resume(workspace, run.id)
     _follow(workspace)
-    assert result_of(workspace, run.id)["steps"] == 4
+    assert result_of(workspace, run.id)["steps"] == 40
 
 
 @pytest.mark.slow
 def test_a_loss_that_is_no_number_ends_all_processes(
-    untrained: tuple[Path, str], workspace: Workspace, tmp_path: Path
+    what: tuple[str, str], workspace: Workspace, tmp_path: Path
 ) -> None:
-    params = _params(workspace, untrained[1], _config(tmp_path), learning_rate=1e30)
-    with pytest.raises(RunError, match=r"the loss is not a number any more at step \d; the last checkpoint is kept"):
+    params = _params(workspace, what, _config(tmp_path), learning_rate=1e30)
+    with pytest.raises(RunError, match=r"the loss is not a number any more at step \d+; the last checkpoint is kept"):
         run_to_end(workspace, SFT_KIND, SFT_ENTRY, params)
 
 
@@ -244,12 +251,14 @@ class _OnAFullDisk:
 
 @pytest.mark.slow
 def test_a_log_on_a_full_disk_ends_the_run_with_one_line(
-    untrained: tuple[Path, str], workspace: Workspace, tmp_path: Path
+    what: tuple[str, str], workspace: Workspace, tmp_path: Path
 ) -> None:
-    params = _params(workspace, untrained[1], _config(tmp_path))
+    params = _params(workspace, what, _config(tmp_path))
     run = create_run(workspace.runs, SFT_KIND, SFT_ENTRY, params)
     log = _OnAFullDisk(run.folder / ".tells")
-    with pytest.raises(TrainingError, match=r"the disk is full, or a file may not grow; the checkpoint of step \d"):
+    with pytest.raises(
+        TrainingError, match=r"the disk is full, or a file may not grow; the checkpoint of step \d+ is kept"
+    ):
         launched(Job(workspace, run.folder, params, log), SFT_ENTRY)
     assert log.flood is not None
     log.flood.join()

@@ -1,8 +1,9 @@
-"""A workspace whose dataset trains in seconds: three short samples and one that validates."""
+"""A workspace whose dataset trains in seconds: three short samples and one that validates; and a base of no size."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from core.dataset.build import build
@@ -26,6 +27,24 @@ def tiny_dataset(root: Path) -> tuple[Path, str]:
     dataset = build(workspace)
     workspace.database.close()
     return root / "ws", dataset.hash
+
+
+def tiny_base(folder: Path) -> str:
+    """A base with the packaged one's tokenizer and random weights, whose steps take no time."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from core.models.packaged import smollm2_folder
+
+    torch.manual_seed(0)
+    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
+    base = LlamaForCausalLM(LlamaConfig(vocab_size=49_152, max_position_embeddings=2048, **shape, **heads))
+    base.save_pretrained(folder)
+    for file in smollm2_folder().iterdir():
+        if file.suffix != ".safetensors" and file.name not in ("config.json", "generation_config.json"):
+            shutil.copyfile(file, folder / file.name)
+    return str(folder)
 
 
 def _interview(path: Path, date: str, question: str, answer: str) -> Path:
