@@ -285,7 +285,9 @@ def test_a_template_is_a_configuration_of_as_many_processes_as_it_says(template:
 
 
 @pytest.mark.slow
-def test_one_process_trains_on_one_device_however_many_it_sees(workspace: Workspace, tmp_path: Path) -> None:
+def test_one_process_trains_on_one_device_however_many_it_sees(
+    what: tuple[str, str], workspace: Workspace, tmp_path: Path
+) -> None:
     settings = filled(TrainingSettings(batch=4), preset_for(135_000_000))
     means = Means("lora", "float32", "sdpa", "adamw_torch", 2, False, False, False, False, 0)
     config = sft_config(tmp_path, settings, means, steps=1, accumulated=2, validate=False)
@@ -293,5 +295,5 @@ def test_one_process_trains_on_one_device_however_many_it_sees(workspace: Worksp
     rows = rows_of([{"input_ids": [1, 2, 3], "labels": [1, 2, 3]}] * 4, 3, packing=False)
     log = _OnAFullDisk(tmp_path)
     watcher = Watcher(Job(workspace, tmp_path, {}, log), 1.0)
-    trainer = sft_trainer(CausalLM("SmolLM2-135M-Instruct").model, rows, rows_of([], 0, packing=False), config, watcher)
-    assert trainer.get_train_dataloader().batch_size == means.micro_batch
+    trainer = sft_trainer(CausalLM(what[1]).model, rows, rows_of([], 0, packing=False), config, watcher)
+    assert next(iter(trainer.get_train_dataloader()))["input_ids"].numel() == means.micro_batch * 3
