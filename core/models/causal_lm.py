@@ -22,6 +22,8 @@ from core.models.packaged import revision
 
 BASE = ""
 """The name of no adapter."""
+AUTO = "auto"
+"""Of the implementations of attention, the one that transformers takes for a base by itself."""
 WHOLE = "model.safetensors"
 """Beside no adapter's configuration: a training of every weight."""
 
@@ -41,7 +43,8 @@ class Loading:
 
     dtype: torch.dtype | None = None
     """None: bfloat16 where a GPU has it, else float32."""
-    attention: str = "sdpa"
+    attention: str = AUTO
+    """transformers' name of the implementation; AUTO: SDPA where the base has it."""
     four_bit: bool = False
     """Weights as 4-bit NormalFloat, doubly quantized (QLoRA, Dettmers et al. 2023); needs bitsandbytes."""
     place: bool = True
@@ -67,7 +70,9 @@ class CausalLM:
         # bf16 is many times slower than fp32 on a CPU without native support.
         half = self.device == "cuda" and torch.cuda.is_bf16_supported()
         dtype = how.dtype or (torch.bfloat16 if half else torch.float32)
-        options: dict[str, Any] = {"dtype": dtype, "attn_implementation": how.attention, "trust_remote_code": False}
+        options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": False}
+        if how.attention != AUTO:
+            options["attn_implementation"] = how.attention
         if how.four_bit:
             options["quantization_config"] = transformers.BitsAndBytesConfig(
                 load_in_4bit=True,
@@ -109,7 +114,7 @@ class CausalLM:
         device = next(self.model.parameters()).device
         with torch.inference_mode():
             ids = torch.arange(8, device=device)[None] % int(self.model.config.vocab_size)
-            product = self.model.lm_head(self.model.model(input_ids=ids, use_cache=False).last_hidden_state)
+            product = self._head(self._layers(input_ids=ids, use_cache=False).last_hidden_state)
             own = self.model(input_ids=ids, use_cache=False).logits
         return bool(torch.allclose(product, own, rtol=1e-3, atol=1e-3))
 
@@ -220,7 +225,7 @@ class CausalLM:
 
         Positions count within a sequence, from 1 on: the first token after the prefix is never scored.
         """
-        cache = self.model.model(input_ids=torch.tensor([[*prefix]], device=self.device), use_cache=True)
+        cache = self._layers(input_ids=torch.tensor([[*prefix]], device=self.device), use_cache=True)
         past = cache.past_key_values
         past.batch_repeat_interleave(len(sequences))
         return self._log_probabilities(sequences, scored, len(prefix), past)
@@ -256,8 +261,8 @@ class CausalLM:
 
     def _plain_logits(self, read: dict[str, Any]) -> Callable[[int, torch.Tensor], torch.Tensor]:
         """(row, positions) → logits there, of one forward pass."""
-        hidden = self.model.model(**read).last_hidden_state
-        return lambda row, places: torch.as_tensor(self.model.lm_head(hidden[row, places.to(self.device)]))
+        hidden, head = self._layers(**read).last_hidden_state, self._head
+        return lambda row, places: torch.as_tensor(head(hidden[row, places.to(self.device)]))
 
     def _own_logits(
         self, read: dict[str, Any], scored: Sequence[Sequence[int]]
@@ -339,6 +344,21 @@ class CausalLM:
             **watched,
         )
         return written
+
+    @property
+    def _layers(self) -> Any:
+        """All of the base but its head; families call it differently."""
+        return self.model.base_model
+
+    @property
+    def _head(self) -> Any:
+        """What makes logits of a last hidden state."""
+        return self.model.get_output_embeddings()
+
+    @property
+    def attention(self) -> str:
+        """transformers' name of the implementation that the base was loaded with."""
+        return str(self.model.config._attn_implementation)
 
     @property
     def ends(self) -> list[int]:

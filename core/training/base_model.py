@@ -49,13 +49,14 @@ def trainable(lm: CausalLM, means: Means, settings: TrainingSettings, start: Pat
                     f"the adapter at {start.name} cannot be gone on with: {str(error).splitlines()[0]}",
                     "it must have been trained on this base",
                 ) from None
-        return get_peft_model(
-            lm.model,
-            LoraConfig(
-                r=settings.rank,
-                lora_alpha=settings.alpha,
-                lora_dropout=settings.dropout,
-                target_modules="all-linear",
-                task_type="CAUSAL_LM",
-            ),
+        lora = LoraConfig(
+            r=settings.rank,
+            lora_alpha=settings.alpha,
+            lora_dropout=settings.dropout,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
         )
+        try:
+            return get_peft_model(lm.model, lora)
+        except ValueError as error:  # State spaces have maps that take none.
+            raise ModelError(f"{lm.name} takes no LoRA: {str(error).splitlines()[0]}", "choose another base") from None

@@ -75,7 +75,7 @@ class Means:
     method: Method
     dtype: Literal["float32", "bfloat16"]
     attention: str
-    """transformers' name of the implementation."""
+    """transformers' name of the implementation; ``auto``: SDPA where the base has it, which is known once it is loaded."""
     optimizer: str
     """transformers' name."""
     micro_batch: int
@@ -122,7 +122,7 @@ def chosen(
     if attention == "auto":
         # Its kernels take 16 bits, and weights that are all trained stay in float32 outside of a step.
         flash = cuda and hardware.bf16 and method != "full" and installed(FLASH)
-        attention = "flash_attention_2" if flash else "sdpa"
+        attention = "flash_attention_2" if flash else attention
     elif attention == "flash_attention_2" and not (cuda and installed(FLASH)):
         raise TrainingError("FlashAttention needs a GPU and the library flash-attn", 'attention = "auto"')
     checkpointing = settings.gradient_checkpointing

@@ -160,7 +160,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
         damaged=damaged,
         estimated_seconds=round(expected.seconds, 1),
         estimated_memory_mb=expected.memory_mb,
-        **(settings.model_dump(mode="json") | means.told()),
+        **(settings.model_dump(mode="json") | means.told() | {"attention": lm.attention}),
     )
     questions = asked(job.workspace, work.renderer, examples_of(job.workspace.database, work.dataset.id, "validation"))
     watcher = Watcher(job, tokens / len(rows) * per_step, Speaker(job.event, lm, questions), settings.patience)

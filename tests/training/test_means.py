@@ -75,8 +75,8 @@ def test_flash_attention_is_for_weights_in_sixteen_bits(monkeypatch: pytest.Monk
     monkeypatch.setattr(means, "installed", lambda module: True)
     small, old = Shape.of(135_000_000), replace(gpu(24), bf16=False)
     assert chosen(small, gpu(24), TrainingSettings(), 640, 8).attention == "flash_attention_2"
-    assert chosen(small, gpu(24), TrainingSettings(method="full"), 640, 8).attention == "sdpa"
-    assert chosen(small, old, TrainingSettings(), 640, 8).attention == "sdpa"
+    assert chosen(small, gpu(24), TrainingSettings(method="full"), 640, 8).attention == "auto"
+    assert chosen(small, old, TrainingSettings(), 640, 8).attention == "auto"
 
 
 def test_what_is_set_is_taken() -> None:

@@ -18,6 +18,7 @@ from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
 from core.settings import DpoSettings, TrainingSettings
 from core.training.means import Means
+from core.training.preferences.reading import read_sparingly
 from core.training.preferences.rendering import Rendered
 
 Row = dict[str, Any]
@@ -184,4 +185,6 @@ def trainer_of(
             callbacks=list(callbacks),
         )
     trainer.remove_callback(transformers.PrinterCallback)
+    if not config.torch_compile:  # A compiler wants rows of few lengths, each read alike.
+        read_sparingly(model, paired=kind is PairTrainer)
     return trainer

@@ -158,7 +158,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     expected = preference_estimate(job.workspace, work.method, job.params)
     job.event(
         "plan",
-        **_said(work) | means.told() | {"rank": rank},
+        **_said(work) | means.told() | {"rank": rank, "attention": lm.attention},
         base=work.base,
         start_from=work.start.name if work.start else None,
         preset=work.preset,
