@@ -35,8 +35,6 @@ def sft_params(
     """
     if preset is not None:
         named_preset(preset)
-    if launch is not None and not Path(launch).is_file():
-        raise UsageError(f"no accelerate configuration at {launch}", "make one: accelerate config, or see docs/launch")
     overrules = {key: value for key, value in settings.items() if value is not None}
     params: dict[str, Any] = {
         "dataset": dataset_hash,
@@ -45,5 +43,14 @@ def sft_params(
         "settings": training_settings(workspace.settings.training, overrules).model_dump(mode="json"),
         "use": use,
     }
-    named = {"preset": preset, "start_from": start_from, "launch": str(Path(launch).resolve()) if launch else None}
+    named = {"preset": preset, "start_from": start_from, "launch": configuration(launch)}
     return params | {key: value for key, value in named.items() if value}
+
+
+def configuration(launch: str | None) -> str | None:
+    """The whole path of a configuration of ``accelerate launch``, where one is named. Raises UsageError."""
+    if launch is None:
+        return None
+    if not Path(launch).is_file():
+        raise UsageError(f"no accelerate configuration at {launch}", "make one: accelerate config, or see docs/launch")
+    return str(Path(launch).resolve())

@@ -41,6 +41,11 @@ def is_first() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
+def processes() -> int:
+    """How many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def launched(job: Job, entry: str) -> dict[str, Any]:
     """Do the work of ``entry`` in processes of ``accelerate launch``. Returns the first one's result.
 

@@ -75,7 +75,7 @@ class Means:
     method: Method
     dtype: Literal["float32", "bfloat16"]
     attention: str
-    """transformers' name of the implementation; ``auto``: SDPA where the base has it, which is known once it is loaded."""
+    """transformers' name of the implementation; ``auto``: SDPA where the base has it."""
     optimizer: str
     """transformers' name."""
     micro_batch: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from core.training.estimate import estimate
 from core.training.failures import told_clearly
 from core.training.forgetting import bits_per_token, mixed
 from core.training.inputs import Sample, check_lengths, rows_of, sample_of
-from core.training.launching import is_first, is_launched, launched
+from core.training.launching import is_first, is_launched, launched, processes
 from core.training.means import Means, Shape, chosen, config_of, packs, this_hardware
 from core.training.presets import filled, named_preset, preset_for
 from core.training.resuming import train_on
@@ -108,7 +107,7 @@ class _Prepared:
         if packing:  # A row is filled as far as the longest sample may reach.
             longest = max(longest, dataset.settings["max_tokens"])
         rows = rows_of(train, longest, packing)
-        wanted = rows_per_step(len(train), len(rows), settings.batch, _processes()) // _processes()
+        wanted = rows_per_step(len(train), len(rows), settings.batch, processes()) // processes()
         means = chosen(Shape.of(parameters, config), this_hardware(), settings, longest, settings.batch, wanted)
         return cls(
             dataset, base, renderer, train, validation, settings, preset.name, means, rows,
@@ -118,7 +117,7 @@ class _Prepared:
     @property
     def per_step(self) -> int:
         """Rows that a step reads, in all processes together."""
-        return self.means.micro_batch * self.accumulated * _processes()
+        return self.means.micro_batch * self.accumulated * processes()
 
 
 def _folder_of(workspace: Workspace, name: str | None, base: str) -> Path | None:
@@ -255,11 +254,6 @@ def _config(
             disable_tqdm=True,
             report_to=[],
         )
-
-
-def _processes() -> int:
-    """How many processes train together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _trainer(

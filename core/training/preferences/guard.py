@@ -24,8 +24,10 @@ from core.models.causal_lm import CausalLM
 from core.runs.job import Job
 from core.settings import DpoSettings
 from core.training.checkpoints import is_whole, write_manifest
+from core.training.launching import is_first
 from core.training.preferences.rendering import Rendered
 from core.training.speaking import aside
+from core.training.watching import any_of_us
 
 WELL = "well"
 """The folder of the weights at the last look that was well."""
@@ -33,6 +35,8 @@ STEP = "step"
 """The file in it that says which step that was."""
 TRAINED, REFERENCE = "default", "ref"
 """PEFT's names of the two adapters: TRL gives the reference this one."""
+
+ELSEWHERE = "the first process saw a collapse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,10 @@ def as_reference(model: Any) -> Iterator[None]:
 
 
 class Guard(TrainerCallback):
-    """Looks every so many steps and at the last one; it stops the run, and says why in ``collapsed``."""
+    """Looks every so many steps and at the last one; it stops the run, and says why in ``collapsed``.
+
+    Of several processes, whose weights are the same, the first one looks.
+    """
 
     def __init__(
         self, job: Job, lm: CausalLM, model: Any, questions: Sequence[Question], settings: DpoSettings, every: int
@@ -98,13 +105,15 @@ class Guard(TrainerCallback):
         step = state.global_step
         if not self._questions or (step % self._every and step < state.max_steps):
             return
-        look = self.look()
-        self._tell(step, look)
-        self.collapsed = self._verdict(look)
-        if self.collapsed:
+        if is_first():
+            look = self.look()
+            self._tell(step, look)
+            self.collapsed = self._verdict(look)
+        if any_of_us(bool(self.collapsed), args.device):
+            self.collapsed = self.collapsed or ELSEWHERE
             control.should_training_stop = True
             control.should_save = False
-        else:
+        elif is_first():
             self._keep(Path(args.output_dir), step)
 
     def look(self) -> Look:

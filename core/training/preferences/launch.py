@@ -12,6 +12,7 @@ from core.errors import TrainingError, UsageError
 from core.settings import dpo_settings
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
 from core.store.decisions import last_decision_id
+from core.training.launch import configuration
 from core.training.preferences.gathering import Gathered, Method, gathered
 from core.training.preferences.presets import named_preset
 from core.workspace import Workspace
@@ -47,13 +48,15 @@ def preference_params(
     use: bool = True,
     preset: str | None = None,
     seed: int | None = None,
+    launch: str | None = None,
     settings: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
     """Everything that decides what a run does: later decisions and changes of ``persona.toml`` do not reach it.
 
     ``file`` is learned from in place of the workspace's own judgements. ``start_from`` names an adapter to go on from,
-    by default the twin's; ``BARE`` none. ``settings`` overrule ``[training.dpo]`` where they are not None.
-    Raises UsageError, SettingsError, or TrainingError when there is nothing to learn from.
+    by default the twin's; ``BARE`` none. ``launch`` is a configuration of ``accelerate launch``. ``settings`` overrule
+    ``[training.dpo]`` where they are not None. Raises UsageError, SettingsError, or TrainingError when there is nothing
+    to learn from.
     """
     if preset is not None:
         named_preset(preset)
@@ -69,6 +72,7 @@ def preference_params(
         "max_steps": max_steps,
         "preset": preset,
         "use": use,
+        "launch": configuration(launch),
         "day": date.today().isoformat(),
         "settings": training | ({"seed": seed} if seed is not None else {}),
         "dpo": own.model_dump(mode="json"),

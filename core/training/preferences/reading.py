@@ -9,7 +9,6 @@ of that is repeated work. What comes out is TRL's: the log-probability of each t
 from __future__ import annotations
 
 import functools
-import types
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,15 +28,15 @@ def read_sparingly(model: Any, paired: bool) -> None:
     inner = model.get_base_model()
     theirs, reader = inner.forward, _Reader(model, inner, paired and keeps_answers_apart(inner))
 
-    @functools.wraps(type(inner).forward)
-    def forward(self: Any, *args: Any, fused_lm_head: bool = False, **inputs: Any) -> Any:
+    @functools.wraps(theirs)
+    def forward(*args: Any, fused_lm_head: bool = False, **inputs: Any) -> Any:
         if not fused_lm_head:
             return theirs(*args, **inputs)
         if inputs.get("output_router_logits") or args:
             return theirs(*args, fused_lm_head=True, **inputs)
         return reader.read(inputs["input_ids"], inputs["attention_mask"], inputs["labels"])
 
-    inner.forward = types.MethodType(forward, inner)
+    inner.forward = forward
 
 
 def keeps_answers_apart(inner: Any) -> bool:
@@ -160,7 +159,7 @@ def _row(number: int, ids: torch.Tensor, attention: torch.Tensor, labels: torch.
 
 
 def _apart(starts: Sequence[int], length: int) -> torch.Tensor:
-    """(1, 1, tokens, tokens): what each token may see: all before it, but for the answers that it does not belong to."""
+    """(1, 1, tokens, tokens): what each token may see: all before it, but no answer that it does not belong to."""
     seen = torch.ones(length, length, dtype=torch.bool).tril()
     for start in starts[1:]:
         seen[start:, starts[0] : start] = False

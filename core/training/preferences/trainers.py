@@ -17,6 +17,7 @@ import transformers
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
 from core.settings import DpoSettings, TrainingSettings
+from core.training.launching import processes
 from core.training.means import Means
 from core.training.preferences.reading import read_sparingly
 from core.training.preferences.rendering import Rendered
@@ -137,7 +138,7 @@ def common_settings(
         "output_dir": str(checkpoints),
         "per_device_train_batch_size": at_once,
         "per_device_eval_batch_size": at_once,
-        "gradient_accumulation_steps": max(1, round(training.batch / at_once)),
+        "gradient_accumulation_steps": max(1, round(training.batch / (at_once * processes()))),
         "learning_rate": training.learning_rate,
         "lr_scheduler_type": "cosine",
         "warmup_steps": round(training.warmup * steps),
@@ -155,6 +156,7 @@ def common_settings(
         "gradient_checkpointing_kwargs": {"use_reentrant": False} if means.gradient_checkpointing else None,
         "torch_compile": means.compile,
         "disable_dropout": True,
+        "ddp_find_unused_parameters": False,
         "remove_unused_columns": False,
         "dataloader_pin_memory": means.dtype == "bfloat16",
         "disable_tqdm": True,

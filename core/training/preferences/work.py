@@ -22,10 +22,11 @@ from core.training.base_size import parameters_in, parameters_of
 from core.training.checkpoints import newest_whole
 from core.training.estimate import preference_estimate
 from core.training.failures import told_clearly
+from core.training.launching import is_first, is_launched, launched
 from core.training.means import Means, Shape, config_of, this_hardware
 from core.training.preferences.gathering import Method, found_again, split
 from core.training.preferences.guard import REFERENCE, Guard, questions_of
-from core.training.preferences.launch import SHARED, file_hash
+from core.training.preferences.launch import ENTRIES, SHARED, file_hash
 from core.training.preferences.means import means_for
 from core.training.preferences.presets import named_preset, preset_for
 from core.training.preferences.rendering import PreferenceRenderer, Rendered
@@ -66,6 +67,8 @@ def run_kto(job: Job) -> dict[str, Any]:
 
 
 def _run(job: Job, method: Method) -> dict[str, Any]:
+    if job.params.get("launch") and not is_launched():
+        return launched(job, ENTRIES[method])
     began = time.monotonic()
     work = _Prepared.of(job, method)
     checkpoints = job.folder / "checkpoints"
@@ -144,7 +147,7 @@ def _rendered(job: Job, method: Method) -> list[Rendered]:
 
 def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict[str, Any]:
     settings, own, means = work.settings, work.own, work.means
-    lm = load_base(work.base, means, several=False)
+    lm = load_base(work.base, means, several=is_launched())
     # A resumed run's randomness comes from its checkpoint; this fixes the adapter's initial weights.
     transformers.set_seed(settings.seed)
     model = trainable(lm, means, settings, work.start_folder)
@@ -185,6 +188,11 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     common = common_settings(checkpoints, settings, means, steps, every, work.at_once, bool(validation))
     config = kto_config(common, own, weights) if weights else dpo_config(common, own)
     trainer = trainer_of(model, rows, validation, config, [watcher, guard])
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        raise TrainingError(
+            "the guard and the reference need the whole weights, which are shared out among processes here",
+            "launch with whole weights in each process, as docs/launch/one-node.yaml does",
+        )
     train_on(trainer, resume_from, steps)
     reached = trainer.state.global_step
     if reached < steps and not guard.collapsed:
@@ -192,6 +200,8 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
             f"stopped at step {reached} of {steps}; a checkpoint is saved",
             "`simulee runs resume ID` goes on where it stopped",
         )
+    if not is_first():
+        return {}
     result: dict[str, Any] = {
         "steps": reached,
         "preferences": len(work.train) + len(work.validation),
