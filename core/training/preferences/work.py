@@ -256,10 +256,8 @@ def _rows(work: _Prepared, rendered: Sequence[Rendered]) -> list[Row]:
 
 
 def _tokens(row: Row) -> int:
-    """Tokens of a row: a pair reads its prompt twice."""
-    if "completion_ids" in row:
-        return len(row["prompt_ids"]) + len(row["completion_ids"])
-    return 2 * len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"])
+    """Tokens of a row: a pair reads its prompt once."""
+    return sum(len(row.get(name, ())) for name in ("prompt_ids", "completion_ids", "chosen_ids", "rejected_ids"))
 
 
 def _said(work: _Prepared) -> dict[str, Any]:
