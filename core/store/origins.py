@@ -79,7 +79,7 @@ def sources_of(db: Database, owners: Collection[str]) -> list[OwnerRow]:
         " WHERE held.uid IN (SELECT value FROM json_each(?)) ORDER BY source.id, held.uid",
         (json.dumps([*owners]),),
     )
-    return [OwnerRow(*row[:4], bool(row[4])) for row in rows]
+    return [OwnerRow(*[*row[:4], bool(row[4])]) for row in rows]
 
 
 def gone(db: Database, datasets: Collection[int]) -> tuple[int, int]:

@@ -93,7 +93,7 @@ def _select(db: Database, where: str, parameters: Sequence[object]) -> list[Pair
         f" LEFT JOIN card_state ON card_kind = 'pair' AND card_uid = uid WHERE {where} ORDER BY pair.id",
         parameters,
     )
-    return [PairRow(*row[:12], None if row[12] is None else tuple(_told(row[12]))) for row in rows]
+    return [PairRow(*[*row[:12], None if row[12] is None else tuple(_told(row[12]))]) for row in rows]
 
 
 def _stored(owners: Sequence[str]) -> str:
