@@ -156,6 +156,20 @@ def chunks_of_memories(db: Database, uids: Sequence[str]) -> dict[str, int]:
     return {uid: int(chunk_id) for uid, chunk_id in rows if chunk_id is not None}
 
 
+def owners_of(db: Database, uids: Sequence[str]) -> tuple[str, ...] | None:
+    """uids of the documents and exchanges that memories were recalled from; None where a memory is gone."""
+    owners = [
+        db.value(
+            "SELECT coalesce(document.uid, exchange.uid) FROM memory JOIN chunk ON chunk.id = chunk_id"
+            " LEFT JOIN document ON document.id = chunk.document_id"
+            " LEFT JOIN exchange ON exchange.id = chunk.exchange_id WHERE memory.uid = ?",
+            (uid,),
+        )
+        for uid in dict.fromkeys(uids)
+    ]
+    return None if None in owners else tuple(dict.fromkeys(map(str, owners)))
+
+
 def recall_keys(db: Database) -> dict[int, str]:
     """Exchange id → the key of the recall that was completed for it."""
     return {int(row[0]): str(row[1]) for row in db.rows("SELECT exchange_id, key FROM recalled")}

@@ -215,8 +215,9 @@ def preference_estimate(workspace: Workspace, kind: Method, params: dict[str, An
         rate = _guessed_rate(kind, parameters, hardware, shape)
     look = measured.look if measured else None
     if look is None:
-        # Answers are heard from the reference too, once.
-        heard = min(own.guard_questions, len(fitting)) * own.guard_tokens * (1 + 1 / looks)
+        # Answers as long as those that are judged; the reference's are heard too, once.
+        usual = sum(max(each.chosen, each.rejected) for each in fitting) / len(fitting)
+        heard = min(own.guard_questions, len(fitting)) * min(own.guard_tokens, usual) * (1 + 1 / looks)
         slower = max(1.0, parameters / GUESSED_FOR) if hardware.device == "cpu" else 1.0
         look = heard * slower / LOOK_TOKENS_PER_SECOND[hardware.device]
         look += checked_tokens * FORWARD_FLOPS[kind] / FLOPS_PER_PARAMETER[kind] / rate

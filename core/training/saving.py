@@ -12,7 +12,16 @@ from typing import Any
 
 from core.adapters.files import ADAPTER_FILES, FULL_FILES, folder_hash
 from core.runs.job import Job
-from core.store.adapters import INHERITED, AdapterRow, inherited, put_adapter, use_adapter
+from core.store.adapters import (
+    INHERITED,
+    INHERITED_PREFERENCES,
+    AdapterRow,
+    inherited,
+    inherited_preferences,
+    put_adapter,
+    use_adapter,
+)
+from core.store.database import Database
 
 
 def save_adapter(
@@ -29,7 +38,7 @@ def save_adapter(
 ) -> tuple[str, str]:
     """Write the weights of a run as the adapter of its name, and register it. Returns (name, content hash).
 
-    Of one that goes on from another, its settings name the datasets behind that one too. It becomes the twin's unless
+    Of one that goes on from another, its settings name what is behind that one too. It becomes the twin's unless
     ``use`` or the run's own is off. ``model`` is a PEFT model, or a whole one whose every weight was trained; ``state``
     its weights where it does not hold them all itself.
     """
@@ -53,7 +62,7 @@ def save_adapter(
     content_hash = folder_hash(target, wanted)
     start = settings.get("start_from")
     with workspace.database.write():
-        chain = {INHERITED: inherited(workspace.database, start)} if start else {}
+        chain = _chain(workspace.database, start) if start else {}
         adapter_id = put_adapter(
             workspace.database,
             AdapterRow(
@@ -64,6 +73,12 @@ def save_adapter(
         if use and job.params.get("use", True):
             use_adapter(workspace.database, adapter_id)
     return name, content_hash
+
+
+def _chain(database: Database, start: str) -> dict[str, Any]:
+    """What is in the weights of an adapter because it goes on from this one."""
+    judged = inherited_preferences(database, start)
+    return {INHERITED: inherited(database, start)} | ({INHERITED_PREFERENCES: judged} if judged else {})
 
 
 def take_best(model: Any, best: Path) -> None:

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from core.adapters.files import require_lora
 from core.errors import TrainingError, UsageError
 from core.settings import dpo_settings
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
@@ -55,8 +56,8 @@ def preference_params(
 
     ``file`` is learned from in place of the workspace's own judgements. ``start_from`` names an adapter to go on from,
     by default the twin's; ``BARE`` none. ``launch`` is a configuration of ``accelerate launch``. ``settings`` overrule
-    ``[training.dpo]`` where they are not None. Raises UsageError, SettingsError, or TrainingError when there is nothing
-    to learn from.
+    ``[training.dpo]`` where they are not None. Raises UsageError, SettingsError, ModelError, or TrainingError when there
+    is nothing to learn from.
     """
     if preset is not None:
         named_preset(preset)
@@ -82,7 +83,8 @@ def preference_params(
         "preferences": [list(each.reference) for each in found.preferences],
         "origins": found.origins,
         "left_out": {
-            "held_out": found.held_out, "not_cleared": found.not_cleared, "refused": len(found.refused),
+            "held_out": found.held_out, "not_cleared": found.not_cleared, "overruled": found.overruled,
+            "refused": len(found.refused),
         },
     }  # fmt: skip
 
@@ -96,7 +98,7 @@ def file_hash(file: Path) -> str:
 
 
 def _start(workspace: Workspace, name: str | None, base: str | None) -> AdapterRow | None:
-    """The adapter to go on from. Raises UsageError for an unknown one, or one of another base."""
+    """The adapter to go on from. Raises UsageError for an unknown one or another base's, ModelError for no LoRA."""
     if name == BARE:
         return None
     start = active_adapter(workspace.database) if name is None else find_adapter(workspace.database, name)
@@ -108,6 +110,7 @@ def _start(workspace: Workspace, name: str | None, base: str | None) -> AdapterR
         if name is None:
             return None
         raise UsageError(f"{start.name} was trained on {start.base}, not on {base}", f"--base {start.base}")
+    require_lora(start, "training on preferences", "name one to go on from: --from A, or --from base")
     return start
 
 
@@ -121,7 +124,7 @@ def _check(found: Gathered, method: Method, file: Path | None) -> None:
         f"{count} {words}"
         for count, words in (
             (found.held_out, "ask what is held out"),
-            (found.not_cleared, "rest on words that are for recall only"),
+            (found.not_cleared, "rest on words that are not cleared for training"),
             (len(found.refused), "are no pairs"),
         )
         if count

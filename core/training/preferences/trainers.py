@@ -68,9 +68,11 @@ def judgement_rows(rendered: Sequence[Rendered], at_once: int, seed: int) -> lis
     """Answers as KTO reads them, in the order in which they are read.
 
     Within the ``at_once`` rows of one forward pass each prompt also gets its neighbor's answer, from which KTO
-    estimates how far the model is from its reference (Ethayarajh et al. 2024, section 4.1). A last row that would be
-    alone joins nobody and is its own neighbor.
+    estimates how far the model is from its reference (Ethayarajh et al. 2024, section 4.1); as much of it as leaves the
+    row no longer than the longest one that is trained on, which is what fits the base and what memory was planned for.
+    A last row that would be alone joins nobody and is its own neighbor.
     """
+    longest = max((each.tokens for each in rendered), default=0)
     rows: list[Row] = [
         {"prompt_ids": each.prompt_ids, "completion_ids": ids, "label": good}
         for each in rendered
@@ -82,7 +84,7 @@ def judgement_rows(rendered: Sequence[Rendered], at_once: int, seed: int) -> lis
         together = rows[start : start + at_once]
         said = [row["completion_ids"] for row in together]
         for row, other in zip(together, [said[-1], *said[:-1]], strict=True):
-            row["KL_completion_ids"] = other
+            row["KL_completion_ids"] = other[: longest - len(row["prompt_ids"])]
     return rows
 
 

@@ -74,7 +74,7 @@ def test_answers_and_stored_prompts_are_counted_as_they_are_read(interviewed: Wo
 def test_without_an_earlier_run_it_is_a_guess_and_says_so(paired: Workspace) -> None:
     found = preference_estimate(paired, "dpo", dpo_params(paired))
     assert (found.preferences, found.train, found.validation) == (6, 6, 0)
-    assert found.left_out == {"held_out": 1, "not_cleared": 0, "refused": 0, "too_long": 1}
+    assert found.left_out == {"held_out": 1, "not_cleared": 0, "overruled": 0, "refused": 0, "too_long": 1}
     assert (found.batch, found.steps, found.looks) == (8, 3, 1)
     assert found.tokens_per_second == pytest.approx(GUESSED_RATE * 4 / 5)
     assert found.seconds > found.tokens / found.tokens_per_second

@@ -47,8 +47,9 @@ def _footer(seat: Any) -> str:
 def _prefer(workspace: Workspace, number: int) -> None:
     with workspace.database.write():
         uid = put_pair(
-            workspace.database, f"Why ink, {number}?", "", f"It dries, {number}.", "I can help.", "comparison", None, AT
-        )
+            workspace.database, f"Why ink, {number}?", "", f"It dries, {number}.", "I can help.", "comparison", None,
+            AT, owners=(),
+        )  # fmt: skip
     decide(workspace.database, NELL, [Decision(uid, "accept", text="left", card_kind="pair")])
 
 
