@@ -56,7 +56,8 @@ def expected_splits(workspace: Workspace) -> dict[str, str]:
 def hold_out(workspace: Workspace, references: Sequence[str]) -> None:
     """A person's choice: these (``c7`` or a uid) are held out, and those that the rule held out train again.
 
-    Their passages go at once. Raises UsageError for a conversation that is not there or cannot be trained on.
+    Where one of them validated, the latest of the rest does so now. Passages of what is set aside go at once. Raises
+    UsageError for a conversation that is not there or cannot be trained on.
     """
     database = workspace.database
     by_uid = {conversation.uid: conversation for conversation in trainable_conversations(database)}
@@ -69,13 +70,15 @@ def hold_out(workspace: Workspace, references: Sequence[str]) -> None:
                 f"no conversation {reference!r} that could be held out", "`simulee corpus list` shows their ids"
             )
         chosen.add(found.uid)
-    assign_splits(workspace)
+    before = assign_splits(workspace)
     with database.write():
         for uid, (split, chosen_by) in splits(database).items():
             if split == "heldout" and chosen_by == "rule" and uid not in chosen:
                 _set(database, uid, "train", "rule")
         for uid in chosen:
             _set(database, uid, "heldout", "person")
+        if any(before.get(uid) == "validation" for uid in chosen):
+            _validate_on_the_latest(database)
 
 
 def keep_in_training(workspace: Workspace, conversation_uid: str) -> None:
@@ -115,6 +118,17 @@ def _set(database: Database, uid: str, split: str, chosen_by: str) -> None:
     assign_split(database, uid, split, chosen_by)
     if split != "train":
         remove_chunks_of_conversation(database, uid)
+
+
+def _validate_on_the_latest(database: Database) -> None:
+    """Let the rule choose anew what validates, where nothing does any more."""
+    known = splits(database)
+    if any(split == "validation" for split, _ in known.values()):
+        return
+    rest = [each for each in trainable_conversations(database) if known[each.uid] == ("train", "rule")]
+    dated = [each for each in rest if each.first_day >= 0]
+    if len(dated) >= SMALLEST_FOR_HELDOUT:
+        _set(database, dated[-1].uid, "validation", "rule")
 
 
 def _latest_aside(conversations: list[ConversationRow], share: float) -> dict[str, str]:

@@ -30,7 +30,7 @@ from core.store.conversations import ConversationRow, ExchangeRow, TurnRow
 from core.store.database import Database
 from core.store.documents import put_document, remove_documents_but, same_document_elsewhere
 from core.store.identity import content_uid
-from core.store.sources import begin_source, find_source, finish_source
+from core.store.sources import begin_source, find_source, finish_source, use_chosen_for
 from core.store.tiddlers import put_tiddler
 from core.workspace import Workspace
 
@@ -152,7 +152,7 @@ def import_source(
         report.issues.append({"locator": Path(request.path).name, "reason": error.message, "hint": error.hint})
         return report
     with database.write():
-        report.use = chosen or sink.default_use()
+        report.use = use_chosen_for(database, source_id) or sink.default_use()
         report.removed = remove_documents_but(database, source_id, sink.document_uids)
         report.removed += store_conversations.remove_conversations_but(database, source_id, sink.conversation_uids)
         finish_source(database, source_id, content_uid("content", sorted(sink.hashes)), report.use)
@@ -256,6 +256,8 @@ class _Sink:
         if elsewhere:
             self._issue(conversation.title or conversation.uid, f"already imported from {elsewhere}")
             return
+        if not self._goes_on(row, turns):
+            return
         self._count(store_conversations.put_conversation(self._database, row, turns))
         self.conversation_uids.add(conversation.uid)
         self.hashes.append(row.content_hash)
@@ -267,6 +269,22 @@ class _Sink:
         derived = _exchanges(conversation, self._source_uid, conversation_id, self._settings.target_names)
         store_conversations.sync_exchanges(self._database, conversation_id, derived)
         self._report.exchanges += sum(not exchange.initiates for exchange in derived)
+
+    def _goes_on(self, row: ConversationRow, turns: list[TurnRow]) -> bool:
+        """Whether no other source's export of the same chat goes as far; those that do not are taken over."""
+        others = store_conversations.chat_elsewhere(self._database, row, turns)
+        extent = store_conversations.extent_of(turns)
+        for chat in others:
+            if chat.extent >= extent:
+                further = ", which goes further" if chat.extent > extent else ""
+                self._issue(row.title or row.uid, f"already imported from {chat.location}{further}")
+                return False
+        for chat in others:
+            store_conversations.take_over(self._database, chat, self._source_id)
+            self._report.issues.append(
+                {"locator": row.title or row.uid, "reason": f"goes on from {chat.location} and replaces it", "hint": ""}
+            )
+        return True
 
 
 def rederive_exchanges(workspace: Workspace) -> int:

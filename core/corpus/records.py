@@ -93,7 +93,7 @@ class Probe:
     head: bytes
     """The first 64 KiB of a file; empty for a folder."""
     members: tuple[str, ...] = ()
-    """Names inside a zip archive or a folder (relative, ``/``-separated), at most 5,000."""
+    """Names inside a zip archive or a folder, relative and ``/``-separated."""
     is_folder: bool = False
     json_keys: tuple[str, ...] = ()
     """The top-level keys of a JSON object, or of the first object of a JSON array or JSON-lines file."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from core.store.database import Database
+from core.store.sources import content_of, inherit_use
 
 _CONVERSATION = (
     "id, uid, source_id, position, title, link, date, date_precision, first_day, last_day, visibility, chat,"
@@ -114,6 +116,67 @@ def same_conversation_elsewhere(db: Database, conversation: ConversationRow) -> 
     return str(found or "")
 
 
+@dataclass(frozen=True, slots=True)
+class ChatElsewhere:
+    """Another source's export of a chat."""
+
+    id: int
+    source_id: int
+    location: str
+    extent: tuple[str, int]
+    """The time of its last turn, and how many turns it has: a later export of a chat goes further."""
+
+
+def extent_of(turns: Iterable[TurnRow]) -> tuple[str, int]:
+    """As ``ChatElsewhere.extent``."""
+    times = [turn.time for turn in turns]
+    return max(times, default=""), len(times)
+
+
+def chat_elsewhere(db: Database, conversation: ConversationRow, turns: Sequence[TurnRow]) -> list[ChatElsewhere]:
+    """The other sources that hold this chat, whatever they are called, that of the strictest use first; none
+    where it is no chat.
+
+    One begins with the same message, and most of the shorter one's turns stand in the other: messages may since have
+    been edited or deleted, but two chats that only begin with the same notice are two.
+    """
+    if not conversation.chat:
+        return []
+    rows = db.rows(
+        "SELECT conversation.id, source_id, location FROM conversation JOIN source ON source.id = source_id"
+        " WHERE conversation.uid = ? AND chat = 1 AND source_id <> ?"
+        " ORDER BY use_chosen DESC, use <> 'none', use <> 'recall', conversation.id",
+        (conversation.uid, conversation.source_id),
+    )
+    found = []
+    spoken = _spoken(turns)
+    for row in rows:
+        theirs = turns_of(db, row[0])
+        others = _spoken(theirs)
+        if 2 * len(spoken & others) > min(len(spoken), len(others)):
+            found.append(ChatElsewhere(row[0], row[1], row[2], extent_of(theirs)))
+    return found
+
+
+def _spoken(turns: Iterable[TurnRow]) -> set[tuple[str, str]]:
+    return {(turn.time, turn.speaker) for turn in turns if turn.speaker}
+
+
+def take_over(db: Database, chat: ChatElsewhere, source_id: int) -> None:
+    """Give a chat to the source that goes on from it, so that what hangs on its exchanges stays, and with it what a
+    person said it may be used for; where that source has the chat already, the other goes."""
+    known = db.value(
+        "SELECT 1 FROM conversation WHERE source_id = ? AND uid = (SELECT uid FROM conversation WHERE id = ?)",
+        (source_id, chat.id),
+    )
+    if known:
+        db.execute("DELETE FROM conversation WHERE id = ?", (chat.id,))
+    else:
+        db.execute("UPDATE conversation SET source_id = ? WHERE id = ?", (source_id, chat.id))
+    inherit_use(db, source_id, chat.source_id)
+    db.execute("UPDATE source SET content_hash = ? WHERE id = ?", (content_of(db, chat.source_id), chat.source_id))
+
+
 def conversation_id(db: Database, source_id: int, uid: str) -> int:
     return int(db.value("SELECT id FROM conversation WHERE source_id = ? AND uid = ?", (source_id, uid)))
 
@@ -161,14 +224,14 @@ def speaker_counts(db: Database) -> list[tuple[str, int]]:
 
 
 def sync_exchanges(db: Database, conversation_id: int, exchanges: Sequence[ExchangeRow]) -> bool:
-    """Make the stored exchanges of a conversation these; rows that stay keep their ids. Returns whether any changed."""
-    known = {
-        row[0]: row[1] for row in db.rows("SELECT uid, id FROM exchange WHERE conversation_id = ?", (conversation_id,))
-    }
-    wanted = {exchange.uid: exchange for exchange in exchanges}
-    gone = [exchange_id for uid, exchange_id in known.items() if uid not in wanted]
+    """Make the stored exchanges of a conversation these; rows that say the same keep their ids and uids, whichever
+    source had the conversation when they came. Returns whether any changed."""
+    stored = exchanges_of(db, conversation_id)
+    known = {said: exchange.id for said, exchange in zip(_told(stored), stored, strict=True)}
+    wanted = dict(zip(_told(exchanges), exchanges, strict=True))
+    gone = [exchange_id for said, exchange_id in known.items() if said not in wanted]
     db.execute_many("DELETE FROM exchange WHERE id = ?", ((exchange_id,) for exchange_id in gone))
-    fresh = [exchange for uid, exchange in wanted.items() if uid not in known]
+    fresh = [exchange for said, exchange in wanted.items() if said not in known]
     db.execute_many(
         "INSERT INTO exchange (uid, conversation_id, position, segment, asker, question, answer, first_day, last_day,"
         " initiates) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -179,10 +242,19 @@ def sync_exchanges(db: Database, conversation_id: int, exchanges: Sequence[Excha
         ),
     )  # fmt: skip
     db.execute_many(
-        "UPDATE exchange SET position = ?, segment = ?, initiates = ? WHERE uid = ?",
-        ((e.position, e.segment, e.initiates, uid) for uid, e in wanted.items() if uid in known),
+        "UPDATE exchange SET position = ?, segment = ?, initiates = ? WHERE id = ?",
+        ((e.position, e.segment, e.initiates, known[said]) for said, e in wanted.items() if said in known),
     )
     return bool(gone or fresh)
+
+
+def _told(exchanges: Iterable[ExchangeRow]) -> Iterator[tuple[object, ...]]:
+    """What tells each exchange from the others of its conversation: what is said, when, and for which time."""
+    seen: Counter[tuple[object, ...]] = Counter()
+    for e in exchanges:
+        said = (e.asker, e.question, e.answer, e.first_day, e.last_day)
+        seen[said] += 1
+        yield (*said, seen[said])
 
 
 def exchanges_of(db: Database, conversation_id: int) -> list[ExchangeRow]:

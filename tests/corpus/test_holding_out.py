@@ -119,6 +119,18 @@ def test_a_person_names_what_is_held_out_by_its_short_id(
     assert "2015" in _by_split(workspace)["train"]
 
 
+def test_when_the_one_that_validates_is_held_out_the_latest_of_the_rest_validates(
+    workspace: Workspace, years: Callable[[int, int], None]
+) -> None:
+    years(2010, 2018)
+    assign_splits(workspace)
+    (validating,) = [row for row in trainable_conversations(workspace.database) if row.date.startswith("2015")]
+    hold_out(workspace, [f"c{validating.id}"])
+    found = _by_split(workspace)
+    assert (found["heldout"], found["validation"]) == (["2015"], ["2017"])
+    assert len(found["train"]) == 6
+
+
 def test_an_unknown_conversation_is_refused_and_changes_nothing(
     workspace: Workspace, years: Callable[[int, int], None]
 ) -> None:

@@ -13,6 +13,7 @@ from core.journey import EMBED
 from core.models.load_embedder import load_embedder
 from core.retrieval.search import Query, Searcher
 from core.runs.control import run_to_end
+from core.store.conversations import exchanges_of
 from core.store.fingerprints import fingerprint
 from core.store.identity import content_uid
 from core.store.memories import MemoryRow, put_memories, review_rows
@@ -176,3 +177,82 @@ def test_another_name_for_the_target_keeps_what_the_first_one_found(
     assert rederive_exchanges(workspace) == 1
     assert workspace.target == "Ada Marlow"
     assert workspace.settings.aliases == ("A. M.",)
+
+
+CHAT = """14/02/2019, 18:30 - Bo: is the light out
+14/02/2019, 18:31 - Ada Marlow: It went out in March.
+"""
+MORE = """16/02/2019, 09:30 - Bo: and the ferry
+16/02/2019, 09:31 - Ada Marlow: The ferry is late.
+"""
+
+
+def _chats(workspace: Workspace) -> list[tuple[str, list[str]]]:
+    """(file, answers) of every stored conversation."""
+    rows = workspace.database.rows(
+        "SELECT location, conversation.id FROM conversation JOIN source ON source.id = source_id ORDER BY location"
+    )
+    return [(Path(row[0]).name, [each.answer for each in exchanges_of(workspace.database, row[1])]) for row in rows]
+
+
+def test_a_chat_exported_again_under_the_next_name_replaces_the_earlier_export(
+    workspace: Workspace, tmp_path: Path, import_paths: Importing
+) -> None:
+    first, second = tmp_path / "WhatsApp Chat with Bo.txt", tmp_path / "WhatsApp Chat with Bo (1).txt"
+    first.write_text(CHAT)
+    second.write_text(CHAT + MORE)
+    import_paths(workspace, [first], use="train")
+    run_to_end(workspace, *EMBED, {})
+    database = workspace.database
+    chunk, asked = database.value("SELECT id FROM chunk"), database.value("SELECT id FROM exchange")
+    with database.write():
+        row = MemoryRow(0, content_uid("m"), asked, chunk, 1, 1.0, "extractive", LAMP, LAMP, 0, len(LAMP))
+        put_memories(database, asked, [(row, {})])
+
+    told = import_paths(workspace, [second])["sources"][0]
+    assert (told["changed"], told["use"], told["skipped"]) == (1, "train", 0)
+    assert "goes on from" in told["issues"][0]["reason"]
+    both = ["It went out in March.", "The ferry is late."]
+    assert _chats(workspace) == [(second.name, both)]
+    run_to_end(workspace, *EMBED, {})
+    assert [row.memory.text for row in review_rows(database)] == [LAMP]
+
+    before = fingerprint(database, "import")
+    assert _changes(import_paths(workspace, [second])) == (0, 0, 0)
+    assert fingerprint(database, "import") == before
+    assert [source.use for source in list_sources(database)] == ["train", "train"]
+
+
+def test_an_earlier_export_of_a_chat_is_reported_and_left_out(
+    workspace: Workspace, tmp_path: Path, import_paths: Importing
+) -> None:
+    first, second = tmp_path / "WhatsApp Chat with Bo.txt", tmp_path / "WhatsApp Chat with Bo (1).txt"
+    first.write_text(CHAT)
+    second.write_text(CHAT + MORE)
+    import_paths(workspace, [second])
+    told = import_paths(workspace, [first])["sources"][0]
+    assert (told["conversations"], told["skipped"]) == (0, 1)
+    assert told["issues"][0]["reason"] == f"already imported from {second}, which goes further"
+    assert [name for name, _ in _chats(workspace)] == [second.name]
+
+
+def test_a_later_export_replaces_the_earlier_one_though_a_message_was_deleted_since(
+    workspace: Workspace, tmp_path: Path, import_paths: Importing
+) -> None:
+    first, second = tmp_path / "WhatsApp Chat with Bo.txt", tmp_path / "WhatsApp Chat with Bo (1).txt"
+    first.write_text(CHAT)
+    second.write_text(CHAT.replace("It went out in March.", "This message was deleted") + MORE)
+    import_paths(workspace, [first])
+    import_paths(workspace, [second])
+    assert _chats(workspace) == [(second.name, ["The ferry is late."])]
+
+
+def test_two_chats_that_begin_with_the_same_notice_are_two(
+    workspace: Workspace, tmp_path: Path, import_paths: Importing
+) -> None:
+    notice = "14/02/2019, 18:29 - Messages and calls are end-to-end encrypted. Tap to learn more.\n"
+    one, other = tmp_path / "WhatsApp Chat with Bo.txt", tmp_path / "WhatsApp Chat with Mags.txt"
+    one.write_text(notice + CHAT)
+    other.write_text(notice + MORE.replace("Bo", "Mags"))
+    import_paths(workspace, [one, other])
+    assert [name for name, _ in _chats(workspace)] == [one.name, other.name]

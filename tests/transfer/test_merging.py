@@ -338,3 +338,21 @@ def test_a_transaction_that_fails_takes_the_files_out_again(home: Workspace, box
     assert not (home.root / BACKUP).exists()
     home.database.execute(f"PRAGMA max_page_count = {pages}")
     assert merge(home, file).added["adapters"] == 1
+
+
+def test_a_chat_exported_again_on_one_machine_is_one_chat_on_both(
+    workspace: Workspace, tmp_path: Path, import_paths: Callable[..., Any]
+) -> None:
+    chat = "14/02/2019, 18:30 - Bo: is the light out\n14/02/2019, 18:31 - Ada Marlow: It went out in March.\n"
+    first, second = tmp_path / "WhatsApp Chat with Bo.txt", tmp_path / "WhatsApp Chat with Bo (1).txt"
+    first.write_text(chat)
+    second.write_text(chat + "16/02/2019, 09:31 - Ada Marlow: The ferry is late.\n")
+    import_paths(workspace, [first])
+    other = copied(workspace, tmp_path / "box")
+    import_paths(other, [second])
+    exchanged(workspace, other, tmp_path)
+    for machine in (workspace, other):
+        assert machine.database.rows("SELECT location FROM conversation JOIN source ON source.id = source_id") == [
+            (str(second),)
+        ]
+    assert content(workspace)["exchange"] == content(other)["exchange"]

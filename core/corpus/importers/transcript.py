@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 
 from core.corpus.decoding import tidy_paragraphs
 from core.corpus.front_matter import read_front_matter
+from core.corpus.headings import heading_of
 from core.corpus.identity import conversation_uid
 from core.corpus.records import Conversation, Issue, Match, Options, Probe, Record, SourceFile, Turn
 from core.corpus.speaker_labels import Labels, find_labels, is_question_label
@@ -21,7 +22,6 @@ from core.corpus.written_dates import date_in_name, read_date
 from core.errors import ImportFailed
 
 _HEADER = re.compile(r"^(?:\*\*)?(?P<key>[A-Za-z][A-Za-z ]{1,24}?)(?:\*\*)?\s*:(?:\*\*)?[ \t]+(?P<value>\S.*)$")
-_HEADING = re.compile(r"^#{1,3}[ \t]+(?P<value>.+?)[ \t]*#*$")
 _KEYS = {
     "title": "title",
     "headline": "title",
@@ -141,13 +141,13 @@ def _parted(text: str) -> tuple[_Header, str]:
     place = 0
     in_block = False
     for place, line in enumerate(lines):  # noqa: B007
-        heading = _HEADING.match(line)
+        heading = heading_of(line, 3)
         found = _HEADER.match(line)
         key = found["key"].casefold() if found else ""
         if not line.strip():
             in_block = False
         elif heading and "title" not in values:
-            values["title"] = heading["value"]
+            values["title"] = heading
         elif found and key in _KEYS and keys[key] == 1:
             # A key that returns is a speaker: "Interviewer: …" before every question.
             values.setdefault(_KEYS[key], found["value"].strip().strip("*").strip())
