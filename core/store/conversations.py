@@ -16,6 +16,8 @@ _EXCHANGE = (
     " exchange.first_day, exchange.last_day, initiates"
 )
 
+_ASIDE = {"heldout": 2, "validation": 1, "train": 0}
+
 
 @dataclass(frozen=True, slots=True)
 class ConversationRow:
@@ -114,6 +116,11 @@ def same_conversation_elsewhere(db: Database, conversation: ConversationRow) -> 
     return str(found or "")
 
 
+def count_sources_of(db: Database, uid: str) -> int:
+    """How many sources hold a conversation of this uid."""
+    return int(db.value("SELECT count(*) FROM conversation WHERE uid = ?", (uid,)))
+
+
 def conversation_id(db: Database, source_id: int, uid: str) -> int:
     return int(db.value("SELECT id FROM conversation WHERE source_id = ? AND uid = ?", (source_id, uid)))
 
@@ -125,6 +132,12 @@ def source_uid(db: Database, source_id: int) -> str:
 def list_conversations(db: Database) -> list[ConversationRow]:
     """Every conversation, oldest first, undated ones at the end."""
     rows = db.rows(f"SELECT {_CONVERSATION} FROM conversation ORDER BY first_day < 0, first_day, title, uid")
+    return [ConversationRow(*row) for row in rows]
+
+
+def conversations_of_source(db: Database, source_id: int) -> list[ConversationRow]:
+    """One source's conversations, in its order."""
+    rows = db.rows(f"SELECT {_CONVERSATION} FROM conversation WHERE source_id = ? ORDER BY position, id", (source_id,))
     return [ConversationRow(*row) for row in rows]
 
 
@@ -161,13 +174,15 @@ def speaker_counts(db: Database) -> list[tuple[str, int]]:
 
 
 def sync_exchanges(db: Database, conversation_id: int, exchanges: Sequence[ExchangeRow]) -> bool:
-    """Make the stored exchanges of a conversation these; rows that stay keep their ids. Returns whether any changed."""
+    """Make the stored exchanges of a conversation these; rows that stay keep their ids. Returns whether any changed.
+
+    What was recalled for a question that is still asked, though its answer, its asker or the date changed, stays.
+    """
     known = {
         row[0]: row[1] for row in db.rows("SELECT uid, id FROM exchange WHERE conversation_id = ?", (conversation_id,))
     }
     wanted = {exchange.uid: exchange for exchange in exchanges}
     gone = [exchange_id for uid, exchange_id in known.items() if uid not in wanted]
-    db.execute_many("DELETE FROM exchange WHERE id = ?", ((exchange_id,) for exchange_id in gone))
     fresh = [exchange for uid, exchange in wanted.items() if uid not in known]
     db.execute_many(
         "INSERT INTO exchange (uid, conversation_id, position, segment, asker, question, answer, first_day, last_day,"
@@ -182,7 +197,37 @@ def sync_exchanges(db: Database, conversation_id: int, exchanges: Sequence[Excha
         "UPDATE exchange SET position = ?, segment = ?, initiates = ? WHERE uid = ?",
         ((e.position, e.segment, e.initiates, uid) for uid, e in wanted.items() if uid in known),
     )
+    if gone and fresh:
+        rows = {row.id: row for row in exchanges_of(db, conversation_id)}
+        added = {exchange.uid for exchange in fresh}
+        hand_on_memories(db, [rows[each] for each in gone], [row for row in rows.values() if row.uid in added])
+    db.execute_many("DELETE FROM exchange WHERE id = ?", ((exchange_id,) for exchange_id in gone))
     return bool(gone or fresh)
+
+
+def hand_on_memories(db: Database, gone: Sequence[ExchangeRow], fresh: Sequence[ExchangeRow]) -> None:
+    """Move the memories of exchanges that are about to go to those that ask the same; with their uids, and so with what
+    was decided on them.
+
+    The same answer to the same question comes first; else the question must be the only one of its words.
+    """
+    recalled = [
+        exchange
+        for exchange in gone
+        if exchange.question and db.value("SELECT 1 FROM memory WHERE exchange_id = ? LIMIT 1", (exchange.id,))
+    ]
+    answered: dict[tuple[str, str], list[ExchangeRow]] = {}
+    asked: dict[str, list[ExchangeRow]] = {}
+    for exchange in fresh:
+        answered.setdefault((exchange.question, exchange.answer), []).append(exchange)
+        asked.setdefault(exchange.question, []).append(exchange)
+    for exchange in recalled:
+        same = answered.get((exchange.question, exchange.answer), [])
+        alike = asked.get(exchange.question, [])
+        alone = len(alike) == 1 and sum(each.question == exchange.question for each in recalled) == 1
+        heir = same.pop(0) if same else alike[0] if alone else None
+        if heir is not None:
+            db.execute("UPDATE memory SET exchange_id = ? WHERE exchange_id = ?", (heir.id, exchange.id))
 
 
 def exchanges_of(db: Database, conversation_id: int) -> list[ExchangeRow]:
@@ -222,6 +267,15 @@ def splits(db: Database) -> dict[str, tuple[str, str]]:
     return {
         row[0]: (row[1], row[2]) for row in db.rows("SELECT conversation_uid, split, chosen_by FROM conversation_split")
     }
+
+
+def weight_of_split(split: tuple[str, str]) -> tuple[bool, int]:
+    """Of (split, chosen_by): a person's word outweighs a rule's, then what is further set aside does."""
+    return split[1] == "person", _ASIDE[split[0]]
+
+
+def forget_split(db: Database, conversation_uid: str) -> None:
+    db.execute("DELETE FROM conversation_split WHERE conversation_uid = ?", (conversation_uid,))
 
 
 def assign_split(db: Database, conversation_uid: str, split: str, chosen_by: str) -> None:

@@ -125,6 +125,18 @@ def test_turns_are_put_in_order_of_time_and_dated_by_the_answer():
     assert exchange.date == DateSpan.parse("2020-05-02")
 
 
+def test_what_was_said_in_the_hour_that_comes_twice_stays_in_the_order_of_the_file():
+    night = chat(at(0, "Bo", "are you awake?"), at(-53, "ada", "yes"), at(-50, "Bo", "why?"), at(5, "ada", "rain"))
+    assert said(night) == [("are you awake?", "yes"), ("why?", "rain")]
+
+
+def test_a_zone_tells_the_hour_that_comes_twice():
+    zoned = [
+        Turn(each.speaker, each.text, each.time.replace(tzinfo=UTC)) for each in (at(0, "ada", "a"), at(-53, "Bo", "q"))
+    ]
+    assert said(chat(*zoned)) == [("q", "a")]
+
+
 def test_naive_and_aware_times_may_stand_side_by_side():
     aware = Turn("ada", "a", datetime(2020, 5, 1, 9, 1, tzinfo=UTC))
     assert said(chat(at(0, "Bo", "q"), aware)) == [("q", "a")]

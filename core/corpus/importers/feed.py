@@ -69,13 +69,13 @@ def _entry(locator: str, entry: Any, language: str, options: Options) -> Iterato
     where = title or locator
     text, whole = _text(entry)
     if not text:
-        yield Issue(where, "no text in it, skipped")
+        yield Issue(where, "no text in it, skipped", refused=False)
         return
     if not whole and _TEASER.search(text):
-        yield Issue(where, "only a teaser in the feed; the whole text is on its page")
+        yield Issue(where, "only a teaser in the feed; the whole text is on its page", refused=False)
     date = _date(entry)
     if not date.known:
-        yield Issue(where, "no readable date; kept undated")
+        yield Issue(where, "no readable date; kept undated", refused=False)
     link = _field(entry, "link")
     native = _field(entry, "id") or link
     yield Document(
