@@ -11,7 +11,7 @@ import pytest
 from core.corpus.holdout import assign_splits, assigned_splits, hold_out
 from core.corpus.successors import hand_on
 from core.dataset.build import build
-from core.journey import EMBED, RECALL
+from core.journey import EMBED
 from core.review.decisions import Actor, Decision, decide
 from core.runs.control import run_to_end
 from core.store.conversations import (
@@ -24,7 +24,7 @@ from core.store.conversations import (
     trainable_conversations,
 )
 from core.store.datasets import examples_of
-from core.store.memories import accepted_memories, review_rows
+from core.store.memories import MemoryRow, put_memories, review_rows
 from core.store.sources import begin_source
 from core.workspace import Workspace
 
@@ -141,25 +141,30 @@ def _store(workspace: Workspace, source: int, uid: str, text: str) -> None:
     put_conversation(workspace.database, row, [TurnRow(0, "Ada Marlow", text, "", None, "said")])
 
 
+@pytest.mark.parametrize("correction", [{"title": "The harbor"}, {"date": "2009-01-01"}, {"answer": "Answr of 2010."}])
 def test_what_was_accepted_for_a_question_outlives_a_correction_and_is_not_asked_again(
-    talks: Workspace, import_paths: Importing, talk: Writing, tmp_path: Path
+    talks: Workspace, import_paths: Importing, talk: Writing, tmp_path: Path, correction: dict[str, str]
 ) -> None:
     note = tmp_path / "jars.md"
-    note.write_text("---\ntitle: Jars\ndate: 2005-01-01\n---\nThe jars on the shelf were counted and paid for by Pell.")
+    words = "The jars on the shelf were counted, and Pell paid for them."
+    note.write_text(f"---\ntitle: Jars\ndate: 2005-01-01\n---\n{words}")
     import_paths(talks, [note])
     run_to_end(talks, *EMBED, {})
-    run_to_end(talks, *RECALL, {})
     database = talks.database
-    asked = {row.memory.uid: row.conversation_title for row in review_rows(database)}
-    decide(database, Actor("person", "Nell"), [Decision(uid, "accept") for uid in asked])
-    assert "Talk 2010" in asked.values()
+    chunk = database.value("SELECT id FROM chunk WHERE text = ?", (words,))
 
-    import_paths(talks, [talk(2010, title="The harbor", answer="Answer of 2010.")])
-    run_to_end(talks, *EMBED, {})
-    run_to_end(talks, *RECALL, {})
-    kept = {row.memory.uid: row.conversation_title for row in accepted_memories(database)}
-    own = database.rows("SELECT memory.uid FROM memory JOIN chunk ON chunk.id = chunk_id WHERE document_id IS NOT NULL")
-    assert {uid for uid, title in asked.items() if title == "Talk 2010"} <= {
-        uid for uid, title in kept.items() if title == "The harbor"
-    }
-    assert {row[0] for row in own} <= kept.keys()
+    def recall(uid: str) -> int:
+        asked = database.value(
+            "SELECT exchange.id FROM exchange JOIN conversation ON conversation.id = conversation_id JOIN source"
+            " ON source.id = source_id WHERE location LIKE '%talk-2010.txt' AND question = ?", (QUESTION,),
+        )  # fmt: skip
+        row = MemoryRow(0, uid, asked, chunk, 1, 1.0, "extractive", words, words, 0, len(words))
+        with database.write():
+            put_memories(database, asked, [(row, {})])
+        return int(asked)
+
+    before = recall("as first recalled")
+    decide(database, Actor("person", "Nell"), [Decision("as first recalled", "accept")])
+    import_paths(talks, [talk(2010, **{"answer": "Answer of 2010.", **correction})])
+    assert recall("as recalled for the corrected interview") != before
+    assert [(row.memory.uid, row.state) for row in review_rows(database)] == [("as first recalled", "accepted")]

@@ -12,7 +12,7 @@ import typer
 from core.corpus.importers import CONVERSATIONS
 from core.corpus.importing import ENTRY, KIND, Request, import_params, name_target, plan
 from core.corpus.looking import Look, look_at
-from core.corpus.records import DocumentKind, Issue, Options, SourceKind
+from core.corpus.records import DocumentKind, Issue, Options
 from core.corpus.reports import by_reason, is_unread, report_line
 from core.corpus.sniffing import Choice
 from core.errors import ImportFailed, UsageError
@@ -60,7 +60,7 @@ def import_(
     """
     workspace = face.workspace()
     document_kind = cast(DocumentKind | None, kind.value if kind and kind != Kind.conversation else None)
-    choices, issues = plan(sources, format_name, cast(SourceKind | None, kind.value if kind else None))
+    choices, issues = plan(sources, format_name, kind.value if kind else None)
     if not choices:
         first = issues[0] if issues else Issue(str(sources[0]), "nothing to import")
         failed = UsageError if kind == Kind.conversation else ImportFailed
