@@ -12,7 +12,17 @@ from dataclasses import dataclass
 
 from core.errors import UsageError
 from core.store.chunks import remove_chunks_of_conversation
-from core.store.conversations import ConversationRow, assign_split, exchanges_of, splits, trainable_conversations
+from core.store.conversations import (
+    ConversationRow,
+    assign_split,
+    count_sources_of,
+    exchanges_of,
+    forget_split,
+    list_conversations,
+    splits,
+    trainable_conversations,
+    weight_of_split,
+)
 from core.store.database import Database
 from core.store.identity import row_number
 from core.workspace import Workspace
@@ -46,7 +56,9 @@ def expected_splits(workspace: Workspace) -> dict[str, str]:
     conversations = trainable_conversations(workspace.database)
     known = splits(workspace.database)
     aside: dict[str, str] = {}
-    if not any(split == "heldout" for split, _ in known.values()):
+    # A split outlives its conversation, in case it comes back; until then nothing is held out by it.
+    held = {uid for uid, (split, _) in known.items() if split == "heldout"}
+    if held.isdisjoint(conversation.uid for conversation in list_conversations(workspace.database)):
         # What a person has placed is none of the rule's, nor does it count for its share.
         free = [each for each in conversations if known.get(each.uid, ("", "rule"))[1] == "rule"]
         aside = _latest_aside(free, workspace.settings.dataset.heldout)
@@ -87,6 +99,20 @@ def keep_in_training(workspace: Workspace, conversation_uid: str) -> None:
     with database.write():
         if splits(database).get(conversation_uid, ("", "rule"))[1] == "rule":
             _set(database, conversation_uid, "train", "person")
+
+
+def pass_on(database: Database, gone: str, heir: str) -> None:
+    """A conversation stays where it was set aside under the uid that it has after a correction.
+
+    The caller holds the transaction, and the conversation that is gone is still stored.
+    """
+    known = splits(database)
+    if gone not in known:
+        return
+    own = known.get(heir, ("train", "rule"))
+    _set(database, heir, *max(own, known[gone], key=weight_of_split))
+    if count_sources_of(database, gone) <= 1:
+        forget_split(database, gone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ _EXCHANGE = (
     " exchange.first_day, exchange.last_day, initiates"
 )
 
+_ASIDE = {"heldout": 2, "validation": 1, "train": 0}
+
 
 @dataclass(frozen=True, slots=True)
 class ConversationRow:
@@ -177,6 +179,11 @@ def take_over(db: Database, chat: ChatElsewhere, source_id: int) -> None:
     db.execute("UPDATE source SET content_hash = ? WHERE id = ?", (content_of(db, chat.source_id), chat.source_id))
 
 
+def count_sources_of(db: Database, uid: str) -> int:
+    """How many sources hold a conversation of this uid."""
+    return int(db.value("SELECT count(*) FROM conversation WHERE uid = ?", (uid,)))
+
+
 def conversation_id(db: Database, source_id: int, uid: str) -> int:
     return int(db.value("SELECT id FROM conversation WHERE source_id = ? AND uid = ?", (source_id, uid)))
 
@@ -188,6 +195,12 @@ def source_uid(db: Database, source_id: int) -> str:
 def list_conversations(db: Database) -> list[ConversationRow]:
     """Every conversation, oldest first, undated ones at the end."""
     rows = db.rows(f"SELECT {_CONVERSATION} FROM conversation ORDER BY first_day < 0, first_day, title, uid")
+    return [ConversationRow(*row) for row in rows]
+
+
+def conversations_of_source(db: Database, source_id: int) -> list[ConversationRow]:
+    """One source's conversations, in its order."""
+    rows = db.rows(f"SELECT {_CONVERSATION} FROM conversation WHERE source_id = ? ORDER BY position, id", (source_id,))
     return [ConversationRow(*row) for row in rows]
 
 
@@ -225,13 +238,25 @@ def speaker_counts(db: Database) -> list[tuple[str, int]]:
 
 def sync_exchanges(db: Database, conversation_id: int, exchanges: Sequence[ExchangeRow]) -> bool:
     """Make the stored exchanges of a conversation these; rows that say the same keep their ids and uids, whichever
-    source had the conversation when they came. Returns whether any changed."""
+    source had the conversation when they came. Returns whether any changed.
+
+    What was recalled for a question that is still asked, though its answer, its asker or the date changed, stays.
+    """
     stored = exchanges_of(db, conversation_id)
     known = {said: exchange.id for said, exchange in zip(_told(stored), stored, strict=True)}
     wanted = dict(zip(_told(exchanges), exchanges, strict=True))
-    gone = [exchange_id for said, exchange_id in known.items() if said not in wanted]
-    db.execute_many("DELETE FROM exchange WHERE id = ?", ((exchange_id,) for exchange_id in gone))
+    gone = {row.uid: row for said, row in zip(_told(stored), stored, strict=True) if said not in wanted}
     fresh = [exchange for said, exchange in wanted.items() if said not in known]
+    changed = [(exchange, gone.pop(exchange.uid).id) for exchange in fresh if exchange.uid in gone]
+    added = {exchange.uid for exchange in fresh} - {exchange.uid for exchange, _ in changed}
+    db.execute_many(
+        "UPDATE exchange SET position = ?, segment = ?, asker = ?, question = ?, answer = ?, first_day = ?,"
+        " last_day = ?, initiates = ? WHERE id = ?",
+        (
+            (e.position, e.segment, e.asker, e.question, e.answer, e.first_day, e.last_day, e.initiates, id_)
+            for e, id_ in changed
+        ),
+    )
     db.execute_many(
         "INSERT INTO exchange (uid, conversation_id, position, segment, asker, question, answer, first_day, last_day,"
         " initiates) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -239,12 +264,17 @@ def sync_exchanges(db: Database, conversation_id: int, exchanges: Sequence[Excha
             (e.uid, conversation_id, e.position, e.segment, e.asker, e.question, e.answer, e.first_day, e.last_day,
              e.initiates)
             for e in fresh
+            if e.uid in added
         ),
     )  # fmt: skip
     db.execute_many(
         "UPDATE exchange SET position = ?, segment = ?, initiates = ? WHERE id = ?",
         ((e.position, e.segment, e.initiates, known[said]) for said, e in wanted.items() if said in known),
     )
+    if gone and added:
+        now = exchanges_of(db, conversation_id)
+        hand_on_memories(db, list(gone.values()), [row for row in now if row.uid in added])
+    db.execute_many("DELETE FROM exchange WHERE id = ?", ((row.id,) for row in gone.values()))
     return bool(gone or fresh)
 
 
@@ -255,6 +285,31 @@ def _told(exchanges: Iterable[ExchangeRow]) -> Iterator[tuple[object, ...]]:
         said = (e.asker, e.question, e.answer, e.first_day, e.last_day)
         seen[said] += 1
         yield (*said, seen[said])
+
+
+def hand_on_memories(db: Database, gone: Sequence[ExchangeRow], fresh: Sequence[ExchangeRow]) -> None:
+    """Move the memories of exchanges that are about to go to those that ask the same; with their uids, and so with what
+    was decided on them.
+
+    The same answer to the same question comes first; else the question must be the only one of its words.
+    """
+    recalled = [
+        exchange
+        for exchange in gone
+        if exchange.question and db.value("SELECT 1 FROM memory WHERE exchange_id = ? LIMIT 1", (exchange.id,))
+    ]
+    answered: dict[tuple[str, str], list[ExchangeRow]] = {}
+    asked: dict[str, list[ExchangeRow]] = {}
+    for exchange in fresh:
+        answered.setdefault((exchange.question, exchange.answer), []).append(exchange)
+        asked.setdefault(exchange.question, []).append(exchange)
+    for exchange in recalled:
+        same = answered.get((exchange.question, exchange.answer), [])
+        alike = asked.get(exchange.question, [])
+        alone = len(alike) == 1 and sum(each.question == exchange.question for each in recalled) == 1
+        heir = same.pop(0) if same else alike[0] if alone else None
+        if heir is not None:
+            db.execute("UPDATE memory SET exchange_id = ? WHERE exchange_id = ?", (heir.id, exchange.id))
 
 
 def exchanges_of(db: Database, conversation_id: int) -> list[ExchangeRow]:
@@ -294,6 +349,15 @@ def splits(db: Database) -> dict[str, tuple[str, str]]:
     return {
         row[0]: (row[1], row[2]) for row in db.rows("SELECT conversation_uid, split, chosen_by FROM conversation_split")
     }
+
+
+def weight_of_split(split: tuple[str, str]) -> tuple[bool, int]:
+    """Of (split, chosen_by): a person's word outweighs a rule's, then what is further set aside does."""
+    return split[1] == "person", _ASIDE[split[0]]
+
+
+def forget_split(db: Database, conversation_uid: str) -> None:
+    db.execute("DELETE FROM conversation_split WHERE conversation_uid = ?", (conversation_uid,))
 
 
 def assign_split(db: Database, conversation_uid: str, split: str, chosen_by: str) -> None:

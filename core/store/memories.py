@@ -58,28 +58,37 @@ def put_memories(
     memories: Sequence[tuple[MemoryRow, Mapping[tuple[str, str], float]]],
     remove_others: bool = True,
 ) -> None:
-    """Store an exchange's candidates with their judgements ``{(kind, judge): value}``; known uids keep their decisions.
+    """Store an exchange's candidates with their judgements ``{(kind, judge): value}``; known ones keep their decisions.
 
-    Candidates of the exchange that are not among these and were never decided on are removed, unless these are not
-    all that there will be.
+    The same words from the same place are known, even if the exchange had another uid when they were recalled.
+    Candidates of the exchange that are not among these and were never decided on are removed, unless these are not all
+    that there will be.
     """
-    wanted = {memory.uid for memory, _ in memories}
+    rows = db.rows(
+        "SELECT chunk_id, quote_start, quote_stop, text, uid FROM memory WHERE exchange_id = ?", (exchange_id,)
+    )
+    known = {(row[0], row[1], row[2], row[3]): str(row[4]) for row in rows}
+    uids = [
+        known.get((memory.chunk_id, memory.quote_start, memory.quote_stop, memory.text), memory.uid)
+        for memory, _ in memories
+    ]
+    wanted = set(uids)
     others = db.rows("SELECT id, uid FROM memory WHERE exchange_id = ?", (exchange_id,)) if remove_others else []
     for memory_id, uid in others:
         decided = db.value("SELECT 1 FROM decision WHERE card_kind = 'memory' AND card_uid = ?", (uid,))
         if uid not in wanted and not decided:
             db.execute("DELETE FROM memory WHERE id = ?", (memory_id,))
-    for memory, judgements in memories:
+    for uid, (memory, judgements) in zip(uids, memories, strict=True):
         db.execute(
             "INSERT INTO memory (uid, exchange_id, chunk_id, rank, score, writer, text, quote, quote_start, quote_stop)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (uid) DO UPDATE SET rank = excluded.rank, score = excluded.score",
             (
-                memory.uid, exchange_id, memory.chunk_id, memory.rank, memory.score, memory.writer, memory.text,
+                uid, exchange_id, memory.chunk_id, memory.rank, memory.score, memory.writer, memory.text,
                 memory.quote, memory.quote_start, memory.quote_stop,
             ),
         )  # fmt: skip
-        memory_id = db.value("SELECT id FROM memory WHERE uid = ?", (memory.uid,))
+        memory_id = db.value("SELECT id FROM memory WHERE uid = ?", (uid,))
         db.execute("DELETE FROM judgement WHERE memory_id = ?", (memory_id,))
         for (kind, judge), value in judgements.items():
             db.execute(

@@ -9,11 +9,16 @@ from typing import Any
 
 import pytest
 
+from core.dataset.build import build
+from core.dataset.export import find_dataset
+from core.dataset.verify import verify
 from core.journey import EMBED
 from core.models.load_embedder import load_embedder
 from core.retrieval.search import Query, Searcher
+from core.review.decisions import Actor, Decision, decide
 from core.runs.control import run_to_end
 from core.store.conversations import exchanges_of
+from core.store.datasets import examples_of
 from core.store.fingerprints import fingerprint
 from core.store.identity import content_uid
 from core.store.memories import MemoryRow, put_memories, review_rows
@@ -115,6 +120,52 @@ def test_a_corrected_date_moves_its_passages(workspace: Workspace, vault: Path, 
 
     seen = Searcher(workspace, load_embedder).search(Query("the light on the head", before=as_of_request("2015")))
     assert [hit.passage.title for hit in seen] == ["salt"]
+
+
+def test_a_memory_is_not_trained_once_its_passage_turns_out_to_be_later_than_the_question(
+    workspace: Workspace, vault: Path, import_paths: Importing, write_interview: Callable[..., Path]
+) -> None:
+    with (workspace.root / "persona.toml").open("a") as settings:
+        settings.write("\n[dataset]\nfailed_recall = 0.0\n")
+    import_paths(workspace, [vault, write_interview("2015-01-01", [("And the lamp?", "It went out.")])])
+    run_to_end(workspace, *EMBED, {})
+    database = workspace.database
+    chunk = database.value("SELECT id FROM chunk WHERE text = ?", (LAMP,))
+    asked = database.value("SELECT id FROM exchange")
+    with database.write():
+        row = MemoryRow(0, content_uid("m"), asked, chunk, 1, 1.0, "extractive", LAMP, LAMP, 0, len(LAMP))
+        put_memories(database, asked, [(row, {})])
+    decide(database, Actor("person", "Nell"), [Decision(row.uid, "accept")])
+    early = find_dataset(workspace, str(build(workspace).id))
+    assert verify(workspace, early).parity == []
+
+    _note(vault, "lamp", "2020-01-01", LAMP)
+    import_paths(workspace, [vault])
+    assert verify(workspace, early).parity == ["sample 1: a memory that it shows is from after its conversation"]
+    late = find_dataset(workspace, str(build(workspace).id))
+    assert LAMP not in str([example.messages for example in examples_of(database, late.id)])
+    assert verify(workspace, late).parity == []
+
+
+def test_a_new_title_is_found_and_embedded_and_the_old_one_is_not(
+    workspace: Workspace, vault: Path, import_paths: Importing
+) -> None:
+    import_paths(workspace, [vault])
+    run_to_end(workspace, *EMBED, {})
+    database = workspace.database
+    before = database.value("SELECT blob FROM vector JOIN chunk ON chunk.id = chunk_id WHERE text = ?", (LAMP,))
+    (vault / "lamp.md").write_text(f"---\ntitle: Lighthouse\ndate: 2011-01-01\n---\n{LAMP}\n")
+    import_paths(workspace, [vault])
+
+    def titled(word: str) -> list[str]:
+        query = Query(word, mode="lexical")
+        return [hit.passage.title for hit in Searcher(workspace, load_embedder).search(query)]
+
+    assert titled("lighthouse") == ["Lighthouse"]
+    assert titled("lamp") == []
+    assert run_to_end(workspace, *EMBED, {})["embedded"] == 1
+    after = database.value("SELECT blob FROM vector JOIN chunk ON chunk.id = chunk_id WHERE text = ?", (LAMP,))
+    assert after != before
 
 
 def test_what_a_person_chose_outlives_a_failed_import(

@@ -77,7 +77,7 @@ def _entries(source: SourceFile, options: Options) -> Iterator[Record]:
         named = [f"{count:,} {reason}" for reason, count in left_out.most_common(_KINDS_NAMED)]
         others = left_out.total() - sum(count for _, count in left_out.most_common(_KINDS_NAMED))
         listed = ", ".join([*named, f"{others:,} others"] if others else named)
-        yield Issue(source.name, f"no published posts, left out: {listed}")
+        yield Issue(source.name, f"no published posts, left out: {listed}", refused=False)
     if parsed.get("bozo") and not entries:
         yield Issue(source.name, "the feed is damaged and holds no entry")
 
@@ -102,13 +102,13 @@ def _entry(locator: str, entry: Any, language: str, options: Options) -> Iterato
     where = title or locator
     text, whole = _text(entry)
     if not text:
-        yield Issue(where, "no text in it, skipped")
+        yield Issue(where, "no text in it, skipped", refused=False)
         return
     if not whole and _TEASER.search(text):
-        yield Issue(where, "only a teaser in the feed; the whole text is on its page")
+        yield Issue(where, "only a teaser in the feed; the whole text is on its page", refused=False)
     date = _date(entry)
     if not date.known:
-        yield Issue(where, "no readable date; kept undated")
+        yield Issue(where, "no readable date; kept undated", refused=False)
     link = _field(entry, "link")
     native = _field(entry, "id") or link
     yield Document(

@@ -95,7 +95,7 @@ def _is_interview(name: str, text: str) -> bool:
 def _note(name: str, place: str, text: str, opening: str, options: Options) -> Iterator[Record]:
     front = read_front_matter(text)
     if front.problem:
-        yield Issue(name, front.problem)
+        yield Issue(name, front.problem, refused=False)
     named_date, named_title = date_in_name(PurePosixPath(name).stem)
     body = front.body
     title = front.text("title")
@@ -106,10 +106,10 @@ def _note(name: str, place: str, text: str, opening: str, options: Options) -> I
         body = rest
     date, unread = _date(front)
     if unread:
-        yield Issue(name, f"date not understood: {unread[:60]}")
+        yield Issue(name, f"date not understood: {unread[:60]}", refused=False)
     plain = tidy_paragraphs(_without_syntax(body))
     if not plain.strip():
-        yield Issue(name, "an empty note, skipped")
+        yield Issue(name, "an empty note, skipped", refused=False)
         return
     yield Document(
         uid=uid_of("markdown", place, opening),

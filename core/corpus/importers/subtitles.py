@@ -67,7 +67,7 @@ class Subtitles:
         notes = _notes(text)
         date = read_date(notes.get("date", ""))
         if notes.get("date") and not date.known:
-            yield Issue(source.name, f"date not understood: {notes['date'][:60]}")
+            yield Issue(source.name, f"date not understood: {notes['date'][:60]}", refused=False)
         named_date, named_title = date_in_name(PurePosixPath(source.name).stem)
         date = date if date.known else named_date
         title = notes.get("title") or named_title

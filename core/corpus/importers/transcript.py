@@ -83,7 +83,7 @@ class LabelledTranscript:
         text = source.read_text()
         header, body = _parted(text)
         if header.problem:
-            yield Issue(source.name, header.problem)
+            yield Issue(source.name, header.problem, refused=False)
         lines = body.split("\n")
         labels = find_labels(lines, _declared(header))
         if len(labels.speakers) < 2:
@@ -93,15 +93,16 @@ class LabelledTranscript:
             )
         before = "\n".join(lines[: labels.speaking[0].line]).strip()
         if before:
-            yield Issue(source.name, f"text before the first speaker, skipped: {' '.join(before.split())[:60]}")
+            words = " ".join(before.split())[:60]
+            yield Issue(source.name, f"text before the first speaker, skipped: {words}", refused=False)
         for label in labels.doubtful:
             if label.line >= labels.speaking[0].line:
-                yield Issue(source.name, f"“{label.name}:” read as speech, not as a speaker")
+                yield Issue(source.name, f"“{label.name}:” read as speech, not as a speaker", refused=False)
         turns = _turns(lines, labels, header)
         named_date, named_title = date_in_name(PurePosixPath(source.name).stem)
         date = read_date(header.get("date"))
         if header.get("date") and not date.known:
-            yield Issue(source.name, f"date not understood: {header.get('date')[:60]}")
+            yield Issue(source.name, f"date not understood: {header.get('date')[:60]}", refused=False)
         date = date if date.known else named_date
         title = header.get("title") or named_title
         uid = conversation_uid(self.name, title, date.iso(), turns)

@@ -19,6 +19,7 @@ from core.store.conversations import (
     splits,
     sync_exchanges,
     take_over,
+    weight_of_split,
 )
 from core.store.database import Database
 from core.store.documents import DocumentRow, put_document, same_document_elsewhere
@@ -27,7 +28,6 @@ from core.store.sources import SourceRow, content_of, find_source, finish_source
 from core.store.tiddlers import put_tiddler
 
 _STRICTNESS = {"none": 2, "recall": 1, "train": 0}
-_ASIDE = {"heldout": 2, "validation": 1, "train": 0}
 _SOURCE = "id, uid, location, format, content_hash, use, use_chosen, imported_at"
 _DATED = "title, link, date, date_precision, first_day, last_day"
 _CHANGED = (
@@ -147,11 +147,7 @@ def _merge_splits(db: Database) -> None:
     for uid, split, chosen_by in db.rows("SELECT conversation_uid, split, chosen_by FROM other.conversation_split"):
         own = known.get(uid)
         theirs = (str(split), str(chosen_by))
-        if own is None or own != max(own, theirs, key=_weight):
+        if own is None or own != max(own, theirs, key=weight_of_split):
             assign_split(db, uid, *theirs)
             if split != "train":
                 remove_chunks_of_conversation(db, uid)
-
-
-def _weight(each: tuple[str, str]) -> tuple[bool, int]:
-    return each[1] == "person", _ASIDE[each[0]]

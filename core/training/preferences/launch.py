@@ -56,8 +56,8 @@ def preference_params(
 
     ``file`` is learned from in place of the workspace's own judgements. ``start_from`` names an adapter to go on from,
     by default the twin's; ``BARE`` none. ``launch`` is a configuration of ``accelerate launch``. ``settings`` overrule
-    ``[training.dpo]`` where they are not None. Raises UsageError, SettingsError, ModelError, or TrainingError when there
-    is nothing to learn from.
+    ``[training.dpo]`` where they are not None. Raises UsageError, SettingsError, ModelError, or TrainingError when
+    there is nothing to learn from.
     """
     if preset is not None:
         named_preset(preset)
