@@ -105,12 +105,13 @@ class HostedWork:
         record = self._save(
             record, digest=digest, samples=plan.samples, tokens=plan.tokens, cost=plan.cost, left_out=plan.left_out
         )
-        if record.file and await self._host.persist(lambda: self._is_there(record.file)):
+        sent = record.file
+        if sent and bool(await self._host.persist(lambda: self._is_there(sent))):
             return record
         self._job.progress(0, 1, f"uploading {plan.samples} samples to {plan.host}")
         name = f"{LABEL}-{record.label}.jsonl"
         # Some hosts list files and tell of none: what is in the list still need not go there twice.
-        looked_for = record.uploading or bool(record.file)
+        looked_for = record.uploading or bool(sent)
 
         async def attempt() -> str:
             nonlocal looked_for
