@@ -54,7 +54,11 @@ def question(topic: str) -> str:
 
 
 def make_harbor(
-    root: Path, decided: bool = True, interviews: int = INTERVIEWS, per_interview: int = PER_INTERVIEW
+    root: Path,
+    decided: bool = True,
+    interviews: int = INTERVIEWS,
+    per_interview: int = PER_INTERVIEW,
+    embedder: Path | None = None,
 ) -> Workspace:
     """The workspace, imported and embedded; with ``decided`` its memories too, decided on by a person.
 
@@ -72,7 +76,8 @@ def make_harbor(
         told = {"participants": {"q": "Ines Calder", "a": TARGET}, "date": f"{2010 + number}-05-01"}
         files.append(root / f"{number}.json")
         files[-1].write_text(json.dumps({**told, "exchanges": exchanges}), "utf-8")
-    workspace = Workspace.create(root / "ws", TARGET)
+    named = {"models": {"embedder": {"engine": "sentence-transformers", "model": str(embedder)}}} if embedder else {}
+    workspace = Workspace.create(root / "ws", TARGET, sections=named)
     choices, _ = importing.plan(files, None)
     sources = [{"path": str(each.source.path), "format": each.importer.name} for each in choices]
     run_to_end(workspace, importing.KIND, importing.ENTRY, {"sources": sources})
