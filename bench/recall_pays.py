@@ -21,7 +21,6 @@ from core.corpus.holdout import assign_splits
 from core.dataset.build import renderer_of
 from core.dataset.packing import pack
 from core.dataset.scenes import conversation_scene, turn_of
-from core.fidelity.bootstrap import ClusterRatio
 from core.fidelity.metrics import scored_segments
 from core.fidelity.plan import weights_of
 from core.journey import demo
@@ -30,6 +29,7 @@ from core.prompts.render import PromptTurn, RecalledMemory, Renderer, Scene
 from core.recall.asked import Asked
 from core.recall.load import as_of, load_recollector, recallable_words
 from core.recall.recollect import Recollection
+from core.scoring.bootstrap import ClusterRatio
 from core.scoring.likelihood import Likelihood
 from core.store.conversations import ExchangeRow, exchanges_of, trainable_conversations
 from core.workspace import Workspace

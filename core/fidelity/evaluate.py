@@ -15,7 +15,6 @@ from core.corpus.holdout import assign_splits
 from core.dataset.build import renderer_of
 from core.dataset.leaks import ngrams
 from core.errors import ModelError
-from core.fidelity.bootstrap import FEWEST_CLUSTERS, ClusterRatio
 from core.fidelity.heldout import Interview, load_interviews, turns_with
 from core.fidelity.launch import GENERATED_TOKENS
 from core.fidelity.metrics import (
@@ -35,6 +34,7 @@ from core.models.roles import embedder_of
 from core.prompts.render import Renderer
 from core.recall.load import load_recollector
 from core.runs.job import Job
+from core.scoring.bootstrap import FEWEST_CLUSTERS, ClusterRatio
 from core.scoring.likelihood import Likelihood
 from core.store.call_cache import cached, remember
 from core.store.conversations import exchanges_of, list_conversations

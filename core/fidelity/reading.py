@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.fidelity.bootstrap import ClusterRatio, Interval
+from core.scoring.bootstrap import ClusterRatio, Interval
 from core.store.conversations import exchanges_named
 from core.store.scorecards import list_scorecards
 from core.workspace import Workspace

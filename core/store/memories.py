@@ -153,6 +153,17 @@ def verdicts(db: Database) -> list[VerdictRow]:
     return [VerdictRow(row[0], row[1], bool(row[2]), *row[3:]) for row in rows]
 
 
+def undecided(db: Database) -> list[tuple[int, int]]:
+    """(exchange id, chunk id) of every memory that ``verdicts`` leaves out."""
+    rows = db.rows(
+        "SELECT exchange_id, chunk_id FROM memory WHERE NOT EXISTS (SELECT 1 FROM card_state"
+        " JOIN decision ON decision.id = decision_id WHERE card_state.card_uid = memory.uid"
+        " AND card_state.card_kind = 'memory' AND card_state.state IN ('accepted', 'rejected')"
+        " AND actor_kind IN ('person', 'rule')) ORDER BY memory.id"
+    )
+    return [(int(exchange_id), int(chunk_id)) for exchange_id, chunk_id in rows]
+
+
 def find_memory(db: Database, reference: str) -> ReviewRow | None:
     """By uid, or by ``m<row id>`` as lists print it."""
     rows = review_rows(db, "memory.uid = ? OR memory.id = ?", (reference, row_number(reference, "m")))

@@ -27,30 +27,35 @@ def told_clearly(checkpoints: Path, max_tokens: int, shorter: str = _SHORTER) ->
 
     ``shorter`` says, for so many ``max_tokens``, how a sample gets shorter.
     """
+    less = f"set gradient_checkpointing = true or micro_batch = 1 under [training], or {shorter.format(max_tokens)}"
+    with told_with(checkpoints, less):
+        yield
+
+
+@contextmanager
+def told_with(checkpoints: Path, less: str) -> Iterator[None]:
+    """The same, with ``less`` to say what takes less memory."""
     try:
         yield
     except MemoryError:
-        raise _no_memory(checkpoints, shorter.format(max_tokens)) from None
+        raise _no_memory(checkpoints, less) from None
     except OSError as error:
         if error.errno == errno.ENOMEM:
-            raise _no_memory(checkpoints, shorter.format(max_tokens)) from None
+            raise _no_memory(checkpoints, less) from None
         if error.errno not in DISK:
             raise
         raise _no_room(checkpoints) from None
     except (RuntimeError, SafetensorError) as error:
         words = str(error)
         if isinstance(error, torch.OutOfMemoryError) or any(each in words for each in _NO_MEMORY):
-            raise _no_memory(checkpoints, shorter.format(max_tokens)) from None
+            raise _no_memory(checkpoints, less) from None
         if any(each in words for each in _NOT_WRITTEN):
             raise _no_room(checkpoints) from None
         raise
 
 
-def _no_memory(checkpoints: Path, shorter: str) -> TrainingError:
-    return TrainingError(
-        f"out of memory; {_kept(checkpoints)}",
-        f"set gradient_checkpointing = true or micro_batch = 1 under [training], or {shorter}",
-    )
+def _no_memory(checkpoints: Path, less: str) -> TrainingError:
+    return TrainingError(f"out of memory; {_kept(checkpoints)}", less)
 
 
 def _no_room(checkpoints: Path) -> TrainingError:

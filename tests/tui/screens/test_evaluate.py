@@ -11,10 +11,10 @@ import pytest
 from textual.containers import VerticalScroll
 
 from core.corpus.holdout import assign_splits
-from core.fidelity.bootstrap import ClusterRatio
 from core.fidelity.reading import compare, questions_of, scorecards
 from core.fidelity.systems import SYSTEMS
 from core.runs.journal import load_run
+from core.scoring.bootstrap import ClusterRatio
 from core.store.conversations import ConversationRow, ExchangeRow, exchanges_of, trainable_conversations
 from core.store.scorecards import list_scorecards, put_scorecard
 from core.workspace import Workspace
