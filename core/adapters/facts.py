@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from core.adapters.base_license import License, license_of
+from core.adapters.files import is_lora
 from core.adapters.taint import Taint, taint_of
 from core.models.packaged import hub_name
 from core.review.decisions import fold
@@ -15,8 +17,11 @@ from core.store.adapters import AdapterRow
 from core.store.datasets import DatasetRow, dataset_of, split_sizes
 from core.store.decisions import list_decisions
 from core.store.origins import languages, shown_memories
-from core.store.scorecards import list_scorecards
+from core.store.scorecards import newest_scorecard
 from core.workspace import Workspace
+
+FILES = ("file", "general_text")
+"""Settings that name a file of the machine that trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class Facts:
     languages: tuple[str, ...]
     hash: str
     created_at: str
+    is_lora: bool
+    """Rather than a training of every weight."""
     with_memories: bool
     settings: dict[str, Any]
     trained_on: TrainedOn | None
@@ -83,13 +90,19 @@ def facts_of(workspace: Workspace, adapter: AdapterRow) -> Facts:
         languages=tuple(languages(database, dataset.id)) if dataset else (),
         hash=adapter.hash,
         created_at=adapter.created_at,
+        is_lora=is_lora(adapter),
         with_memories=bool(adapter.memories),
-        settings=dict(sorted(adapter.settings.items())),
+        settings={name: _told(name, value) for name, value in sorted(adapter.settings.items())},
         trained_on=_trained_on(workspace, dataset) if dataset else None,
         scores=_newest_scores(workspace, adapter),
         taint=taint_of(workspace, adapter),
         version=_version(),
     )
+
+
+def _told(name: str, value: Any) -> Any:
+    """A setting as it may leave: of a file only what it is called."""
+    return Path(value).name if name in FILES and isinstance(value, str) else value
 
 
 def _trained_on(workspace: Workspace, dataset: DatasetRow) -> TrainedOn:
@@ -111,14 +124,15 @@ def _trained_on(workspace: Workspace, dataset: DatasetRow) -> TrainedOn:
 
 
 def _newest_scores(workspace: Workspace, adapter: AdapterRow) -> Scores | None:
-    for number, at, result in reversed(list_scorecards(workspace.database)):
-        if adapter.name in (result.get("adapter"), result.get("adapter_without_memories")):
-            systems = {
-                name: {metric: figure for metric, figure in each.get("metrics", {}).items() if isinstance(figure, dict)}
-                for name, each in result.get("systems", {}).items()
-            }
-            return Scores(number, at, len(result.get("questions", ())), systems)
-    return None
+    newest = newest_scorecard(workspace.database, adapter)
+    if newest is None:
+        return None
+    number, at, result = newest
+    systems = {
+        name: {metric: figure for metric, figure in each.get("metrics", {}).items() if isinstance(figure, dict)}
+        for name, each in result.get("systems", {}).items()
+    }
+    return Scores(number, at, len(result.get("questions", ())), systems)
 
 
 def _version() -> str:
