@@ -39,7 +39,7 @@ def _scorecards(db: Database) -> list[tuple[int, str, dict[str, Any], int | None
         "SELECT scorecard.id, scorecard.created_at, result, adapter_id, name FROM scorecard"
         " LEFT JOIN adapter ON adapter.id = adapter_id ORDER BY scorecard.id"
     )
-    names = dict(db.rows("SELECT hash, name FROM adapter"))
+    names: dict[str, str] = dict(db.rows("SELECT hash, name FROM adapter"))
     found = []
     for number, at, text, owner, name in rows:
         result = json.loads(text)

@@ -33,7 +33,9 @@ def test_a_full_disk_leaves_the_adapter_before_it_and_the_next_attempt_clears_wh
     workspace: Workspace,
 ) -> None:
     run = create_run(workspace.runs, "sft", "core.training.sft:run", {})
-    job = Job(workspace, run.folder, {}, EventLog(run.folder))
+    log = EventLog(run.folder)
+    log.close()
+    job = Job(workspace, run.folder, {}, log)
 
     def save(room: bool) -> None:
         save_adapter(

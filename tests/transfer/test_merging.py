@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -194,7 +195,8 @@ def test_a_run_that_cannot_be_ended_here_now_is_told_and_ends_with_the_next_merg
     run = create_run(home.runs, "sft", "core.training.sft:run", {"dataset": "d"})
     box = copied(home, tmp_path / "box")
     shutil.copytree(run.folder, box.runs / run.id)
-    EventLog(box.runs / run.id).append("ended", {})
+    with closing(EventLog(box.runs / run.id)) as log:
+        log.append("ended", {})
     (box.runs / run.id / "state.json").write_text('{"state": "done", "result": {}}', "utf-8")
     decide(box.database, NELL, [Decision("m000005", "accept")])
     file = packed(box, tmp_path / "back.simulee")
@@ -241,14 +243,14 @@ def test_what_another_machines_run_made_goes_by_its_name_here(home: Workspace, b
 def test_a_run_that_came_by_a_merge_is_resumed_only_where_it_was_begun(
     home: Workspace, box: Workspace, tmp_path: Path
 ) -> None:
-    run = create_run(box.runs, "recall", "core.nowhere:run", {"limit": 2})
+    run = create_run(box.runs, "embed", "core.nowhere:run", {"limit": 2})
     (run.folder / "state.json").write_text('{"state": "cancelled", "result": {}}', "utf-8")
     merge(home, packed(box, tmp_path / "back.simulee"))
-    with pytest.raises(RunError, match="recall-1 was begun on another machine"):
-        resume(home, "recall-1")
+    with pytest.raises(RunError, match="embed-1 was begun on another machine"):
+        resume(home, "embed-1")
     # The copy that it was packed from, and one unpacked from that, hold what it names.
     other = copied(box, tmp_path / "other")
-    assert resume(other, "recall-1").id == "recall-1"
+    assert resume(other, "embed-1").id == "embed-1"
 
 
 def test_a_brought_run_takes_no_number_that_something_here_goes_by(
