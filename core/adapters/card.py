@@ -18,12 +18,13 @@ from core.adapters.taint import counted
 
 CARD = "README.md"
 MARK = "simulee"
-"""The tag by which an export is known as one of ours, and replaced."""
+"""The tag by which an export is known as one of ours; the same adapter's is replaced."""
 LONGEST = 120
 """Characters of outside text that a card shows at a time."""
 WIDTH = 1000
 """Wider than any value, so that YAML folds none."""
 LIBRARIES = {"safetensors": "peft", "merged": "transformers", "gguf": "gguf", "vllm": "peft"}
+_TRAINED = "SHA-256 of the adapter as it was trained begins"
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 _ORIGINS = {"rating": "called good or bad", "file": "of a file"}
 """As a card says it, where the origin's name does not say it by itself."""
@@ -37,10 +38,10 @@ def card_text(facts: Facts, to: str, loading: Sequence[str]) -> str:
     return text + "\n"
 
 
-def is_export(text: str) -> bool:
-    """Whether a README.md is a card of ours."""
+def is_export(text: str, content_hash: str) -> bool:
+    """Whether a README.md is a card of ours, of the adapter with this hash."""
     head = text.split("\n---", 1)[0]
-    return head.startswith("---\n") and f"\n- {MARK}" in head
+    return head.startswith("---\n") and f"\n- {MARK}" in head and f"{_TRAINED} {quoted(content_hash)}." in text
 
 
 def quoted(text: str) -> str:
@@ -74,7 +75,7 @@ def _front(facts: Facts, to: str) -> dict[str, Any]:
         front["language"] = known
     front["model_name"] = one_line(f"{facts.name} of {facts.target}")
     front["pipeline_tag"] = "text-generation"
-    front["tags"] = [MARK, "lora", "persona"]
+    front["tags"] = [MARK, *(["lora"] if facts.is_lora else []), "persona"]
     return front
 
 
@@ -85,9 +86,10 @@ def _body(facts: Facts, loading: Sequence[str]) -> list[str]:
         "",
         *(["**Do not hand this on.** Train it again first:", "", *(f"- {each}" for each in reasons), ""]
           if reasons else []),
-        f"A LoRA of {quoted(facts.hub or facts.base.rsplit('/', 1)[-1])}, trained to answer as"
-        f" {quoted(facts.target)} does, {'with' if facts.with_memories else 'without'} recalled memories in its"
-        " prompts. It imitates a person: it is not that person, it invents, and what it says is not their word.",
+        f"{'A LoRA' if facts.is_lora else 'Every weight'} of {quoted(facts.hub or facts.base.rsplit('/', 1)[-1])},"
+        f" trained to answer as {quoted(facts.target)} does,"
+        f" {'with' if facts.with_memories else 'without'} recalled memories in its prompts."
+        " It imitates a person: it is not that person, it invents, and what it says is not their word.",
         "",
         "## Loading it",
         "",
@@ -115,8 +117,7 @@ def _body(facts: Facts, loading: Sequence[str]) -> list[str]:
         "",
         "## How it was made",
         "",
-        f"By simulee {quoted(facts.version)}, trained {quoted(facts.created_at)}; SHA-256 of the adapter as it was"
-        f" trained begins {quoted(facts.hash)}.",
+        f"By simulee {quoted(facts.version)}, trained {quoted(facts.created_at)}; {_TRAINED} {quoted(facts.hash)}.",
     ]  # fmt: skip
 
 

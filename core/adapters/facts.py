@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.adapters.base_license import License, license_of
+from core.adapters.files import is_lora
 from core.adapters.preferences import learned_by
 from core.adapters.taint import Taint, taint_of
 from core.models.packaged import hub_name
@@ -17,11 +18,13 @@ from core.store.adapters import INHERITED, INHERITED_PREFERENCES, AdapterRow
 from core.store.datasets import DatasetRow, dataset_of, split_sizes
 from core.store.decisions import list_decisions
 from core.store.origins import languages, shown_memories
-from core.store.scorecards import list_scorecards
+from core.store.scorecards import newest_scorecard
 from core.workspace import Workspace
 
 OWN_MATTER = ("preferences", INHERITED, INHERITED_PREFERENCES)
 """Settings that a card counts in place of showing them."""
+FILES = ("file", "general_text")
+"""Settings that name a file of the machine that trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ class Facts:
     languages: tuple[str, ...]
     hash: str
     created_at: str
+    is_lora: bool
+    """Rather than a training of every weight."""
     with_memories: bool
     settings: dict[str, Any]
     trained_on: TrainedOn | None
@@ -101,6 +106,7 @@ def facts_of(workspace: Workspace, adapter: AdapterRow) -> Facts:
         languages=tuple(languages(database, dataset.id)) if dataset else (),
         hash=adapter.hash,
         created_at=adapter.created_at,
+        is_lora=is_lora(adapter),
         with_memories=bool(adapter.memories),
         settings=_shown_settings(adapter),
         trained_on=_trained_on(workspace, dataset) if dataset else None,
@@ -109,6 +115,11 @@ def facts_of(workspace: Workspace, adapter: AdapterRow) -> Facts:
         taint=taint_of(workspace, adapter),
         version=_version(),
     )
+
+
+def _told(name: str, value: Any) -> Any:
+    """A setting as it may leave: of a file only what it is called."""
+    return Path(value).name if name in FILES and isinstance(value, str) else value
 
 
 def _trained_on(workspace: Workspace, dataset: DatasetRow) -> TrainedOn:
@@ -140,22 +151,20 @@ def _preferred(workspace: Workspace, adapter: AdapterRow) -> Preferred | None:
 
 
 def _shown_settings(adapter: AdapterRow) -> dict[str, Any]:
-    """What a person chose: uids say nothing to anyone else, and a path is this machine's own business."""
-    kept = {key: value for key, value in adapter.settings.items() if key not in OWN_MATTER}
-    if kept.get("file"):
-        kept["file"] = Path(str(kept["file"])).name
-    return dict(sorted(kept.items()))
+    """What a person chose: uids say nothing to anyone else."""
+    return {key: _told(key, value) for key, value in sorted(adapter.settings.items()) if key not in OWN_MATTER}
 
 
 def _newest_scores(workspace: Workspace, adapter: AdapterRow) -> Scores | None:
-    for number, at, result in reversed(list_scorecards(workspace.database)):
-        if adapter.name in (result.get("adapter"), result.get("adapter_without_memories")):
-            systems = {
-                name: {metric: figure for metric, figure in each.get("metrics", {}).items() if isinstance(figure, dict)}
-                for name, each in result.get("systems", {}).items()
-            }
-            return Scores(number, at, len(result.get("questions", ())), systems)
-    return None
+    newest = newest_scorecard(workspace.database, adapter)
+    if newest is None:
+        return None
+    number, at, result = newest
+    systems = {
+        name: {metric: figure for metric, figure in each.get("metrics", {}).items() if isinstance(figure, dict)}
+        for name, each in result.get("systems", {}).items()
+    }
+    return Scores(number, at, len(result.get("questions", ())), systems)
 
 
 def _version() -> str:

@@ -39,7 +39,7 @@ from core.scoring.likelihood import Likelihood
 from core.store.call_cache import cached, remember
 from core.store.conversations import exchanges_of, list_conversations
 from core.store.identity import content_uid
-from core.store.scorecards import put_scorecard
+from core.store.scorecards import PLAYED, put_scorecard
 from core.store.texts import answers, document_texts
 from core.twin.private import withheld_of
 from core.workspace import Workspace
@@ -91,6 +91,11 @@ def run(job: Job) -> dict[str, Any]:
         "adapter": weights.memories.name if weights.memories else None,
         "adapter_without_memories": weights.plain.name if weights.plain else None,
         "control": weights.control[1].name if weights.control else None,
+        PLAYED: {
+            key: played.hash
+            for key, played in (("adapter", weights.memories), ("adapter_without_memories", weights.plain))
+            if played is not None
+        },
         "not_run": missing,
         "interviews": [
             {"title": each.conversation.title, "date": each.conversation.date, "exchanges": len(each.items)}

@@ -35,20 +35,31 @@ class AdapterRow:
 
 
 def put_adapter(db: Database, adapter: AdapterRow) -> int:
-    """Store an adapter; the same run replaces its own. Returns its id."""
+    """Store an adapter; the same run replaces its own, with all that is known of it. Returns its id."""
+    row = (
+        adapter.name, adapter.dataset_id, adapter.run_id, adapter.base, adapter.revision, adapter.memories,
+        adapter.path, adapter.hash, json.dumps(adapter.settings, sort_keys=True), adapter.created_at,
+    )  # fmt: skip
     known = db.value("SELECT id FROM adapter WHERE run_id = ?", (adapter.run_id,))
     if known is not None:
-        db.execute("UPDATE adapter SET hash = ?, settings = ? WHERE id = ?", (
-            adapter.hash, json.dumps(adapter.settings), known))  # fmt: skip
+        db.execute(
+            "UPDATE adapter SET (name, dataset_id, run_id, base, revision, memories, path, hash, settings, created_at)"
+            " = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?",
+            (*row, known),
+        )
         return int(known)
     return db.insert(
         "INSERT INTO adapter (name, dataset_id, run_id, base, revision, memories, path, hash, settings, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            adapter.name, adapter.dataset_id, adapter.run_id, adapter.base, adapter.revision, adapter.memories,
-            adapter.path, adapter.hash, json.dumps(adapter.settings, sort_keys=True), adapter.created_at,
-        ),
-    )  # fmt: skip
+        row,
+    )
+
+
+def names_taken(db: Database) -> set[str]:
+    """Every name of a run that a row still goes by: adapters, and the ledger of calls."""
+    return {name for (name,) in db.rows(
+        "SELECT name FROM adapter UNION SELECT run_id FROM adapter UNION SELECT run FROM model_call"
+    )}  # fmt: skip
 
 
 def list_adapters(db: Database) -> list[AdapterRow]:

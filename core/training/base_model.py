@@ -8,10 +8,17 @@ from typing import Any
 
 import torch
 
+from core.adapters.files import check_base, require_lora, whole_folder
 from core.errors import ModelError, TrainingError
 from core.models.causal_lm import CausalLM, Loading
+from core.models.chat_tokenizer import model_folder
+from core.models.lora_fit import check_fit
+from core.runs.job import Job
+from core.runs.journal import read_events
 from core.settings import TrainingSettings
+from core.store.adapters import AdapterRow
 from core.training.means import Means
+from core.workspace import Workspace
 
 
 def load_base(base: str, means: Means, several: bool) -> CausalLM:
@@ -24,6 +31,24 @@ def load_base(base: str, means: Means, several: bool) -> CausalLM:
     if not context:
         raise ModelError(f"{base} does not say how many tokens it reads", "choose another base")
     return lm
+
+
+def check_same_base(job: Job, lm: CausalLM) -> None:
+    """Raises TrainingError where the base is not what the run's first attempt trained, which its plan tells: what was
+    learned on one base would silently go on upon another."""
+    first = next((each.payload for each in read_events(job.folder)[0] if each.kind == "plan"), {})
+    if first.get("revision", lm.revision) != lm.revision:
+        raise TrainingError(
+            f"the weights of {lm.name} have changed since {job.folder.name} began",
+            "bring them back as they were, or start a new run",
+        )
+
+
+def folder_to_go_on_from(workspace: Workspace, adapter: AdapterRow) -> Path:
+    """The folder of a LoRA, whole and on the base that it learned on. Raises ModelError."""
+    require_lora(adapter, "a training that goes on from it")
+    check_base(workspace, adapter, model_folder(adapter.base))
+    return whole_folder(workspace, adapter)
 
 
 def trainable(lm: CausalLM, means: Means, settings: TrainingSettings, start: Path | None) -> Any:
@@ -42,6 +67,7 @@ def trainable(lm: CausalLM, means: Means, settings: TrainingSettings, start: Pat
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if start is not None:
+            check_fit(lm.model, lm.name, start)
             try:
                 return PeftModel.from_pretrained(lm.model, start, is_trainable=True)
             except (OSError, ValueError, RuntimeError, KeyError) as error:

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 
 from core.errors import TrainingError
-from core.training.checkpoints import by_step, is_whole
+from core.training.checkpoints import ASIDE, by_step, is_whole
 
 DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory", os.strerror(errno.ENOMEM))
@@ -59,9 +59,11 @@ def _no_memory(checkpoints: Path, less: str) -> TrainingError:
 
 
 def _no_room(checkpoints: Path) -> TrainingError:
+    damaged = ", ".join(str(path) for _, path in by_step(checkpoints, ASIDE))
     return TrainingError(
         f"the disk is full, or a file may not grow; {_kept(checkpoints)}",
-        "make room, then `simulee runs resume ID` goes on where it stopped",
+        f"make room{f', for which {damaged} may go' if damaged else ''}; then `simulee runs resume ID` goes on where it"
+        " stopped",
     )
 
 

@@ -20,14 +20,12 @@ import torch
 
 from core.errors import Interrupted, SimuleeError, TrainingError
 from core.runs.job import Job
-from core.runs.journal import load_run
+from core.runs.journal import STOP, load_run
 from core.runs.worker import work_of
 from core.workspace import Workspace
 
 TELLS = "SIMULEE_TELLS"
 """Environment: the named pipe into which the first process tells its events, a JSON line each."""
-STOP = "stop"
-"""The file in the run's folder that asks every process to stop at its next step."""
 POLL_SECONDS = 0.2
 
 
@@ -57,7 +55,6 @@ def launched(job: Job, entry: str) -> dict[str, Any]:
             f"no accelerate configuration at {config}", "make one: accelerate config, or see docs/launch"
         )
     pipe, stop = job.folder / ".tells", job.folder / STOP
-    stop.unlink(missing_ok=True)
     pipe.unlink(missing_ok=True)
     os.mkfifo(pipe, 0o600)
     order = [
@@ -84,7 +81,6 @@ def launched(job: Job, entry: str) -> dict[str, Any]:
             process.send_signal(signal.SIGTERM)
             process.wait()
         pipe.unlink(missing_ok=True)
-        stop.unlink(missing_ok=True)
     if heard.error:
         kind = Interrupted if heard.error["interrupted"] else TrainingError
         raise kind(heard.error["message"], heard.error["hint"])

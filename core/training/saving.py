@@ -44,21 +44,26 @@ def save_adapter(
     """
     workspace = job.workspace
     name = job.folder.name
+    for left in workspace.adapters.glob(f".{name}.*"):  # What an attempt left that was killed.
+        shutil.rmtree(left, ignore_errors=True)
     partial = workspace.adapters / f".{name}.{os.getpid()}"
-    shutil.rmtree(partial, ignore_errors=True)
     whole = not hasattr(model, "peft_config")
     wanted = FULL_FILES if whole else ADAPTER_FILES
     # One file whatever its size: its name is known to those who check and load it.
     size = {"max_shard_size": "1000GB"} if whole else {}
-    model.save_pretrained(partial, state_dict=state, **size)
-    for extra in partial.iterdir():
-        if extra.name not in wanted:
-            extra.unlink()
-    if not whole:
-        _portable(partial / ADAPTER_FILES[0], base)
     target = workspace.adapters / name
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
+    try:
+        model.save_pretrained(partial, state_dict=state, **size)
+        for extra in partial.iterdir():
+            if extra.name not in wanted:
+                extra.unlink()
+        if not whole:
+            _portable(partial / ADAPTER_FILES[0], base)
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)  # On a full disk it would hold the room that is missing.
+        raise
     content_hash = folder_hash(target, wanted)
     start = settings.get("start_from")
     with workspace.database.write():
@@ -97,7 +102,7 @@ def take_best(model: Any, best: Path) -> None:
 def _portable(config: Path, base: str) -> None:
     """Name the base by its name, not by a path of this machine; the same training gives the same bytes anywhere."""
     values = json.loads(config.read_text("utf-8"))
-    values["base_model_name_or_path"] = base
+    values["base_model_name_or_path"] = Path(base).name if Path(base).expanduser().is_dir() else base
     for key, value in values.items():
         if isinstance(value, list) and all(isinstance(each, str) for each in value):
             values[key] = sorted(value)

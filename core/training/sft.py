@@ -22,7 +22,7 @@ from core.settings import TrainingSettings
 from core.store.adapters import find_adapter
 from core.store.datasets import DatasetRow, examples_of
 from core.training.amounts import rows_per_step, steps_of
-from core.training.base_model import load_base, trainable
+from core.training.base_model import check_same_base, folder_to_go_on_from, load_base, trainable
 from core.training.base_size import parameters_in, parameters_of
 from core.training.checkpoints import is_whole, newest_whole
 from core.training.estimate import estimate
@@ -128,13 +128,14 @@ def _folder_of(workspace: Workspace, name: str | None, base: str) -> Path | None
         raise TrainingError(f"no adapter {name!r} here", "see `simulee adapters list`")
     if adapter.base != base:
         raise TrainingError(f"{name} was trained on {adapter.base}, not on {base}", f"--base {adapter.base}")
-    return workspace.root / adapter.path
+    return folder_to_go_on_from(workspace, adapter)
 
 
 def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict[str, Any]:
     settings, means = work.settings, work.means
     hardware = this_hardware()
     lm = load_base(work.base, means, several=is_launched())
+    check_same_base(job, lm)
     before = bits_per_token(lm, settings.general_text) if settings.measure_forgetting and not is_launched() else None
     # A resumed run's randomness comes from its checkpoint; this fixes the adapter's initial weights.
     transformers.set_seed(settings.seed)
@@ -146,6 +147,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     job.event(
         "plan",
         base=work.base,
+        revision=lm.revision,
         preset=work.preset,
         dataset=work.dataset.id,
         samples=len(work.train),

@@ -9,16 +9,21 @@ import shutil
 import signal
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.adapters.files import ADAPTER_FILES, folder_hash
 from core.dataset.export import find_dataset
-from core.errors import RunError, SimuleeError, UsageError
+from core.errors import ModelError, RunError, SimuleeError, UsageError
+from core.models.chat_tokenizer import model_folder
+from core.models.packaged import revision
 from core.runs.control import follow, result_of, resume, run_to_end, start
 from core.runs.job import Job
 from core.runs.journal import EventLog, create_run, holder
+from core.settings import TrainingSettings
 from core.store.adapters import AdapterRow, put_adapter
 from core.store.datasets import ExampleRow, put_dataset
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
@@ -98,6 +103,69 @@ def test_an_adapter_of_another_base_or_none_to_go_on_from(copy: tuple[Workspace,
     told = _refused(workspace, sft_params(workspace, dataset, start_from="sft-9"))
     assert told == f"sft-9 was trained on other/base-1B, not on {BASE}"
     assert _refused(workspace, sft_params(workspace, dataset, start_from="sft-8")) == "no adapter 'sft-8' here"
+
+
+def test_an_adapter_to_go_on_from_that_is_damaged_or_learned_on_other_weights(copy: tuple[Workspace, str]) -> None:
+    workspace, dataset = copy
+    folder = workspace.adapters / "sft-9"
+    folder.mkdir()
+    for name in ADAPTER_FILES:
+        (folder / name).write_bytes(b"{}")
+    row = AdapterRow(
+        0, "sft-9", None, "sft-9", BASE, revision(model_folder(BASE)), 1, "adapters/sft-9",
+        folder_hash(folder, ADAPTER_FILES), {}, "2027-01-01",
+    )  # fmt: skip
+    params = sft_params(workspace, dataset, start_from="sft-9")
+
+    def refused(row: AdapterRow) -> tuple[str, str]:
+        with workspace.database.write():
+            put_adapter(workspace.database, row)
+        from core.training.preferences.work import _start
+
+        with pytest.raises(SimuleeError) as told:
+            _start(workspace, "sft-9")
+        return _refused(workspace, params), told.value.message
+
+    for told in refused(replace(row, revision="another")):
+        assert told.startswith("the adapter sft-9 was trained on other weights than those at ")
+    for told in refused(replace(row, settings={"method": "full"})):
+        assert told == "every weight of sft-9 was trained: it is no LoRA, and a training that goes on from it needs one"
+    (folder / ADAPTER_FILES[1]).write_bytes(b"[}")
+    for told in refused(row):
+        assert told == "the files of the adapter sft-9 have changed since it was trained"
+
+
+@pytest.mark.slow
+def test_an_adapter_to_go_on_from_that_does_not_fit(copy: tuple[Workspace, str], tmp_path: Path) -> None:
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    from core.training.base_model import load_base, trainable
+    from tests.training.test_against_plain_trl import MEANS
+
+    layer = "base_model.model.model.layers.0.self_attn.q_proj"
+    save_file(
+        {f"{layer}.lora_A.weight": np.zeros((2, 7), "f"), f"{layer}.lora_B.weight": np.zeros((7, 2), "f")},
+        tmp_path / ADAPTER_FILES[1],
+    )
+    (tmp_path / ADAPTER_FILES[0]).write_text("{}")
+    with pytest.raises(ModelError, match="q_proj has 576 inputs there, and the adapter is for 7"):
+        trainable(load_base(BASE, MEANS, several=False), MEANS, TrainingSettings(), tmp_path)
+
+
+@pytest.mark.slow
+def test_a_run_does_not_go_on_upon_another_base(copy: tuple[Workspace, str]) -> None:
+    workspace, dataset = copy
+    params = sft_params(workspace, dataset, max_steps=2)
+    done = run_to_end(workspace, SFT_KIND, SFT_ENTRY, params)
+    folder = workspace.runs / done["run"]
+    log = (folder / "events.jsonl").read_text("utf-8")
+    known = revision(model_folder(BASE))
+    assert f'"revision": "{known}"' in log
+    (folder / "events.jsonl").write_text(log.replace(known, "another"), "utf-8")
+    (folder / "state.json").unlink()
+    with pytest.raises(RunError, match=f"the weights of {BASE} have changed since sft-1 began"):
+        run_to_end(workspace, SFT_KIND, SFT_ENTRY, params, resume_id="sft-1")
 
 
 def test_a_base_whose_tokenizer_has_no_chat_template(copy: tuple[Workspace, str], tmp_path: Path) -> None:

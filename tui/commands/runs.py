@@ -67,11 +67,12 @@ def cancel(face: Face, run_id: _Id) -> None:
 
     Example: simulee runs cancel sft-1
     """
-    run = control.cancel(face.workspace(), run_id)
-    left = left_at_host(run)
+    asked = control.cancel(face.workspace(), run_id)
+    run, left = asked.run, left_at_host(asked.run)
+    by_file = "" if asked.signalled else ", by a file alone: its process is not this machine's to signal"
     face.result(
-        {"run": run.id, "left_at_host": left},
-        [f"asked {run.id} to stop; simulee runs resume {run.id} goes on later", *([left] if left else [])],
+        {"run": run.id, "signalled": asked.signalled, "left_at_host": left},
+        [f"asked {run.id} to stop{by_file}; simulee runs resume {run.id} goes on later", *([left] if left else [])],
     )
 
 

@@ -17,7 +17,7 @@ from core.runs.job import Job
 from core.settings import DpoSettings, TrainingSettings
 from core.store.adapters import AdapterRow, find_adapter
 from core.training.amounts import steps_of
-from core.training.base_model import load_base, trainable
+from core.training.base_model import check_same_base, folder_to_go_on_from, load_base, trainable
 from core.training.base_size import parameters_in, parameters_of
 from core.training.checkpoints import newest_whole
 from core.training.estimate import preference_estimate
@@ -129,9 +129,9 @@ def _start(workspace: Workspace, name: str | None) -> tuple[AdapterRow | None, P
     if name is None:
         return None, None
     adapter = find_adapter(workspace.database, name)
-    if adapter is None or not (workspace.root / adapter.path).is_dir():
+    if adapter is None:
         raise TrainingError(f"the adapter {name} is gone", "start a new run")
-    return adapter, workspace.root / adapter.path
+    return adapter, folder_to_go_on_from(workspace, adapter)
 
 
 def _rendered(job: Job, method: Method) -> list[Rendered]:
@@ -148,6 +148,7 @@ def _rendered(job: Job, method: Method) -> list[Rendered]:
 def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict[str, Any]:
     settings, own, means = work.settings, work.own, work.means
     lm = load_base(work.base, means, several=is_launched())
+    check_same_base(job, lm)
     # A resumed run's randomness comes from its checkpoint; this fixes the adapter's initial weights.
     transformers.set_seed(settings.seed)
     model = trainable(lm, means, settings, work.start_folder)
@@ -163,6 +164,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
         "plan",
         **_said(work) | means.told() | {"rank": rank, "attention": lm.attention},
         base=work.base,
+        revision=lm.revision,
         start_from=work.start.name if work.start else None,
         preset=work.preset,
         preferences=len(work.train) + len(work.validation),
