@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers.training_args import OptimizerNames
 
 from core.errors import ModelError, TrainingError
 from core.models.causal_lm import CausalLM, Loading
@@ -15,15 +16,19 @@ from core.training.means import Means
 
 
 def load_base(base: str, means: Means, several: bool) -> CausalLM:
-    """Load a base to be trained. ``several``: processes train together, and their launcher places the weights."""
+    """Load a base to be trained. ``several``: processes train together, and their launcher places the weights.
+
+    Raises ModelError, or TrainingError for an optimizer that nobody knows.
+    """
+    if means.optimizer not in {each.value for each in OptimizerNames}:
+        raise TrainingError(
+            f"transformers knows no optimizer {means.optimizer!r}",
+            "under [training], optimizer = adamw_torch_fused, adafactor, paged_adamw_8bit or another of its names",
+        )
     four_bit = means.method == "qlora"
     # All weights trained: they stay in float32, and the products are computed in the run's own type.
     dtype = torch.float32 if means.method == "full" else getattr(torch, means.dtype)
-    lm = CausalLM(base, Loading(dtype, means.attention, four_bit, place=not several))
-    context = getattr(lm.model.config, "max_position_embeddings", 0)
-    if not context:
-        raise ModelError(f"{base} does not say how many tokens it reads", "choose another base")
-    return lm
+    return CausalLM(base, Loading(dtype, means.attention, four_bit, place=not several))
 
 
 def trainable(lm: CausalLM, means: Means, settings: TrainingSettings, start: Path | None) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from core.dataset.build import build
 from core.runs.control import run_to_end
@@ -26,6 +27,21 @@ def tiny_dataset(root: Path) -> tuple[Path, str]:
     dataset = build(workspace)
     workspace.database.close()
     return root / "ws", dataset.hash
+
+
+def tiny_base(folder: Path, config: Any) -> str:
+    """A base of random weights that reads the packaged base's tokens. Returns its name, which is its folder."""
+    import torch
+    import transformers
+
+    from core.models.packaged import smollm2_folder
+
+    torch.manual_seed(1)
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    for file in smollm2_folder().iterdir():
+        if file.name.startswith(("tokenizer", "special", "chat", "vocab", "merges")):
+            (folder / file.name).symlink_to(file)
+    return str(folder)
 
 
 def _interview(path: Path, date: str, question: str, answer: str) -> Path:
