@@ -17,7 +17,7 @@ from core.store.adapters import find_adapter
 from core.training.estimate import estimate
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.workspace import Workspace
-from tests.training.tiny import tiny_dataset
+from tests.training.tiny import tiny_base, tiny_dataset
 
 
 @pytest.fixture(scope="module")
@@ -156,11 +156,14 @@ def test_what_is_forgotten_is_said_and_general_text_keeps_more_of_it(copy: tuple
 
 
 @pytest.mark.slow
-def test_an_adapter_that_is_gone_on_from_keeps_its_shape_and_is_recorded_with_it(copy: tuple[Workspace, str]) -> None:
+def test_an_adapter_that_is_gone_on_from_keeps_its_shape_and_is_recorded_with_it(
+    copy: tuple[Workspace, str], tmp_path: Path
+) -> None:
     workspace, dataset = copy
-    first = sft_params(workspace, dataset, max_steps=1, epochs=4, rank=4, alpha=12, dropout=0.25)
+    base = tiny_base(tmp_path / "base")
+    first = sft_params(workspace, dataset, base, max_steps=1, epochs=4, rank=4, alpha=12, dropout=0.25)
     run_to_end(workspace, SFT_KIND, SFT_ENTRY, first)
-    params = sft_params(workspace, dataset, max_steps=1, epochs=4, start_from="sft-1")
+    params = sft_params(workspace, dataset, base, max_steps=1, epochs=4, start_from="sft-1")
     assert params["settings"]["rank"] == 16
     assert estimate(workspace, params).rank == 4
     run_to_end(workspace, SFT_KIND, SFT_ENTRY, params)

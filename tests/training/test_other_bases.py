@@ -14,14 +14,8 @@ from core.runs.control import run_to_end
 from core.runs.journal import read_events
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.workspace import Workspace
-from tests.training.tiny import tiny_base, tiny_dataset
+from tests.training.tiny import SMALL, tiny_base, tiny_dataset
 
-TOKENS = 49_152
-SMALL: dict[str, Any] = {
-    "vocab_size": TOKENS, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
-    "num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 1024, "bos_token_id": 1, "eos_token_id": 2,
-    "pad_token_id": 2,
-}  # fmt: skip
 SHORT: dict[str, Any] = {"max_steps": 2, "epochs": 8, "batch": 2, "learning_rate": 1e-3}
 
 
@@ -57,9 +51,9 @@ def test_a_base_that_sees_too_is_trained_on_words(copy: tuple[Workspace, str], t
 @pytest.mark.slow
 def test_a_base_that_hands_a_state_on_reads_each_sample_alone(copy: tuple[Workspace, str], tmp_path: Path) -> None:
     workspace, dataset = copy
-    config = transformers.Qwen3NextConfig(
-        **SMALL, num_experts=0, mlp_only_layers=[0, 1], linear_num_key_heads=2, linear_num_value_heads=2,
-        linear_key_head_dim=8, linear_value_head_dim=8, layer_types=["linear_attention", "full_attention"],
+    config = transformers.Qwen3_5TextConfig(
+        **SMALL, linear_num_key_heads=2, linear_num_value_heads=2, linear_key_head_dim=8, linear_value_head_dim=8,
+        layer_types=["linear_attention", "full_attention"],
     )  # fmt: skip
     base = tiny_base(tmp_path / "hybrid", config)
     params = sft_params(workspace, dataset, base=base, **SHORT, micro_batch=2)
@@ -79,7 +73,7 @@ def test_one_process_trains_on_one_of_the_gpus_that_it_sees(tmp_path: Path) -> N
     from core.training.means import Means
     from core.training.sft import _config, _trainer
 
-    base = tiny_base(tmp_path / "base", transformers.LlamaConfig(**SMALL))
+    base = tiny_base(tmp_path / "base")
     model = transformers.AutoModelForCausalLM.from_pretrained(base)
     means = Means("full", "float32", "sdpa", "adamw_torch", 1, False, False, False, False, 0)
     settings = TrainingSettings(learning_rate=1e-3)

@@ -17,7 +17,7 @@ from core.runs.journal import EventLog, Run, create_run, load_run, read_events
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.training.sparing import spare, spared
 from core.workspace import Workspace
-from tests.training.tiny import tiny_dataset
+from tests.training.tiny import tiny_base, tiny_dataset
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,10 @@ def test_a_run_that_goes_on_with_less_memory_learns_the_same(
 ) -> None:
     shutil.copytree(untrained[0], tmp_path / "ws")
     workspace = Workspace.open(tmp_path / "ws")
-    params = sft_params(workspace, untrained[1], max_steps=4, epochs=40, batch=2, packing=False, micro_batch=2)
+    params = sft_params(
+        workspace, untrained[1], tiny_base(tmp_path / "base"), max_steps=4, epochs=40, batch=2, packing=False,
+        micro_batch=2, learning_rate=1e-2,
+    )  # fmt: skip
     run_to_end(workspace, SFT_KIND, SFT_ENTRY, params)
     run = start(workspace, SFT_KIND, SFT_ENTRY, params)
     for event in follow(workspace, run.id):
@@ -94,3 +97,4 @@ def test_a_run_that_goes_on_with_less_memory_learns_the_same(
     ]
     assert losses[0].keys() == losses[1].keys() == {1, 2, 3, 4}
     assert losses[1] == pytest.approx(losses[0], abs=1e-4)
+    assert losses[0][4] < losses[0][1] - 1e-3

@@ -23,7 +23,7 @@ from core.store.adapters import AdapterRow, put_adapter
 from core.store.datasets import ExampleRow, put_dataset
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.workspace import Workspace
-from tests.training.tiny import tiny_dataset
+from tests.training.tiny import tiny_base, tiny_dataset
 
 BASE = "SmolLM2-135M-Instruct"
 
@@ -134,11 +134,12 @@ def test_an_optimizer_that_nobody_knows(copy: tuple[Workspace, str]) -> None:
 
 @pytest.mark.slow
 def test_weights_that_are_no_numbers_are_never_kept_however_rarely_the_loss_is_told(
-    copy: tuple[Workspace, str], monkeypatch: pytest.MonkeyPatch
+    copy: tuple[Workspace, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace, dataset = copy
     monkeypatch.setattr("core.training.sft.MOST_POINTS", 1)  # As of a run of many steps: only some are told.
-    told = _refused(workspace, sft_params(workspace, dataset, max_steps=6, learning_rate=1e30, epochs=4))
+    base = tiny_base(tmp_path / "base")
+    told = _refused(workspace, sft_params(workspace, dataset, base, max_steps=6, learning_rate=1e30, epochs=4))
     assert told == "the loss is not a number any more at step 2; the last checkpoint is kept"
     assert not list(workspace.runs.glob("*/checkpoints/checkpoint-*"))
 

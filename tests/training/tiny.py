@@ -29,14 +29,23 @@ def tiny_dataset(root: Path) -> tuple[Path, str]:
     return root / "ws", dataset.hash
 
 
-def tiny_base(folder: Path, config: Any) -> str:
-    """A base of random weights that reads the packaged base's tokens. Returns its name, which is its folder."""
+SMALL: dict[str, Any] = {
+    "vocab_size": 49_152, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 1024, "bos_token_id": 1, "eos_token_id": 2,
+    "pad_token_id": 2,
+}  # fmt: skip
+"""Of a base that reads the packaged base's tokens."""
+
+
+def tiny_base(folder: Path, config: Any = None) -> str:
+    """A base of random weights, a Llama unless a configuration is given. Returns its name, which is its folder."""
     import torch
     import transformers
 
     from core.models.packaged import smollm2_folder
 
     torch.manual_seed(1)
+    config = config or transformers.LlamaConfig(**SMALL)
     transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     for file in smollm2_folder().iterdir():
         if file.name.startswith(("tokenizer", "special", "chat", "vocab", "merges")):
