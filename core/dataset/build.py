@@ -18,6 +18,7 @@ from core.dataset.scenes import conversation_scene, is_before, stretches_of, tur
 from core.errors import DatasetError
 from core.models.chat_tokenizer import load_tokenizer
 from core.prompts.commands import command_for
+from core.prompts.messages import Message
 from core.prompts.render import RecalledMemory, Renderer
 from core.retrieval.function_words import FUNCTION_WORDS
 from core.settings import DatasetSettings
@@ -188,7 +189,8 @@ def _stretches(
     """The samples of one conversation, and how many of its exchanges fit in none."""
     settings = workspace.settings
     found: list[_Part] = []
-    left_out = 0
+    left_out: dict[str, int] = {}
+    known: set[tuple[str, tuple[Message, ...]]] = set()
     for stretch_exchanges in stretches_of(exchanges):
         scene = conversation_scene(settings, workspace.target, row, stretch_exchanges)
         recalled = [_recall(row, each, accepted, failed_share, settings.training.seed) for each in stretch_exchanges]
@@ -203,11 +205,15 @@ def _stretches(
                 for exchange, memory in group
             ]
             stretches, missed = pack(renderer, scene, turns, how.max_tokens)
-            left_out += missed
+            # The copies of an exchange that lost their memories are one and the same, or none.
+            left_out[group[0][0].uid] = missed
             for stretch in stretches:
+                if (copy := (group[stretch.first][0].uid, stretch.messages)) in known:
+                    continue
+                known.add(copy)
                 shown = zip(group[stretch.first : stretch.stop], stretch.turns, strict=True)
                 found.append((stretch, tuple(memory.part(bool(turn.memories)) for (_, memory), turn in shown)))
-    return found, left_out
+    return found, sum(left_out.values())
 
 
 def check_leaks(workspace: Workspace) -> list[Leak]:

@@ -6,6 +6,7 @@ Heavy: import it only inside a run or a command that needs torch.
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,11 @@ class Loading:
     """Whether the weights go to the device at once."""
 
 
+def _own_gpu() -> int:
+    """The GPU of this process: a launcher says which before anything makes it the current one."""
+    return int(os.environ.get("LOCAL_RANK") or torch.cuda.current_device())
+
+
 class CausalLM:
     """A base model, its tokenizer, and the adapters loaded on it; one of them, or none, is active."""
 
@@ -68,7 +74,7 @@ class CausalLM:
         self.revision = revision(self.folder)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         # bf16 is many times slower than fp32 on a CPU without native support.
-        half = self.device == "cuda" and torch.cuda.is_bf16_supported()
+        half = self.device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         dtype = how.dtype or (torch.bfloat16 if half else torch.float32)
         options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": False}
         if how.attention != AUTO:
@@ -80,7 +86,7 @@ class CausalLM:
                 bnb_4bit_use_double_quant=True,
                 bnb_4bit_compute_dtype=dtype,
             )
-            options["device_map"] = {"": torch.cuda.current_device() if self.device == "cuda" else "cpu"}
+            options["device_map"] = {"": _own_gpu() if self.device == "cuda" else "cpu"}
         try:
             self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(self.folder, **options)
             if how.place and not how.four_bit:
@@ -113,7 +119,7 @@ class CausalLM:
         Cohere, Gemma 2). Where they are, only the positions that are read meet the vocabulary."""
         device = next(self.model.parameters()).device
         with torch.inference_mode():
-            ids = torch.arange(8, device=device)[None] % int(self.model.config.vocab_size)
+            ids = torch.arange(8, device=device)[None] % self._vocabulary
             product = self._head(self._layers(input_ids=ids, use_cache=False).last_hidden_state)
             own = self.model(input_ids=ids, use_cache=False).logits
         return bool(torch.allclose(product, own, rtol=1e-3, atol=1e-3))
@@ -332,7 +338,7 @@ class CausalLM:
             sampling["suppress_tokens"] = sorted({*self.ends, *self.tokenizer.control_ids})
         if logit_bias:
             # As llama.cpp does, it passes over what is no token of the model; the library would refuse all of it.
-            known = range(int(self.model.config.vocab_size))
+            known = range(self._vocabulary)
             sampling["sequence_bias"] = {(token,): bias for token, bias in logit_bias if token in known} or None
         mask = torch.ones_like(ids) if mask is None else mask
         written: torch.Tensor = self.model.generate(
@@ -359,6 +365,11 @@ class CausalLM:
     def attention(self) -> str:
         """transformers' name of the implementation that the base was loaded with."""
         return str(self.model.config._attn_implementation)
+
+    @property
+    def _vocabulary(self) -> int:
+        """How many tokens it has."""
+        return int(self.model.config.get_text_config().vocab_size)
 
     @property
     def ends(self) -> list[int]:

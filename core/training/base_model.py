@@ -7,30 +7,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers.training_args import OptimizerNames
 
-from core.adapters.files import check_base, require_lora, whole_folder
 from core.errors import ModelError, TrainingError
 from core.models.causal_lm import CausalLM, Loading
-from core.models.chat_tokenizer import model_folder
 from core.models.lora_fit import check_fit
 from core.runs.job import Job
 from core.runs.journal import read_events
 from core.settings import TrainingSettings
-from core.store.adapters import AdapterRow
 from core.training.means import Means
-from core.workspace import Workspace
 
 
 def load_base(base: str, means: Means, several: bool) -> CausalLM:
-    """Load a base to be trained. ``several``: processes train together, and their launcher places the weights."""
+    """Load a base to be trained. ``several``: processes train together, and their launcher places the weights.
+
+    Raises ModelError, or TrainingError for an optimizer that nobody knows.
+    """
+    if means.optimizer not in {each.value for each in OptimizerNames}:
+        raise TrainingError(
+            f"transformers knows no optimizer {means.optimizer!r}",
+            "under [training], optimizer = adamw_torch_fused, adafactor, paged_adamw_8bit or another of its names",
+        )
     four_bit = means.method == "qlora"
     # All weights trained: they stay in float32, and the products are computed in the run's own type.
     dtype = torch.float32 if means.method == "full" else getattr(torch, means.dtype)
-    lm = CausalLM(base, Loading(dtype, means.attention, four_bit, place=not several))
-    context = getattr(lm.model.config, "max_position_embeddings", 0)
-    if not context:
-        raise ModelError(f"{base} does not say how many tokens it reads", "choose another base")
-    return lm
+    return CausalLM(base, Loading(dtype, means.attention, four_bit, place=not several))
 
 
 def check_same_base(job: Job, lm: CausalLM) -> None:
@@ -42,13 +43,6 @@ def check_same_base(job: Job, lm: CausalLM) -> None:
             f"the weights of {lm.name} have changed since {job.folder.name} began",
             "bring them back as they were, or start a new run",
         )
-
-
-def folder_to_go_on_from(workspace: Workspace, adapter: AdapterRow) -> Path:
-    """The folder of a LoRA, whole and on the base that it learned on. Raises ModelError."""
-    require_lora(adapter, "a training that goes on from it")
-    check_base(workspace, adapter, model_folder(adapter.base))
-    return whole_folder(workspace, adapter)
 
 
 def trainable(lm: CausalLM, means: Means, settings: TrainingSettings, start: Path | None) -> Any:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import UsageError
 from core.settings import training_settings
+from core.training.launch_file import read_launch
+from core.training.means import SHARDED_QLORA
 from core.training.presets import named_preset
 
 if TYPE_CHECKING:
@@ -43,14 +45,10 @@ def sft_params(
         "settings": training_settings(workspace.settings.training, overrules).model_dump(mode="json"),
         "use": use,
     }
-    named = {"preset": preset, "start_from": start_from, "launch": configuration(launch)}
+    named: dict[str, Any] = {"preset": preset, "start_from": start_from}
+    if launch is not None:
+        told = read_launch(Path(launch))
+        if told.sharded and params["settings"]["method"] == "qlora":
+            raise UsageError(*SHARDED_QLORA)
+        named |= {"launch": str(Path(launch).resolve()), "processes": told.processes, "sharded": told.sharded}
     return params | {key: value for key, value in named.items() if value}
-
-
-def configuration(launch: str | None) -> str | None:
-    """The whole path of a configuration of ``accelerate launch``, where one is named. Raises UsageError."""
-    if launch is None:
-        return None
-    if not Path(launch).is_file():
-        raise UsageError(f"no accelerate configuration at {launch}", "make one: accelerate config, or see docs/launch")
-    return str(Path(launch).resolve())

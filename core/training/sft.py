@@ -19,10 +19,10 @@ from core.models.chat_tokenizer import model_folder
 from core.prompts.render import Renderer
 from core.runs.job import Job
 from core.settings import TrainingSettings
-from core.store.adapters import find_adapter
 from core.store.datasets import DatasetRow, examples_of
 from core.training.amounts import rows_per_step, steps_of
-from core.training.base_model import check_same_base, folder_to_go_on_from, load_base, trainable
+from core.training.attention import keeps_samples_apart
+from core.training.base_model import check_same_base, load_base, trainable
 from core.training.base_size import parameters_in, parameters_of
 from core.training.checkpoints import is_whole, newest_whole
 from core.training.estimate import estimate
@@ -34,10 +34,11 @@ from core.training.means import Means, Shape, chosen, config_of, packs, this_har
 from core.training.presets import filled, named_preset, preset_for
 from core.training.resuming import train_on
 from core.training.saving import save_adapter, take_best
+from core.training.sparing import remedies, spared
 from core.training.speaking import Speaker, asked
 from core.training.spoken_loss import SpokenTokensTrainer
+from core.training.starting import going_on_from, start_of
 from core.training.watching import BEST, Watcher, peak_memory_mb
-from core.workspace import Workspace
 
 MOST_POINTS = 10_000
 """Of a curve: a longer run says the mean loss of so many steps, so that a day of it opens at once."""
@@ -54,7 +55,8 @@ def run(job: Job) -> dict[str, Any]:
     began = time.monotonic()
     work = _Prepared.of(job)
     checkpoints = job.folder / "checkpoints"
-    with told_clearly(checkpoints, work.dataset.settings["max_tokens"]):
+    lighter = remedies(job.folder.name, work.means)
+    with told_clearly(checkpoints, work.dataset.settings["max_tokens"], remedies=lighter):
         return _trained(job, work, checkpoints, began)
 
 
@@ -100,35 +102,33 @@ class _Prepared:
         parameters = parameters_of(base) or parameters_in(folder)
         named = job.params.get("preset")
         preset = named_preset(named) if named else preset_for(parameters)
-        settings = filled(TrainingSettings(**job.params["settings"]), preset)
+        start, changed = start_of(workspace, job.params.get("start_from"), base), spared(job.folder)
+        asked_for = TrainingSettings(**(job.params["settings"] | changed.get("settings", {})))
+        settings = going_on_from(start, filled(asked_for, preset))
         assert settings.batch is not None
+        apart = keeps_samples_apart(folder)
         train += mixed(renderer, settings.general_text, settings.general_share, len(train))
-        longest, packing = max(len(sample["input_ids"]) for sample in train), packs(settings, settings.batch)
+        longest = max(len(sample["input_ids"]) for sample in train)
+        packing = apart and packs(settings, settings.batch)
         if packing:  # A row is filled as far as the longest sample may reach.
             longest = max(longest, dataset.settings["max_tokens"])
         rows = rows_of(train, longest, packing)
-        wanted = rows_per_step(len(train), len(rows), settings.batch, processes()) // processes()
-        means = chosen(Shape.of(parameters, config), this_hardware(), settings, longest, settings.batch, wanted)
+        # One that goes on with fewer rows in memory keeps its steps.
+        wanted = changed.get("rows_per_step") or rows_per_step(len(train), len(rows), settings.batch, processes())
+        wanted //= processes()
+        means = chosen(
+            Shape.of(parameters, config), this_hardware(), settings, longest, settings.batch, wanted, apart,
+            bool(job.params.get("sharded")),
+        )  # fmt: skip
         return cls(
             dataset, base, renderer, train, validation, settings, preset.name, means, rows,
-            max(1, round(wanted / means.micro_batch)), _folder_of(workspace, job.params.get("start_from"), base),
+            max(1, round(wanted / means.micro_batch)), start,
         )  # fmt: skip
 
     @property
     def per_step(self) -> int:
         """Rows that a step reads, in all processes together."""
         return self.means.micro_batch * self.accumulated * processes()
-
-
-def _folder_of(workspace: Workspace, name: str | None, base: str) -> Path | None:
-    if name is None:
-        return None
-    adapter = find_adapter(workspace.database, name)
-    if adapter is None:
-        raise TrainingError(f"no adapter {name!r} here", "see `simulee adapters list`")
-    if adapter.base != base:
-        raise TrainingError(f"{name} was trained on {adapter.base}, not on {base}", f"--base {adapter.base}")
-    return folder_to_go_on_from(workspace, adapter)
 
 
 def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     tokens, rows, per_step = sum(len(sample["input_ids"]) for sample in work.train), work.rows, work.per_step
     steps = steps_of(len(rows), settings.model_copy(update={"batch": per_step}), job.params.get("max_steps"))
     resume_from, damaged = newest_whole(checkpoints)
-    expected = estimate(job.workspace, job.params)
+    expected = estimate(job.workspace, job.params, hardware)
     job.event(
         "plan",
         base=work.base,
@@ -153,6 +153,8 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
         samples=len(work.train),
         rows=len(rows),
         rows_per_step=per_step,
+        processes=processes(),
+        max_tokens=work.dataset.settings["max_tokens"],
         tokens=tokens,
         steps=steps,
         device=hardware.device,
@@ -182,7 +184,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
             "`simulee runs resume ID` goes on where it stopped",
         )
     # Shared out among processes, the weights are gathered by all of them together.
-    state = trainer.accelerator.get_state_dict(trainer.model) if is_launched() else None
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if is_launched() else None
     if not is_first():
         return {}
     result: dict[str, Any] = {
@@ -236,6 +238,8 @@ def _config(
             data_seed=settings.seed,
             optim=means.optimizer,
             logging_steps=max(1, steps // MOST_POINTS),
+            # A loss that is no number must be seen, not smoothed over.
+            logging_nan_inf_filter=False,
             save_strategy="steps",
             save_steps=settings.checkpoint_steps,
             eval_strategy="steps" if validate else "no",
@@ -267,6 +271,8 @@ def _trainer(
     folder = model.config._name_or_path
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # One process trains on one device; several are a matter for a launcher, never for threads.
+        config._n_gpu = min(1, config.n_gpu)
         trainer = SpokenTokensTrainer(
             model=model,
             args=config,
@@ -276,6 +282,4 @@ def _trainer(
             callbacks=[watcher],
         )
     trainer.remove_callback(transformers.PrinterCallback)
-    # One process trains on one device; several are a matter for a launcher, never for threads.
-    trainer.args._n_gpu = min(1, trainer.args._n_gpu)
     return trainer

@@ -28,7 +28,7 @@ from core.store.adapters import AdapterRow, put_adapter
 from core.store.datasets import ExampleRow, put_dataset
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.workspace import Workspace
-from tests.training.tiny import tiny_dataset
+from tests.training.tiny import tiny_base, tiny_dataset
 
 BASE = "SmolLM2-135M-Instruct"
 
@@ -194,6 +194,24 @@ def test_what_this_machine_does_not_have(copy: tuple[Workspace, str]) -> None:
         sft_params(workspace, dataset, launch="nowhere.yaml")
 
 
+def test_an_optimizer_that_nobody_knows(copy: tuple[Workspace, str]) -> None:
+    workspace, dataset = copy
+    told = _refused(workspace, sft_params(workspace, dataset, optimizer="adamw_torched"))
+    assert told == "transformers knows no optimizer 'adamw_torched'"
+
+
+@pytest.mark.slow
+def test_weights_that_are_no_numbers_are_never_kept_however_rarely_the_loss_is_told(
+    copy: tuple[Workspace, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, dataset = copy
+    monkeypatch.setattr("core.training.sft.MOST_POINTS", 1)  # As of a run of many steps: only some are told.
+    base = tiny_base(tmp_path / "base")
+    told = _refused(workspace, sft_params(workspace, dataset, base, max_steps=6, learning_rate=1e30, epochs=4))
+    assert told == "the loss is not a number any more at step 2; the last checkpoint is kept"
+    assert not list(workspace.runs.glob("*/checkpoints/checkpoint-*"))
+
+
 def test_a_text_that_cannot_be_mixed_in(copy: tuple[Workspace, str], tmp_path: Path) -> None:
     workspace, dataset = copy
     text = tmp_path / "one.txt"
@@ -259,4 +277,5 @@ def test_without_memory_the_last_checkpoint_is_kept_and_the_setting_is_named(cop
             _no_more_memory(pid)
     with pytest.raises(RunError, match=r"out of memory; the (checkpoint of step \d|last checkpoint) is kept") as caught:
         result_of(workspace, run_id)
-    assert "gradient_checkpointing = true" in caught.value.hint
+    assert f"`simulee runs resume {run_id} --gradient-checkpointing`" in caught.value.hint
+    assert "micro" not in caught.value.hint

@@ -13,7 +13,7 @@ from core.errors import TrainingError, UsageError
 from core.settings import dpo_settings
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
 from core.store.decisions import last_decision_id
-from core.training.launch import configuration
+from core.training.launch_file import read_launch
 from core.training.preferences.gathering import Gathered, Method, gathered
 from core.training.preferences.presets import named_preset
 from core.workspace import Workspace
@@ -73,7 +73,6 @@ def preference_params(
         "max_steps": max_steps,
         "preset": preset,
         "use": use,
-        "launch": configuration(launch),
         "day": date.today().isoformat(),
         "settings": training | ({"seed": seed} if seed is not None else {}),
         "dpo": own.model_dump(mode="json"),
@@ -86,7 +85,18 @@ def preference_params(
             "held_out": found.held_out, "not_cleared": found.not_cleared, "overruled": found.overruled,
             "refused": len(found.refused),
         },
-    }  # fmt: skip
+    } | (_launched(launch) if launch else {})  # fmt: skip
+
+
+def _launched(launch: str) -> dict[str, Any]:
+    """Raises UsageError for a configuration under which no process holds whole weights."""
+    told = read_launch(Path(launch))
+    if told.sharded:
+        raise UsageError(
+            "the guard and the reference need the whole weights, which are shared out among processes there",
+            "name a configuration with whole weights in each process, as docs/launch/one-node.yaml is",
+        )
+    return {"launch": str(Path(launch).resolve()), "processes": told.processes}
 
 
 def file_hash(file: Path) -> str:

@@ -16,10 +16,8 @@ from typing import Any
 import torch
 from trl.trainer.utils import FusedCausalLMOutput
 
+from core.training.attention import sees_through_masks
 from core.training.preferences.guard import REFERENCE
-
-SEEN_THROUGH_A_MASK = {"full_attention", "sliding_attention"}
-"""Kinds of layers whose tokens see only what the mask shows them; others hand a state from token to token."""
 
 
 def read_sparingly(model: Any, paired: bool) -> None:
@@ -47,9 +45,7 @@ def keeps_answers_apart(inner: Any) -> bool:
         getattr(config, "_attn_implementation", "") == "sdpa"
         and hasattr(inner.base_model, "rotary_emb")
         and not getattr(config, "alibi", False)
-        and set(getattr(config, "layer_types", None) or ()) <= SEEN_THROUGH_A_MASK
-        # State spaces and short convolutions reach over whatever stands before.
-        and not any(isinstance(module, torch.nn.Conv1d) for module in inner.modules())
+        and sees_through_masks(inner)
     )
 
 

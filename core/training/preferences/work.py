@@ -17,7 +17,7 @@ from core.runs.job import Job
 from core.settings import DpoSettings, TrainingSettings
 from core.store.adapters import AdapterRow, find_adapter
 from core.training.amounts import steps_of
-from core.training.base_model import check_same_base, folder_to_go_on_from, load_base, trainable
+from core.training.base_model import check_same_base, load_base, trainable
 from core.training.base_size import parameters_in, parameters_of
 from core.training.checkpoints import newest_whole
 from core.training.estimate import preference_estimate
@@ -43,6 +43,7 @@ from core.training.preferences.trainers import (
 from core.training.presets import filled
 from core.training.resuming import train_on
 from core.training.saving import save_adapter, take_best
+from core.training.starting import folder_to_go_on_from
 from core.training.watching import FIGURES, Watcher, peak_memory_mb
 from core.workspace import Workspace
 
