@@ -45,7 +45,8 @@ def result_line(picture: RunPicture) -> str:
 
 def _trained(result: Mapping[str, Any]) -> str:
     loss = f", last loss {result['loss']:.3f}" if result.get("loss") is not None else ""
-    return f"{result['adapter']}: {result['steps']} steps{loss}, {result['tokens_per_second']:.0f} tokens/s"
+    who = result.get("adapter") or f"the part of machine {result['machine_rank']}"
+    return f"{who}: {result['steps']} steps{loss}, {result['tokens_per_second']:.0f} tokens/s"
 
 
 def _hosted(result: Mapping[str, Any]) -> str:

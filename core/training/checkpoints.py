@@ -10,6 +10,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -57,15 +58,16 @@ def by_step(folder: Path, before: str = "") -> list[tuple[int, Path]]:
     return sorted(found)
 
 
-def newest_whole(folder: Path) -> tuple[Path | None, list[str]]:
+def newest_whole(folder: Path, until: float = math.inf) -> tuple[Path | None, list[str]]:
     """The newest checkpoint that verifies, and the names of damaged ones, which are set aside as ``damaged-…``.
 
+    Those of steps after ``until`` are not looked at.
     One that cannot be read is passed over like a damaged one. Raises OSError where for that reason none is left.
     Processes that train together may all ask at once: they are told the same.
     """
     whole, last, unread = None, -1, None
     passed: dict[int, Path] = {}
-    for step, path in reversed(by_step(folder)):
+    for step, path in reversed([each for each in by_step(folder) if each[0] <= until]):
         try:
             if is_whole(path):
                 whole, last = path, step

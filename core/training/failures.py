@@ -16,7 +16,14 @@ from core.training.checkpoints import ASIDE, by_step, is_whole
 
 DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory", os.strerror(errno.ENOMEM))
-_NOT_WRITTEN = ("PytorchStreamWriter failed", "file write failed", "No space left", "File too large", "I/O error")
+_NOT_WRITTEN = (
+    "PytorchStreamWriter failed",
+    "unexpected pos",
+    "file write failed",
+    "No space left",
+    "File too large",
+    "I/O error",
+)
 
 _SHORTER = "build with less than {} max_tokens under [dataset]"
 _ANEW = ("start anew with gradient_checkpointing = true under [training]",)
@@ -46,13 +53,13 @@ def told_with(checkpoints: Path, lighter: str) -> Iterator[None]:
             raise _no_memory(checkpoints, lighter) from None
         if error.errno not in DISK:
             raise
-        raise _no_room(checkpoints) from None
+        raise no_room(checkpoints) from None
     except (RuntimeError, SafetensorError) as error:
         words = str(error)
         if isinstance(error, torch.OutOfMemoryError) or any(each in words for each in _NO_MEMORY):
             raise _no_memory(checkpoints, lighter) from None
         if any(each in words for each in _NOT_WRITTEN):
-            raise _no_room(checkpoints) from None
+            raise no_room(checkpoints) from None
         raise
 
 
@@ -60,7 +67,8 @@ def _no_memory(checkpoints: Path, lighter: str) -> TrainingError:
     return TrainingError(f"out of memory; {_kept(checkpoints)}", lighter)
 
 
-def _no_room(checkpoints: Path) -> TrainingError:
+def no_room(checkpoints: Path) -> TrainingError:
+    """What is said when nothing more can be written."""
     damaged = ", ".join(str(path) for _, path in by_step(checkpoints, ASIDE))
     return TrainingError(
         f"the disk is full, or a file may not grow; {_kept(checkpoints)}",

@@ -12,6 +12,7 @@ import datasets
 import transformers
 from trl import SFTConfig
 
+from core.adapters.files import ADAPTER_FILES, folder_hash
 from core.dataset.build import renderer_of
 from core.dataset.export import find_dataset
 from core.errors import Interrupted, TrainingError
@@ -24,12 +25,12 @@ from core.training.amounts import rows_per_step, steps_of
 from core.training.attention import keeps_samples_apart
 from core.training.base_model import check_same_base, load_base, trainable
 from core.training.base_size import parameters_in, parameters_of
-from core.training.checkpoints import is_whole, newest_whole
+from core.training.checkpoints import is_whole
 from core.training.estimate import estimate
 from core.training.failures import told_clearly
 from core.training.forgetting import bits_per_token, mixed
 from core.training.inputs import Sample, check_lengths, rows_of, sample_of
-from core.training.launching import is_first, is_launched, launched, processes
+from core.training.launching import is_first, is_launched, launched
 from core.training.means import Means, Shape, chosen, config_of, packs, this_hardware
 from core.training.presets import filled, named_preset, preset_for
 from core.training.resuming import train_on
@@ -38,6 +39,7 @@ from core.training.sparing import remedies, spared
 from core.training.speaking import Speaker, asked
 from core.training.spoken_loss import SpokenTokensTrainer
 from core.training.starting import going_on_from, start_of
+from core.training.together import check_same, machines, newest_common, processes
 from core.training.watching import BEST, Watcher, peak_memory_mb
 
 MOST_POINTS = 10_000
@@ -142,7 +144,10 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     model = trainable(lm, means, settings, work.start)
     tokens, rows, per_step = sum(len(sample["input_ids"]) for sample in work.train), work.rows, work.per_step
     steps = steps_of(len(rows), settings.model_copy(update={"batch": per_step}), job.params.get("max_steps"))
-    resume_from, damaged = newest_whole(checkpoints)
+    # It makes the processes known to each other.
+    config = _config(checkpoints, settings, means, steps, work.accumulated, bool(work.validation))
+    check_same(_decisive(work, lm.revision, tokens, steps))
+    resume_from, damaged = newest_common(checkpoints)
     expected = estimate(job.workspace, job.params, hardware)
     job.event(
         "plan",
@@ -167,8 +172,12 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     )
     questions = asked(job.workspace, work.renderer, examples_of(job.workspace.database, work.dataset.id, "validation"))
     watcher = Watcher(job, tokens / len(rows) * per_step, Speaker(job.event, lm, questions), settings.patience)
-    config = _config(checkpoints, settings, means, steps, work.accumulated, bool(work.validation))
     trainer = _trainer(model, rows, rows_of(work.validation, 0, packing=False), config, watcher)
+    if trainer.is_fsdp_enabled and machines() > 1:
+        raise TrainingError(
+            "FSDP keeps a checkpoint on a disk that all machines see, and each has its own here",
+            "launch with DeepSpeed, or with whole weights in each process: see docs/launch",
+        )
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         if settings.patience:
             raise TrainingError(
@@ -176,7 +185,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
                 "set patience = 0, or launch with whole weights in each process",
             )
         watcher.without_samples()
-    train_on(trainer, resume_from, steps)
+    train_on(trainer, resume_from, steps, watcher.is_over)
     reached = trainer.state.global_step
     if reached < steps and not watcher.ended_early:
         raise Interrupted(
@@ -185,8 +194,6 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
         )
     # Shared out among processes, the weights are gathered by all of them together.
     state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if is_launched() else None
-    if not is_first():
-        return {}
     result: dict[str, Any] = {
         "steps": reached,
         "loss": watcher.loss,
@@ -196,6 +203,8 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     }
     if resume_from is None:
         result |= {"seconds": round(time.monotonic() - began, 1), "estimated_seconds": round(expected.seconds, 1)}
+    if not is_first():
+        return result
     if watcher.best_step is not None and watcher.best_step < reached:
         if is_whole(checkpoints / BEST):
             take_best(trainer.accelerator.unwrap_model(trainer.model), checkpoints / BEST)
@@ -220,6 +229,23 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     return {"adapter": name, "hash": content_hash, **result}
 
 
+def _decisive(work: _Prepared, revision: str, tokens: int, steps: int) -> dict[str, Any]:
+    """What must be the same in all processes, or they would learn two things, or wait for each other for ever."""
+    return {
+        "dataset": work.dataset.hash,
+        "base": work.base,
+        "its revision": revision,
+        "preset": work.preset,
+        **work.settings.model_dump(mode="json"),
+        **{name: work.means.told()[name] for name in ("method", "dtype", "micro_batch")},
+        "rows": len(work.rows),
+        "tokens": tokens,
+        "steps": steps,
+        "rows_per_step": work.per_step,
+        "the adapter to go on from": folder_hash(work.start, ADAPTER_FILES) if work.start else None,
+    }
+
+
 def _config(
     checkpoints: Path, settings: TrainingSettings, means: Means, steps: int, accumulated: int, validate: bool
 ) -> SFTConfig:
@@ -242,6 +268,7 @@ def _config(
             logging_nan_inf_filter=False,
             save_strategy="steps",
             save_steps=settings.checkpoint_steps,
+            save_on_each_node=machines() > 1,
             eval_strategy="steps" if validate else "no",
             eval_steps=max(1, steps // settings.evaluations),
             bf16=means.dtype == "bfloat16",
@@ -271,7 +298,8 @@ def _trainer(
     folder = model.config._name_or_path
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # One process trains on one device; several are a matter for a launcher, never for threads.
+        # One process trains on one device; several are a matter for a launcher, never for threads. The trainer counts
+        # the rows of a batch by it as it is made.
         config._n_gpu = min(1, config.n_gpu)
         trainer = SpokenTokensTrainer(
             model=model,

@@ -15,6 +15,7 @@ from core.errors import TrainingError
 from core.runs.job import Job
 from core.training.checkpoints import prune, write_manifest
 from core.training.speaking import Speaker
+from core.training.together import wait_for_all
 
 FIGURES = (("loss", "loss"), ("eval_loss", "eval_loss"), ("lr", "learning_rate"), ("grad_norm", "grad_norm"))
 """What an event calls it, and what the trainer does."""
@@ -23,7 +24,7 @@ BEST = "best"
 
 
 class Watcher(TrainerCallback):
-    """Tells what happens; of several processes only the first tells, and all stop together."""
+    """Tells what happens; of several processes only the first of a machine tells, and all stop together."""
 
     def __init__(
         self,
@@ -63,13 +64,16 @@ class Watcher(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self._began, self._first_step = time.monotonic(), state.global_step
-        if self._patience:  # A run that resumes at its end evaluates nothing more.
+        # A run that resumes at its end takes no step and evaluates nothing more.
+        self.loss = next((float(each["loss"]) for each in reversed(state.log_history) if "loss" in each), None)
+        if self._patience:
             self._best = min(_losses(state), key=lambda each: each[1], default=None)
+            self.ended_early = self.is_over(state)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         done = state.global_step - self._first_step
         self.rate = done * self._tokens_per_step / max(time.monotonic() - self._began, 1e-9)
-        if state.is_world_process_zero:
+        if state.is_local_process_zero:
             self._job.progress(state.global_step, state.max_steps, "training")
         if any_of_us(self._job.stop_requested, args.device):
             control.should_save = True
@@ -93,7 +97,7 @@ class Watcher(TrainerCallback):
                 f"the loss is not a number any more at step {state.global_step}; the last checkpoint is kept",
                 f"lower learning_rate under {self._section}, then start anew",
             )
-        if state.is_world_process_zero:
+        if state.is_local_process_zero:
             self._job.event(
                 "metrics",
                 step=state.global_step,
@@ -118,12 +122,19 @@ class Watcher(TrainerCallback):
         if self._best[0] == state.global_step and state.is_world_process_zero:
             getattr(model, "module", model).save_pretrained(folder / BEST)
             write_manifest(folder / BEST)
-        if sum(step > self._best[0] for step, _ in losses) >= self._patience:
+        if self.is_over(state):
             self.ended_early = True
             control.should_training_stop = True
 
+    def is_over(self, state: TrainerState) -> bool:
+        """Whether patience has run out."""
+        losses = _losses(state)
+        best = min(losses, key=lambda each: each[1], default=None)
+        return bool(self._patience and best and sum(step > best[0] for step, _ in losses) >= self._patience)
+
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if not state.is_world_process_zero:
+        wait_for_all()  # Each process writes its own random state.
+        if not state.is_local_process_zero:
             return
         folder = Path(args.output_dir)
         write_manifest(folder / f"checkpoint-{state.global_step}")

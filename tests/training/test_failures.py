@@ -25,6 +25,7 @@ NO_ROOM = (
     OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
     OSError(errno.EFBIG, os.strerror(errno.EFBIG)),
     RuntimeError("[enforce fail at inline_container.cc:664] . PytorchStreamWriter failed writing file data/0"),
+    RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0"),
 )
 
 

@@ -102,6 +102,22 @@ def test_patience_ends_a_run_that_gets_no_better_and_keeps_the_best(copy: tuple[
 
 
 @pytest.mark.slow
+def test_a_run_killed_after_its_patience_ran_out_takes_no_further_step(copy: tuple[Workspace, str]) -> None:
+    workspace, dataset = copy
+    params = sft_params(
+        workspace, dataset, max_steps=12, epochs=40, evaluations=12, patience=2, learning_rate=2e-2, warmup=0.0,
+        checkpoint_steps=1,
+    )  # fmt: skip
+    done = run_to_end(workspace, SFT_KIND, SFT_ENTRY, params)
+    assert done["steps"] < 12
+    (workspace.runs / "sft-1" / "state.json").unlink()
+    again = run_to_end(workspace, SFT_KIND, SFT_ENTRY, params, resume_id="sft-1")
+    assert _told(workspace, "plan")[-1]["resumed_from"] == f"checkpoint-{done['steps']}"
+    told = ("steps", "best_step", "loss", "hash")
+    assert [again[name] for name in told] == [done[name] for name in told]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("damaged", [False, True])
 def test_a_run_killed_after_its_last_step_saves_the_best_weights_where_they_are_whole(
     copy: tuple[Workspace, str], damaged: bool

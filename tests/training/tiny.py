@@ -1,4 +1,4 @@
-"""A workspace whose dataset trains in seconds: three short samples and one that validates."""
+"""A workspace whose dataset trains in seconds: three short samples and one that validates; and a base of no size."""
 
 from __future__ import annotations
 

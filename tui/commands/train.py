@@ -70,7 +70,8 @@ def sft(
         float | None, typer.Option("--general-share", metavar="P", help="Share of general text, against forgetting.")
     ] = None,
     launch: Annotated[
-        str | None, typer.Option("--launch", metavar="CONFIG", help="Hand over to accelerate: many GPUs, many nodes.")
+        str | None,
+        typer.Option("--launch", metavar="CONFIG", help="Of accelerate: many GPUs, or machines (docs/launch)."),
     ] = None,
     estimate_only: Annotated[
         bool, typer.Option("--estimate", help="Say what it would take: steps, time, memory. Starts nothing.")
@@ -101,8 +102,9 @@ def sft(
 
 def trained_lines(done: dict[str, Any]) -> list[str]:
     """What a training came to, beside what was said before it."""
+    who = done.get("adapter") or f"machine {done['machine_rank']} has done its part"
     lines = [
-        f"{done['adapter']}: {done['steps']} steps, last loss {done['loss']:.3f},"
+        f"{who}: {done['steps']} steps, last loss {done['loss']:.3f},"
         f" {done['tokens_per_second']} tokens/s, peak memory {done['peak_memory_mb']} MiB"
     ]
     if "best_step" in done:
@@ -118,7 +120,7 @@ def trained_lines(done: dict[str, Any]) -> list[str]:
             f"general English: {general['before']:.3f} bits per token before, {general['after']:.3f} after"
             f" ({change:+.3f}{'; ' + MUCH_FORGOTTEN if change > MUCH else ''})"
         )
-    return [*lines, "Next: simulee evaluate, or simulee chat"]
+    return [*lines, "Next: simulee evaluate, or simulee chat" if "adapter" in done else "The adapter is on machine 0"]
 
 
 command(app, "retriever")(retriever)

@@ -17,10 +17,10 @@ import transformers
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
 from core.settings import DpoSettings, TrainingSettings
-from core.training.launching import processes
 from core.training.means import Means
 from core.training.preferences.reading import read_sparingly
 from core.training.preferences.rendering import Rendered
+from core.training.together import machines, processes
 
 Row = dict[str, Any]
 
@@ -151,6 +151,7 @@ def common_settings(
         "logging_steps": 1,
         "save_strategy": "steps",
         "save_steps": training.checkpoint_steps,
+        "save_on_each_node": machines() > 1,
         "eval_strategy": "steps" if validate else "no",
         "eval_steps": every,
         "bf16": means.dtype == "bfloat16",

@@ -19,7 +19,6 @@ from core.store.adapters import AdapterRow, find_adapter
 from core.training.amounts import steps_of
 from core.training.base_model import check_same_base, load_base, trainable
 from core.training.base_size import parameters_in, parameters_of
-from core.training.checkpoints import newest_whole
 from core.training.estimate import preference_estimate
 from core.training.failures import told_clearly
 from core.training.launching import is_first, is_launched, launched
@@ -44,6 +43,7 @@ from core.training.presets import filled
 from core.training.resuming import train_on
 from core.training.saving import save_adapter, take_best
 from core.training.starting import folder_to_go_on_from
+from core.training.together import check_same, newest_common
 from core.training.watching import FIGURES, Watcher, peak_memory_mb
 from core.workspace import Workspace
 
@@ -157,8 +157,12 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     tokens = sum(map(_tokens, rows))
     steps = steps_of(len(rows), settings, job.params.get("max_steps"))
     every = max(1, steps // own.evaluations)
-    resume_from, damaged = newest_whole(checkpoints)
     weights = weights_of(rows) if work.method == "kto" else None
+    common = common_settings(checkpoints, settings, means, steps, every, work.at_once, bool(validation))
+    # It makes the processes known to each other.
+    config = kto_config(common, own, weights) if weights else dpo_config(common, own)
+    check_same(_decisive(job, work, lm.revision, tokens, steps))
+    resume_from, damaged = newest_common(checkpoints)
     rank = model.peft_config["default"].r
     expected = preference_estimate(job.workspace, work.method, job.params)
     job.event(
@@ -188,8 +192,6 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     watcher = Watcher(
         job, tokens / len(rows) * min(len(rows), settings.batch or 1), figures=_figures(), section=SECTION
     )
-    common = common_settings(checkpoints, settings, means, steps, every, work.at_once, bool(validation))
-    config = kto_config(common, own, weights) if weights else dpo_config(common, own)
     trainer = trainer_of(model, rows, validation, config, [watcher, guard])
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         raise TrainingError(
@@ -203,8 +205,6 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
             f"stopped at step {reached} of {steps}; a checkpoint is saved",
             "`simulee runs resume ID` goes on where it stopped",
         )
-    if not is_first():
-        return {}
     result: dict[str, Any] = {
         "steps": reached,
         "preferences": len(work.train) + len(work.validation),
@@ -217,6 +217,8 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     }
     if resume_from is None:
         result |= {"seconds": round(time.monotonic() - began, 1), "estimated_seconds": round(expected.seconds, 1)}
+    if not is_first():
+        return result
     if guard.collapsed:
         well = guard.well(checkpoints)
         why = f"stopped at step {reached} of {steps}: {guard.collapsed}"
@@ -250,6 +252,19 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
         use=not guard.collapsed,
     )
     return {"adapter": name, "hash": content_hash, **result}
+
+
+def _decisive(job: Job, work: _Prepared, revision: str, tokens: int, steps: int) -> dict[str, Any]:
+    """What must be the same in all processes, or they would learn two things, or wait for each other for ever."""
+    return _said(work) | {
+        "base": work.base,
+        "its revision": revision,
+        "the adapter to go on from": work.start.hash if work.start else None,
+        "preferences": sorted(map(tuple, job.params["preferences"])),
+        "tokens": tokens,
+        "steps": steps,
+        "judgements in memory together": work.at_once,
+    }
 
 
 def _rows(work: _Prepared, rendered: Sequence[Rendered]) -> list[Row]:
