@@ -85,6 +85,7 @@ def arm(name: str, small: bool) -> dict[str, Any]:
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
     from trl import SFTConfig, SFTTrainer
 
+    from core.models.causal_lm import AUTO
     from core.models.chat_tokenizer import model_folder
     from core.models.packaged import SMOLLM2
     from core.training.means import this_hardware
@@ -104,7 +105,7 @@ def arm(name: str, small: bool) -> dict[str, Any]:
     body = parameters - 2 * sizes["vocab_size"] * sizes["hidden_size"]
     wanted = rows_per_step(len(made), len(rows_of(made, LONGEST, packing=True)), BATCH)
     means = chosen(Shape.of(parameters, sizes), hardware, settings, LONGEST, BATCH, wanted)
-    plain.set_attn_implementation(means.attention if name == "ours" else "sdpa")
+    plain.set_attn_implementation(means.attention if name == "ours" and means.attention != AUTO else "sdpa")
     lora = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
     ours = name == "ours"
     tokenizer = PreTrainedTokenizerFast.from_pretrained(model_folder(SMOLLM2))

@@ -21,7 +21,6 @@ from core.corpus.holdout import assign_splits
 from core.dataset.build import renderer_of
 from core.dataset.packing import pack
 from core.dataset.scenes import conversation_scene, turn_of
-from core.fidelity.bootstrap import ClusterRatio
 from core.fidelity.metrics import scored_segments
 from core.fidelity.plan import weights_of
 from core.journey import demo
@@ -30,6 +29,7 @@ from core.prompts.render import PromptTurn, RecalledMemory, Renderer, Scene
 from core.recall.asked import Asked
 from core.recall.load import as_of, load_recollector, recallable_words
 from core.recall.recollect import Recollection
+from core.scoring.bootstrap import ClusterRatio
 from core.scoring.likelihood import Likelihood
 from core.store.conversations import ExchangeRow, exchanges_of, trainable_conversations
 from core.workspace import Workspace
@@ -74,7 +74,7 @@ class Ladder:
                 asked = Asked(each.question, each.asker, as_of(each), row.id)
                 self.candidates[each.uid] = recollector.recollect(asked, accept).memories
             scene = conversation_scene(workspace.settings, workspace.target, row, exchanges)
-            judged = [_turn(each, _first(self.candidates[each.uid])) for each in exchanges]
+            judged = [_turn(each, first(self.candidates[each.uid])) for each in exchanges]
             stretches, _ = pack(self.renderer, scene, judged, workspace.settings.dataset.max_tokens)
             self.held.append(Held(scene, tuple(tuple(exchanges[s.first : s.stop]) for s in stretches)))
         recollector.close()
@@ -126,7 +126,7 @@ def _turn(exchange: ExchangeRow, shown: Sequence[Recollection]) -> PromptTurn:
     return turn_of(exchange, memories)
 
 
-def _first(some: Sequence[Recollection], count: int = JUDGED, least: float = 0.0) -> tuple[Recollection, ...]:
+def first(some: Sequence[Recollection], count: int = JUDGED, least: float = 0.0) -> tuple[Recollection, ...]:
     return tuple(each for each in some[:count] if each.verdict.question >= least)
 
 
@@ -150,7 +150,7 @@ def _supported(workspace: Workspace, ladder: Ladder) -> Shown:
     return found
 
 
-def _shuffled(shown: Shown) -> Shown:
+def shuffled(shown: Shown) -> Shown:
     uids = sorted(uid for uid, some in shown.items() if some)
     turned = dict(zip(uids, [*uids[1:], *uids[:1]], strict=True))
     return {uid: shown[turned[uid]] if uid in turned else () for uid in shown}
@@ -161,7 +161,7 @@ def report(workspace: Workspace) -> None:
     recall = settings.recall.model_copy(update={"candidates": CANDIDATES})
     workspace.__dict__["settings"] = settings.model_copy(update={"recall": recall})
     ladder = Ladder(workspace)
-    judged = ladder.chosen(lambda _, some: _first(some))
+    judged = ladder.chosen(lambda _, some: first(some))
     none: Shown = {}
     rows: list[tuple[str, str, Shown]] = [
         ("none, trained without memories", "plain", none),
@@ -169,16 +169,16 @@ def report(workspace: Workspace) -> None:
         ("all 5 retrieved", "memories", dict(ladder.candidates)),
         ("the 2 retrieved best", "memories", ladder.chosen(lambda _, some: some[:JUDGED])),
         ("judged by question, of 2", "memories", judged),
-        ("judged by question, of 3", "memories", ladder.chosen(lambda _, some: _first(some, 3))),
-        ("judged by question, of 5", "memories", ladder.chosen(lambda _, some: _first(some, 5))),
-        ("judged > 0.1 bits, of 2", "memories", ladder.chosen(lambda _, some: _first(some, least=0.1))),
+        ("judged by question, of 3", "memories", ladder.chosen(lambda _, some: first(some, 3))),
+        ("judged by question, of 5", "memories", ladder.chosen(lambda _, some: first(some, 5))),
+        ("judged > 0.1 bits, of 2", "memories", ladder.chosen(lambda _, some: first(some, least=0.1))),
         ("judged best 1 of 2", "memories", ladder.chosen(lambda _, some: _best(some[:JUDGED], 1))),
         ("judged best 1 of 5", "memories", ladder.chosen(lambda _, some: _best(some, 1))),
         ("judged best 2 of 5", "memories", ladder.chosen(lambda _, some: _best(some, 2))),
         ("judged best 3 of 5", "memories", ladder.chosen(lambda _, some: _best(some, 3))),
         ("judged > 0.1 bits, of 5", "memories", ladder.chosen(lambda _, some: _best(some, 5, 0.1))),
         ("supported, of 5", "memories", _supported(workspace, ladder)),
-        ("judged, of another question", "memories", _shuffled(judged)),
+        ("judged, of another question", "memories", shuffled(judged)),
         ("oracle, of 5", "memories", ladder.oracle()),
     ]
     scored = [(name, shown, ladder.bits(adapter, shown)) for name, adapter, shown in rows]

@@ -44,6 +44,12 @@ class HostedServer(FaultServer):
     files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     """Id → name and content of what was uploaded."""
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
+    """Of files that are not ``processed``, by id."""
+    lag: int = 0
+    """Looks at a list, counted from the start, that find nothing in it yet."""
+    loose: bool = False
+    """Whether null stands for what is empty, 4.0 for 4, and an error is its bare message."""
 
     def routes(self, app: web.Application) -> None:
         self._came = threading.Condition()
@@ -51,6 +57,7 @@ class HostedServer(FaultServer):
         for method, path, handler, name in (
             ("POST", "/v1/files", self._upload, "upload"),
             ("GET", "/v1/files", self._list_files, "files"),
+            ("GET", "/v1/files/{id}", self._look_at_file, "file"),
             ("POST", "/v1/fine_tuning/jobs", self._start, "start"),
             ("GET", "/v1/fine_tuning/jobs", self._list_jobs, "jobs"),
             ("GET", "/v1/fine_tuning/jobs/{id}", self._look, "job"),
@@ -125,19 +132,27 @@ class HostedServer(FaultServer):
         filename, content = self.files[name]
         return {
             "id": name, "object": "file", "bytes": len(content), "created_at": 0, "filename": filename,
-            "purpose": "fine-tune", "status": "processed",
+            "purpose": "fine-tune", "status": self.statuses.get(name, "processed"),
         }  # fmt: skip
 
+    async def _look_at_file(self, request: web.Request) -> web.Response:
+        name = request.match_info["id"]
+        there = name in self.files and self.statuses.get(name) != "deleted"
+        return web.json_response(self._file(name)) if there else self._error(404, "no such file")
+
     async def _list_files(self, request: web.Request) -> web.Response:
-        return self._paged(request, [self._file(name) for name in reversed(self.files)])
+        return self._paged(
+            request, [self._file(name) for name in reversed(self.files) if self.statuses.get(name) != "deleted"]
+        )
 
     async def _start(self, request: web.Request) -> web.Response:
         body = await request.json()
         for unknown in self.refuses:
             if unknown in body:
                 return self._error(400, f"{unknown} is not supported", param=unknown)
+        if body["training_file"] not in self.files or body["training_file"] in self.statuses:
+            return self._error(400, f"no job can be started on {body['training_file']}")
         self.bodies.append(body)
-        assert body["training_file"] in self.files
         name = f"ftjob-{len(self.jobs)}"
         self.jobs[name] = {
             "id": name, "object": "fine_tuning.job", "status": "validating_files", "model": body["model"],
@@ -157,6 +172,8 @@ class HostedServer(FaultServer):
             if job["looks"] > self.looks:
                 done = {"fine_tuned_model": f"ft:{job['model']}:{job['id']}", "trained_tokens": 4_000_000}
                 job |= (done if self.ends["status"] == "succeeded" else {}) | self.ends
+                if self.loose and job["trained_tokens"]:
+                    job["trained_tokens"] = float(job["trained_tokens"])
         return web.json_response(job)
 
     async def _list_events(self, request: web.Request) -> web.Response:
@@ -179,10 +196,15 @@ class HostedServer(FaultServer):
         return web.json_response(job)
 
     def _paged(self, request: web.Request, rows: list[dict[str, Any]]) -> web.Response:
+        if self.lag:
+            self.lag, rows = self.lag - 1, []
+        if self.loose and not rows:
+            return web.json_response({"object": "list", "data": None, "has_more": None})
         after = request.query.get("after")
         begin = next((place + 1 for place, row in enumerate(rows) if row["id"] == after), 0)
         page = rows[begin : begin + self.page]
+        more = begin + self.page < len(rows)
         return web.Response(
-            text=json.dumps({"object": "list", "data": page, "has_more": begin + self.page < len(rows)}),
+            text=json.dumps({"object": "list", "data": page, "has_more": more or (None if self.loose else False)}),
             content_type="application/json",
         )

@@ -22,7 +22,7 @@ from core.store.memories import MemoryRow, put_memories
 from core.store.pairs import put_pair
 from core.store.proposals import put_proposal
 from core.store.scorecards import put_scorecard
-from core.store.sessions import add_memories, add_message, add_receipts, begin_session, rate_message
+from core.store.sessions import add_memories, add_message, add_receipts, begin_session, rate_message, rests_on
 from core.transfer.pack import pack
 from core.transfer.unpack import unpack
 from core.workspace import Workspace
@@ -86,7 +86,8 @@ CONTENT = {
     "receipt": "SELECT message.text, receipt.position, sentence, uid, score FROM receipt"
     " JOIN message ON message.id = message_id LEFT JOIN chunk ON chunk.id = chunk_id",
     "message_rating": "SELECT text, rating, rated_at FROM message_rating JOIN message ON message.id = message_id",
-    "pair": "SELECT uid, question, pair.prompt, left_text, right_text, origin, message.text, pair.created_at FROM pair"
+    "pair": "SELECT uid, question, pair.prompt, left_text, right_text, origin, message.text, pair.created_at, owners"
+    " FROM pair"
     " LEFT JOIN message ON message.id = message_id",
     "proposal": "SELECT uid, kind, about, title, before, after, reason, score, created_at FROM proposal",
     "model_call": "SELECT started_at, ended_at, role, engine, host, model, purpose, bytes, about, key, outcome,"
@@ -166,7 +167,8 @@ def talk(workspace: Workspace, words: str, at: str) -> None:
         add_receipts(database, answer, [(words, 3, 0.5, "supported"), ("Nobody knows.", None, 0.0, "unsupported")])
         add_memories(database, answer, [(3, f"I recall {words}.")])
         rate_message(database, answer, 1, at)
-        put_pair(database, f"{words}?", f"prompt {words}", words, f"not {words}", "correction", answer, at)
+        row = (f"{words}?", f"prompt {words}", words, f"not {words}")
+        put_pair(database, *row, "correction", answer, at, rests_on(database, answer))
         put_proposal(database, "statement", "", words, "", f"Ada says {words}.", "in chat", 0.5, at)
 
 

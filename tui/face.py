@@ -131,6 +131,8 @@ class ProgressLine:
             self.say(f"  {name} step {payload['step']}: {figures}")
         elif event.kind == "plan" and payload.get("damaged"):
             self.say(f"  damaged checkpoints set aside: {', '.join(payload['damaged'])}")
+        elif event.kind == "plan" and payload.get("outdated"):
+            self.say("  what it learns from has changed since it stopped: it begins anew")
 
     def say(self, line: str) -> None:
         """A line that stays."""

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import frontmatter
 
-from core.adapters.facts import Facts, Scores, TrainedOn
+from core.adapters.facts import Facts, Preferred, Scores, TrainedOn
 from core.adapters.taint import counted
 
 CARD = "README.md"
 MARK = "simulee"
-"""The tag by which an export is known as one of ours, and replaced."""
+"""The tag by which an export is known as one of ours; the same adapter's is replaced."""
 LONGEST = 120
 """Characters of outside text that a card shows at a time."""
 WIDTH = 1000
 """Wider than any value, so that YAML folds none."""
 LIBRARIES = {"safetensors": "peft", "merged": "transformers", "gguf": "gguf", "vllm": "peft"}
+_TRAINED = "SHA-256 of the adapter as it was trained begins"
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
+_ORIGINS = {"rating": "called good or bad", "file": "of a file"}
+"""As a card says it, where the origin's name does not say it by itself."""
 _RUNS = re.compile(r"`+")
 
 
@@ -35,10 +38,10 @@ def card_text(facts: Facts, to: str, loading: Sequence[str]) -> str:
     return text + "\n"
 
 
-def is_export(text: str) -> bool:
-    """Whether a README.md is a card of ours."""
+def is_export(text: str, content_hash: str) -> bool:
+    """Whether a README.md is a card of ours, of the adapter with this hash."""
     head = text.split("\n---", 1)[0]
-    return head.startswith("---\n") and f"\n- {MARK}" in head
+    return head.startswith("---\n") and f"\n- {MARK}" in head and f"{_TRAINED} {quoted(content_hash)}." in text
 
 
 def quoted(text: str) -> str:
@@ -72,7 +75,7 @@ def _front(facts: Facts, to: str) -> dict[str, Any]:
         front["language"] = known
     front["model_name"] = one_line(f"{facts.name} of {facts.target}")
     front["pipeline_tag"] = "text-generation"
-    front["tags"] = [MARK, "lora", "persona"]
+    front["tags"] = [MARK, *(["lora"] if facts.is_lora else []), "persona"]
     return front
 
 
@@ -83,9 +86,10 @@ def _body(facts: Facts, loading: Sequence[str]) -> list[str]:
         "",
         *(["**Do not hand this on.** Train it again first:", "", *(f"- {each}" for each in reasons), ""]
           if reasons else []),
-        f"A LoRA of {quoted(facts.hub or facts.base.rsplit('/', 1)[-1])}, trained to answer as"
-        f" {quoted(facts.target)} does, {'with' if facts.with_memories else 'without'} recalled memories in its"
-        " prompts. It imitates a person: it is not that person, it invents, and what it says is not their word.",
+        f"{'A LoRA' if facts.is_lora else 'Every weight'} of {quoted(facts.hub or facts.base.rsplit('/', 1)[-1])},"
+        f" trained to answer as {quoted(facts.target)} does,"
+        f" {'with' if facts.with_memories else 'without'} recalled memories in its prompts."
+        " It imitates a person: it is not that person, it invents, and what it says is not their word.",
         "",
         "## Loading it",
         "",
@@ -93,7 +97,7 @@ def _body(facts: Facts, loading: Sequence[str]) -> list[str]:
         "",
         "## What it was trained on",
         "",
-        *_trained_lines(facts.trained_on),
+        *_trained_lines(facts.trained_on, facts.preferred),
         "",
         "## Sources",
         "",
@@ -113,21 +117,31 @@ def _body(facts: Facts, loading: Sequence[str]) -> list[str]:
         "",
         "## How it was made",
         "",
-        f"By simulee {quoted(facts.version)}, trained {quoted(facts.created_at)}; SHA-256 of the adapter as it was"
-        f" trained begins {quoted(facts.hash)}.",
+        f"By simulee {quoted(facts.version)}, trained {quoted(facts.created_at)}; {_TRAINED} {quoted(facts.hash)}.",
     ]  # fmt: skip
 
 
-def _trained_lines(data: TrainedOn | None) -> list[str]:
-    if data is None:
-        return ["- unknown: its dataset is not in the workspace"]
+def _trained_lines(data: TrainedOn | None, preferred: Preferred | None) -> list[str]:
+    lines = []
+    if data is not None:
+        lines += [
+            f"- dataset {quoted(data.hash)}: {data.samples} samples, {data.trained_tokens} trained tokens;"
+            f" {data.validation} samples kept for validation",
+            f"- memories shown in its prompts: {data.memories}{_decided(data.decided)}",
+        ]
+    if preferred is not None:
+        origins = ", ".join(f"{count} {_ORIGINS.get(origin, origin)}" for origin, count in preferred.origins.items())
+        lines.append(
+            f"- preferences: {preferred.count}" + (f" ({origins})" if origins else "") + _decided(preferred.decided)
+        )
+    return lines or ["- unknown: its dataset is not in the workspace"]
+
+
+def _decided(counts: Mapping[str, int]) -> str:
+    """By whom, after what was counted."""
     told = {"person": "a person", "rule": "a rule", "import": "an import"}
-    decided = ", ".join(f"{data.decided[kind]} by {who}" for kind, who in told.items() if data.decided.get(kind))
-    return [
-        f"- dataset {quoted(data.hash)}: {data.samples} samples, {data.trained_tokens} trained tokens;"
-        f" {data.validation} samples kept for validation",
-        f"- memories shown in its prompts: {data.memories}" + (f", decided {decided}" if decided else ""),
-    ]
+    decided = ", ".join(f"{counts[kind]} by {who}" for kind, who in told.items() if counts.get(kind))
+    return f", decided {decided}" if decided else ""
 
 
 def _source_lines(facts: Facts) -> list[str]:
@@ -135,13 +149,21 @@ def _source_lines(facts: Facts) -> list[str]:
     lines = [
         f"- {quoted(each.name)}: went in as `train`, is now `{each.use}`; "
         f"{counted(each.exchanges, 'answer')}, {counted(each.memories, 'memory')}"
+        + (f", {counted(each.preferences, 'preference')}" if each.preferences else "")
         + (f", {each.private} of them private" if each.private else "")
         for each in taint.origins
     ]
-    lines += [f"- {each}" for each in taint.reasons(quoted)] or ["- all of them are still there and still cleared"]
+    well = "all of them are still there and still cleared" if lines else "none: its preferences rest on no source"
+    lines += [f"- {each}" for each in taint.reasons(quoted)] or [f"- {well}"]
     if taint.private:
-        lines.append(f"- private material is in it, cleared for training: {taint.private} answers and memories")
-    if taint.private_runs == 0 and all(each.use == "train" for each in taint.origins):
+        what = "answers, memories and preferences" if facts.preferred else "answers and memories"
+        lines.append(f"- private material is in it, cleared for training: {taint.private} {what}")
+    if (
+        taint.known
+        and taint.private_runs == 0
+        and not taint.gone_preferences
+        and all(each.use == "train" for each in taint.origins)
+    ):
         lines.append(
             f"- recall-only material: none went in, and no run of {taint.run_words} words of the trained answers stands"
             " in any recall-only text of the workspace"

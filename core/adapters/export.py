@@ -27,7 +27,7 @@ from core.adapters.launch import plain_name
 from core.adapters.vllm import SERVE, max_rank, persona_lines, read_config, role_lines, serve_words, write_vllm
 from core.errors import RunError
 from core.models.chat_tokenizer import model_folder
-from core.models.packaged import SMOLLM2, SMOLLM2_HUB, hub_name, smollm2_gguf
+from core.models.packaged import SMOLLM2, SMOLLM2_HUB, public_name, smollm2_gguf
 from core.runs.job import Job
 from core.store.adapters import AdapterRow
 from core.workspace import Workspace
@@ -61,7 +61,7 @@ def run(job: Job) -> dict[str, Any]:
     target = Path(job.params["out"]) / f"{plain_name(adapter.name)}-{to}"
     job.progress(0, 1, f"{adapter.name} as {to}")
     try:
-        with replacing(target, _is_ours) as making:
+        with replacing(target, lambda folder: _is_ours(folder, adapter)) as making:
             loading = WRITERS[to](Export(workspace, adapter, folder, making))
             (making / CARD).write_text(card_text(facts, to, loading), "utf-8")
             job.stop_point()
@@ -163,12 +163,14 @@ WRITERS: dict[str, Callable[[Export], list[str]]] = {
 
 
 def _copy_adapter(export: Export, out: Path) -> None:
-    """The adapter's files; its base is named so that PEFT finds it on any machine, where the hub has it."""
+    """The adapter's files; its base is named so that PEFT finds it on any machine where the hub has it, and of a folder
+    only what it is called."""
     for name in ADAPTER_FILES:
         shutil.copyfile(export.folder / name, out / name)
-    hub = hub_name(export.adapter.base)
-    if hub:
-        config = read_config(export.folder) | {"base_model_name_or_path": hub}
+    base = public_name(export.adapter.base)
+    config = read_config(export.folder)
+    if config.get("base_model_name_or_path") != base:
+        config["base_model_name_or_path"] = base
         (out / ADAPTER_FILES[0]).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
@@ -196,9 +198,10 @@ def _code(language: str, *lines: str) -> list[str]:
     return [f"```{language}", *lines, "```"]
 
 
-def _is_ours(folder: Path) -> bool:
+def _is_ours(folder: Path, adapter: AdapterRow) -> bool:
+    """Whether a folder holds an export of this adapter: another twin's may go by the same name."""
     try:
-        return is_export((folder / CARD).read_text("utf-8"))
+        return is_export((folder / CARD).read_text("utf-8"), adapter.hash)
     except (OSError, ValueError):
         return False
 

@@ -5,18 +5,26 @@ from __future__ import annotations
 import importlib.metadata
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from core.adapters.base_license import License, license_of
+from core.adapters.files import is_lora
+from core.adapters.preferences import learned_by
 from core.adapters.taint import Taint, taint_of
 from core.models.packaged import hub_name
 from core.review.decisions import fold
-from core.store.adapters import AdapterRow
+from core.store.adapters import INHERITED, INHERITED_PREFERENCES, AdapterRow
 from core.store.datasets import DatasetRow, dataset_of, split_sizes
 from core.store.decisions import list_decisions
 from core.store.origins import languages, shown_memories
-from core.store.scorecards import list_scorecards
+from core.store.scorecards import newest_scorecard
 from core.workspace import Workspace
+
+OWN_MATTER = ("preferences", INHERITED, INHERITED_PREFERENCES)
+"""Settings that a card counts in place of showing them."""
+FILES = ("file", "general_text")
+"""Settings that name a file of the machine that trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,17 @@ class TrainedOn:
     """Different ones that the training samples show."""
     decided: dict[str, int]
     """Of these, how many stood by a decision of a person, of a rule, or of an import when the dataset was frozen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preferred:
+    """The judgements behind an adapter."""
+
+    count: int
+    origins: dict[str, int]
+    """Of those that are here: a pair's origin, ``rating`` or ``file``."""
+    decided: dict[str, int]
+    """Of these, how many a person, a rule or an import decided so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +79,13 @@ class Facts:
     languages: tuple[str, ...]
     hash: str
     created_at: str
+    is_lora: bool
+    """Rather than a training of every weight."""
     with_memories: bool
     settings: dict[str, Any]
     trained_on: TrainedOn | None
+    preferred: Preferred | None
+    """None where it was trained on no judgements."""
     scores: Scores | None
     taint: Taint
     version: str
@@ -83,13 +106,20 @@ def facts_of(workspace: Workspace, adapter: AdapterRow) -> Facts:
         languages=tuple(languages(database, dataset.id)) if dataset else (),
         hash=adapter.hash,
         created_at=adapter.created_at,
+        is_lora=is_lora(adapter),
         with_memories=bool(adapter.memories),
-        settings=dict(sorted(adapter.settings.items())),
+        settings=_shown_settings(adapter),
         trained_on=_trained_on(workspace, dataset) if dataset else None,
+        preferred=_preferred(workspace, adapter),
         scores=_newest_scores(workspace, adapter),
         taint=taint_of(workspace, adapter),
         version=_version(),
     )
+
+
+def _told(name: str, value: Any) -> Any:
+    """A setting as it may leave: of a file only what it is called."""
+    return Path(value).name if name in FILES and isinstance(value, str) else value
 
 
 def _trained_on(workspace: Workspace, dataset: DatasetRow) -> TrainedOn:
@@ -110,15 +140,31 @@ def _trained_on(workspace: Workspace, dataset: DatasetRow) -> TrainedOn:
     )
 
 
+def _preferred(workspace: Workspace, adapter: AdapterRow) -> Preferred | None:
+    learned, missing = learned_by(workspace, adapter)
+    if not learned and not missing:
+        return None
+    decided = Counter(each.decided for each in learned if each.decided)
+    return Preferred(
+        len(learned) + missing, dict(sorted(Counter(each.origin for each in learned).items())), dict(decided)
+    )
+
+
+def _shown_settings(adapter: AdapterRow) -> dict[str, Any]:
+    """What a person chose: uids say nothing to anyone else."""
+    return {key: _told(key, value) for key, value in sorted(adapter.settings.items()) if key not in OWN_MATTER}
+
+
 def _newest_scores(workspace: Workspace, adapter: AdapterRow) -> Scores | None:
-    for number, at, result in reversed(list_scorecards(workspace.database)):
-        if adapter.name in (result.get("adapter"), result.get("adapter_without_memories")):
-            systems = {
-                name: {metric: figure for metric, figure in each.get("metrics", {}).items() if isinstance(figure, dict)}
-                for name, each in result.get("systems", {}).items()
-            }
-            return Scores(number, at, len(result.get("questions", ())), systems)
-    return None
+    newest = newest_scorecard(workspace.database, adapter)
+    if newest is None:
+        return None
+    number, at, result = newest
+    systems = {
+        name: {metric: figure for metric, figure in each.get("metrics", {}).items() if isinstance(figure, dict)}
+        for name, each in result.get("systems", {}).items()
+    }
+    return Scores(number, at, len(result.get("questions", ())), systems)
 
 
 def _version() -> str:

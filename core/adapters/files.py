@@ -19,6 +19,7 @@ ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 """What a LoRA's folder holds, and what its hash covers."""
 FULL_FILES = ("config.json", "model.safetensors")
 """The same of a training of every weight."""
+ELSEWHERE = 'simulee adapters export --to merged, or talk with [models.persona] engine = "transformers"'
 AGAIN = "bring its files back from a copy, or train it again: simulee train sft"
 
 
@@ -32,13 +33,10 @@ def is_lora(adapter: AdapterRow) -> bool:
     return bool(adapter.settings.get("method") != "full")
 
 
-def require_lora(adapter: AdapterRow, what: str) -> None:
+def require_lora(adapter: AdapterRow, what: str, hint: str = ELSEWHERE) -> None:
     """Raises ModelError for a training of every weight, which ``what`` cannot hold."""
     if not is_lora(adapter):
-        raise ModelError(
-            f"every weight of {adapter.name} was trained: it is no LoRA, and {what} needs one",
-            'simulee adapters export --to merged, or talk with [models.persona] engine = "transformers"',
-        )
+        raise ModelError(f"every weight of {adapter.name} was trained: it is no LoRA, and {what} needs one", hint)
 
 
 def folder_hash(folder: Path, names: tuple[str, ...]) -> str:

@@ -26,7 +26,7 @@ def replacing(target: Path, ours: Callable[[Path], bool]) -> Iterator[Path]:
         _clear(left, target)
     if os.path.lexists(target) and (target.is_symlink() or not target.is_dir() or not ours(target)):
         raise UsageError(
-            f"{target} is there already and is no export of simulee", "move it away, or name another --out"
+            f"{target} is there already and is no export of this adapter", "move it away, or name another --out"
         )
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(prefix=unfinished, dir=target.parent))

@@ -13,6 +13,7 @@ import tomlkit
 from core.adapters.files import ADAPTER_FILES
 from core.adapters.launch import plain_name
 from core.errors import ModelError
+from core.models.lora_gguf import PLAIN_STARTS, UNCARRIED
 from core.models.packaged import hub_name
 from core.store.adapters import AdapterRow
 
@@ -26,9 +27,11 @@ URL = "http://127.0.0.1:8000/v1"
 
 def max_rank(config: Mapping[str, Any]) -> int:
     """The least rank that vLLM takes and the adapter fits in. Raises ModelError for one that it cannot run."""
-    unread = [name for name in ("rank_pattern", "alpha_pattern", "modules_to_save", "use_dora") if config.get(name)]
+    unread = [name for name in ("rank_pattern", "alpha_pattern", *UNCARRIED) if config.get(name)]
     if config.get("bias", "none") != "none":
         unread.append("bias")
+    if config.get("init_lora_weights", True) not in PLAIN_STARTS:
+        unread.append(f"init_lora_weights={config['init_lora_weights']}")
     if unread:
         raise ModelError(
             f"the adapter was trained with {', '.join(unread)}, which vLLM does not read",

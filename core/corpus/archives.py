@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.corpus.decoding import decode
-from core.corpus.limits import DEFAULT_LIMITS, PROBE_BYTES, PROBE_MEMBERS, Limits
+from core.corpus.limits import DEFAULT_LIMITS, PROBE_BYTES, Limits
 from core.corpus.records import Probe
 from core.errors import ImportFailed
 
@@ -100,7 +100,7 @@ class ZipSource:
         """What a sniffer may look at."""
         with self.path.open("rb") as stream:
             head = stream.read(PROBE_BYTES)
-        return Probe(self.name, head, tuple(self.members()[:PROBE_MEMBERS]))
+        return Probe(self.name, head, tuple(self.members()))
 
     def _check_size(self, name: str, member: int, total: int, packed: int) -> None:
         limits = self.limits

@@ -18,6 +18,8 @@ JOIN_WITHIN = timedelta(minutes=3)
 SILENCE = timedelta(minutes=60)
 """A longer gap in a chat begins a new segment, unless a reply bridges it."""
 GROUP_SILENCE = timedelta(minutes=20)
+CLOCK_BACK = timedelta(hours=1)
+"""A clock without a zone goes back by this in autumn: what seems up to so much earlier was said later."""
 GROUP = 3
 """From this many speakers on, a conversation is a group: silences are shorter, and questions keep names."""
 
@@ -92,7 +94,10 @@ def _in_order(turns: Sequence[Turn]) -> list[int]:
     moments: list[float] = []
     last = float("-inf")
     for turn in turns:
-        last = _instant(turn.time).timestamp() if turn.time else last
+        if turn.time is not None:
+            moment = _instant(turn.time).timestamp()
+            set_back = turn.time.tzinfo is None and 0 < last - moment <= CLOCK_BACK.total_seconds()
+            last = last if set_back else moment
         moments.append(last)
     spoken = [place for place, turn in enumerate(turns) if turn.kind == "said" and turn.text.strip()]
     return sorted(spoken, key=lambda place: (moments[place], place))

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 
 from core.errors import UsageError
 from core.store.chunks import remove_chunks_of_conversation
-from core.store.conversations import ConversationRow, assign_split, exchanges_of, splits, trainable_conversations
+from core.store.conversations import (
+    ConversationRow,
+    assign_split,
+    count_sources_of,
+    exchanges_of,
+    forget_split,
+    list_conversations,
+    splits,
+    trainable_conversations,
+    weight_of_split,
+)
 from core.store.database import Database
 from core.store.identity import row_number
 from core.workspace import Workspace
@@ -46,7 +56,9 @@ def expected_splits(workspace: Workspace) -> dict[str, str]:
     conversations = trainable_conversations(workspace.database)
     known = splits(workspace.database)
     aside: dict[str, str] = {}
-    if not any(split == "heldout" for split, _ in known.values()):
+    # A split outlives its conversation, in case it comes back; until then nothing is held out by it.
+    held = {uid for uid, (split, _) in known.items() if split == "heldout"}
+    if held.isdisjoint(conversation.uid for conversation in list_conversations(workspace.database)):
         # What a person has placed is none of the rule's, nor does it count for its share.
         free = [each for each in conversations if known.get(each.uid, ("", "rule"))[1] == "rule"]
         aside = _latest_aside(free, workspace.settings.dataset.heldout)
@@ -56,7 +68,8 @@ def expected_splits(workspace: Workspace) -> dict[str, str]:
 def hold_out(workspace: Workspace, references: Sequence[str]) -> None:
     """A person's choice: these (``c7`` or a uid) are held out, and those that the rule held out train again.
 
-    Their passages go at once. Raises UsageError for a conversation that is not there or cannot be trained on.
+    Where one of them validated, the latest of the rest does so now. Passages of what is set aside go at once. Raises
+    UsageError for a conversation that is not there or cannot be trained on.
     """
     database = workspace.database
     by_uid = {conversation.uid: conversation for conversation in trainable_conversations(database)}
@@ -69,13 +82,15 @@ def hold_out(workspace: Workspace, references: Sequence[str]) -> None:
                 f"no conversation {reference!r} that could be held out", "`simulee corpus list` shows their ids"
             )
         chosen.add(found.uid)
-    assign_splits(workspace)
+    before = assign_splits(workspace)
     with database.write():
         for uid, (split, chosen_by) in splits(database).items():
             if split == "heldout" and chosen_by == "rule" and uid not in chosen:
                 _set(database, uid, "train", "rule")
         for uid in chosen:
             _set(database, uid, "heldout", "person")
+        if any(before.get(uid) == "validation" for uid in chosen):
+            _validate_on_the_latest(database)
 
 
 def keep_in_training(workspace: Workspace, conversation_uid: str) -> None:
@@ -84,6 +99,20 @@ def keep_in_training(workspace: Workspace, conversation_uid: str) -> None:
     with database.write():
         if splits(database).get(conversation_uid, ("", "rule"))[1] == "rule":
             _set(database, conversation_uid, "train", "person")
+
+
+def pass_on(database: Database, gone: str, heir: str) -> None:
+    """A conversation stays where it was set aside under the uid that it has after a correction.
+
+    The caller holds the transaction, and the conversation that is gone is still stored.
+    """
+    known = splits(database)
+    if gone not in known:
+        return
+    own = known.get(heir, ("train", "rule"))
+    _set(database, heir, *max(own, known[gone], key=weight_of_split))
+    if count_sources_of(database, gone) <= 1:
+        forget_split(database, gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +144,17 @@ def _set(database: Database, uid: str, split: str, chosen_by: str) -> None:
     assign_split(database, uid, split, chosen_by)
     if split != "train":
         remove_chunks_of_conversation(database, uid)
+
+
+def _validate_on_the_latest(database: Database) -> None:
+    """Let the rule choose anew what validates, where nothing does any more."""
+    known = splits(database)
+    if any(split == "validation" for split, _ in known.values()):
+        return
+    rest = [each for each in trainable_conversations(database) if known[each.uid] == ("train", "rule")]
+    dated = [each for each in rest if each.first_day >= 0]
+    if len(dated) >= SMALLEST_FOR_HELDOUT:
+        _set(database, dated[-1].uid, "validation", "rule")
 
 
 def _latest_aside(conversations: list[ConversationRow], share: float) -> dict[str, str]:

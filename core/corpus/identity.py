@@ -42,7 +42,7 @@ def unique(records: Iterable[Record]) -> Iterator[Record]:
         if isinstance(record, Issue):
             yield record
         elif record.uid in seen:
-            yield Issue(record.title or record.uid, "repeats an earlier entry, skipped")
+            yield Issue(record.title or record.uid, "repeats an earlier entry, skipped", refused=False)
         else:
             seen.add(record.uid)
             yield record

@@ -17,8 +17,20 @@ from typing import Any, cast
 from core.corpus import exchanges as deriving
 from core.corpus.document_rows import document_row
 from core.corpus.opening import open_source
-from core.corpus.records import Conversation, Document, DocumentKind, Issue, Options, Record, Turn, Use, sort_of
+from core.corpus.records import (
+    Conversation,
+    Document,
+    DocumentKind,
+    Issue,
+    Options,
+    Record,
+    SourceKind,
+    Turn,
+    Use,
+    sort_of,
+)
 from core.corpus.sniffing import Choice, choose_each, importer_named
+from core.corpus.successors import hand_on
 from core.corpus.typed_paths import refuse_addresses
 from core.corpus.uses import use_of
 from core.dates import DateSpan
@@ -30,7 +42,7 @@ from core.store.conversations import ConversationRow, ExchangeRow, TurnRow
 from core.store.database import Database
 from core.store.documents import put_document, remove_documents_but, same_document_elsewhere
 from core.store.identity import content_uid
-from core.store.sources import begin_source, find_source, finish_source
+from core.store.sources import begin_source, find_source, finish_source, use_chosen_for
 from core.store.tiddlers import put_tiddler
 from core.workspace import Workspace
 
@@ -65,21 +77,32 @@ class SourceReport:
     changed: int = 0
     removed: int = 0
     skipped: int = 0
+    refused: int = 0
+    """Of what was skipped, what was meant to come in."""
     use: str = ""
     issues: list[dict[str, str]] = field(default_factory=list)
     speakers: list[str] = field(default_factory=list)
 
 
 def plan(
-    paths: Iterable[Path], format_name: str | None, kind: DocumentKind | None = None
+    paths: Iterable[Path], format_name: str | None, kind: SourceKind | None = None
 ) -> tuple[list[Choice], list[Issue]]:
-    """Settle the format of everything under some paths. Raises as ``choose_each`` does, and for an address."""
+    """Settle the format of everything under some paths; one of several that cannot be read is an issue.
+
+    Raises as ``choose_each`` does, and for an address.
+    """
     paths = list(paths)
     refuse_addresses(paths)
     choices: list[Choice] = []
     issues: list[Issue] = []
     for path in paths:
-        found, troubled = choose_each(path.absolute(), format_name, kind)
+        try:
+            found, troubled = choose_each(path.absolute(), format_name, kind)
+        except ImportFailed as error:
+            if len(paths) == 1:
+                raise
+            issues.append(Issue(str(path), error.message.removeprefix(f"{path.name}: ")))
+            continue
         choices += found
         issues += troubled
     return choices, issues
@@ -152,8 +175,9 @@ def import_source(
         report.issues.append({"locator": Path(request.path).name, "reason": error.message, "hint": error.hint})
         return report
     with database.write():
-        report.use = chosen or sink.default_use()
+        report.use = use_chosen_for(database, source_id) or sink.default_use()
         report.removed = remove_documents_but(database, source_id, sink.document_uids)
+        hand_on(database, source_id, sink.conversation_uids, sink.fresh_conversations)
         report.removed += store_conversations.remove_conversations_but(database, source_id, sink.conversation_uids)
         finish_source(database, source_id, content_uid("content", sorted(sink.hashes)), report.use)
     if report.conversations and not report.exchanges:
@@ -198,6 +222,7 @@ class _Sink:
         self._sorts: set[str] = set()
         self.document_uids: set[str] = set()
         self.conversation_uids: set[str] = set()
+        self.fresh_conversations: set[str] = set()
         self.hashes: list[str] = []
         self.speakers: Counter[str] = Counter()
         self.seen = 0
@@ -206,7 +231,7 @@ class _Sink:
         for record in records:
             self.seen += 1
             if isinstance(record, Issue):
-                self._issue(record.locator, record.reason)
+                self._issue(record)
             elif isinstance(record, Document):
                 self._document(record)
             else:
@@ -216,9 +241,10 @@ class _Sink:
         """The strictest use that any record of the source asks for, when the user did not say."""
         return use_of(self._sorts, self._settings.privacy)
 
-    def _issue(self, locator: str, reason: str) -> None:
+    def _issue(self, issue: Issue) -> None:
         self._report.skipped += 1
-        self._report.issues.append({"locator": locator, "reason": reason, "hint": ""})
+        self._report.refused += issue.refused
+        self._report.issues.append({"locator": issue.locator, "reason": issue.reason, "hint": ""})
 
     def _count(self, outcome: str) -> None:
         if outcome == "added":
@@ -230,7 +256,7 @@ class _Sink:
         row = document_row(document, self._source_id, self.seen)
         elsewhere = same_document_elsewhere(self._database, row)
         if elsewhere:
-            self._issue(document.title or document.uid, f"already imported from {elsewhere}")
+            self._issue(Issue(document.title or document.uid, f"already imported from {elsewhere}", refused=False))
             return
         outcome = put_document(self._database, row)
         if document.original and put_tiddler(self._database, self._source_id, row.uid, document.original):
@@ -254,10 +280,16 @@ class _Sink:
         row = _conversation_row(conversation, turns, self._source_id, self.seen)
         elsewhere = store_conversations.same_conversation_elsewhere(self._database, row)
         if elsewhere:
-            self._issue(conversation.title or conversation.uid, f"already imported from {elsewhere}")
+            title = conversation.title or conversation.uid
+            self._issue(Issue(title, f"already imported from {elsewhere}", refused=False))
             return
-        self._count(store_conversations.put_conversation(self._database, row, turns))
+        if not self._goes_on(row, turns):
+            return
+        outcome = store_conversations.put_conversation(self._database, row, turns)
+        self._count(outcome)
         self.conversation_uids.add(conversation.uid)
+        if outcome == "added":
+            self.fresh_conversations.add(conversation.uid)
         self.hashes.append(row.content_hash)
         self._sorts.add(sort_of(conversation))
         self.speakers.update(turn.speaker for turn in conversation.turns if turn.kind == "said")
@@ -267,6 +299,23 @@ class _Sink:
         derived = _exchanges(conversation, self._source_uid, conversation_id, self._settings.target_names)
         store_conversations.sync_exchanges(self._database, conversation_id, derived)
         self._report.exchanges += sum(not exchange.initiates for exchange in derived)
+
+    def _goes_on(self, row: ConversationRow, turns: list[TurnRow]) -> bool:
+        """Whether no other source's export of the same chat goes as far; those that do not are taken over."""
+        others = store_conversations.chat_elsewhere(self._database, row, turns)
+        extent = store_conversations.extent_of(turns)
+        for chat in others:
+            if chat.extent >= extent:
+                further = ", which goes further" if chat.extent > extent else ""
+                told = f"already imported from {chat.location}{further}"
+                self._issue(Issue(row.title or row.uid, told, refused=False))
+                return False
+        for chat in others:
+            store_conversations.take_over(self._database, chat, self._source_id)
+            self._report.issues.append(
+                {"locator": row.title or row.uid, "reason": f"goes on from {chat.location} and replaces it", "hint": ""}
+            )
+        return True
 
 
 def rederive_exchanges(workspace: Workspace) -> int:

@@ -23,4 +23,3 @@ class Limits:
 
 DEFAULT_LIMITS = Limits()
 PROBE_BYTES = 64 << 10
-PROBE_MEMBERS = 5_000

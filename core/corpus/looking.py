@@ -131,11 +131,8 @@ def look_into(
 
 
 def look_at(choice: Choice, options: Options) -> Look:
-    """One source whose format is settled. Raises ImportFailed when it cannot be read."""
-    return Look(
-        str(choice.source.path), choice.source.name, choice.importer.name, choice.match.confidence,
-        choice.match.reason, preview=inspect(choice.source, choice.importer, options),
-    )  # fmt: skip
+    """One source whose format is settled; one that cannot be read has a problem."""
+    return _preview(choice, (), options, None)
 
 
 def _look(source: Source, format_name: str | None, options: Options, watch: Watch | None) -> Look:
@@ -146,8 +143,13 @@ def _look(source: Source, format_name: str | None, options: Options, watch: Watc
         choice = choose(source, format_name, options.kind)
     except (ImportFailed, UsageError) as error:
         return Look(location, name, "", claims=claims, problem=error.message.removeprefix(f"{name}: "), hint=error.hint)
-    told = (choice.importer.name, choice.match.confidence, choice.match.reason, claims)
+    return _preview(choice, claims, options, watch)
+
+
+def _preview(choice: Choice, claims: tuple[Claim, ...], options: Options, watch: Watch | None) -> Look:
+    source, match = choice.source, choice.match
+    told = (str(source.path), source.name, choice.importer.name, match.confidence, match.reason, claims)
     try:
-        return Look(location, name, *told, preview=inspect(source, choice.importer, options, watch))
+        return Look(*told, preview=inspect(source, choice.importer, options, watch))
     except ImportFailed as error:
-        return Look(location, name, *told, problem=error.message.removeprefix(f"{name}: "), hint=error.hint)
+        return Look(*told, problem=error.message.removeprefix(f"{source.name}: "), hint=error.hint)

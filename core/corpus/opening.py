@@ -15,7 +15,7 @@ from pathlib import Path
 from core.corpus.archives import ZIP_MAGIC, ZipSource, open_zip
 from core.corpus.decoding import byte_order, decode
 from core.corpus.json_values import top_level_keys
-from core.corpus.limits import DEFAULT_LIMITS, PROBE_BYTES, PROBE_MEMBERS, Limits
+from core.corpus.limits import DEFAULT_LIMITS, PROBE_BYTES, Limits
 from core.corpus.records import Issue, Probe
 from core.errors import ImportFailed
 
@@ -104,7 +104,7 @@ class FolderSource:
 
     def probe(self) -> Probe:
         """What a sniffer may look at."""
-        return Probe(self.name, b"", tuple(self.members()[:PROBE_MEMBERS]), is_folder=True)
+        return Probe(self.name, b"", tuple(self.members()), is_folder=True)
 
 
 Source = FileSource | FolderSource | ZipSource

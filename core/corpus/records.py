@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from core.dates import DateSpan
 
 DocumentKind = Literal["writing", "journal", "profile"]
+SourceKind = Literal["writing", "journal", "profile", "conversation"]
 Use = Literal["train", "recall", "none"]
 Visibility = Literal["public", "private"]
 
@@ -68,11 +69,14 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One record that could not be used: counted and shown, never fatal."""
+    """One record that could not be used, or something to say of one: counted and shown, never fatal."""
 
     locator: str
     """Where in the source: a file name, a line, an entry."""
     reason: str
+    refused: bool = True
+    """Whether words are lost by it that were meant to come in. Not so where nothing is in it, where it is left out on
+    purpose, as a draft is, and where it came in and this is said of it."""
 
 
 Record = Document | Conversation | Issue
@@ -93,7 +97,7 @@ class Probe:
     head: bytes
     """The first 64 KiB of a file; empty for a folder."""
     members: tuple[str, ...] = ()
-    """Names inside a zip archive or a folder (relative, ``/``-separated), at most 5,000."""
+    """Names inside a zip archive or a folder, relative and ``/``-separated."""
     is_folder: bool = False
     json_keys: tuple[str, ...] = ()
     """The top-level keys of a JSON object, or of the first object of a JSON array or JSON-lines file."""

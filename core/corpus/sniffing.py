@@ -12,12 +12,11 @@ from pathlib import Path
 
 from core.corpus.ambiguity import Ambiguous
 from core.corpus.decoding import sample
-from core.corpus.importers import IMPORTERS
+from core.corpus.importers import CONVERSATIONS, IMPORTERS
 from core.corpus.opening import Source, expand, open_source
 from core.corpus.records import (
     Conversation,
     Document,
-    DocumentKind,
     Importer,
     Issue,
     Match,
@@ -26,6 +25,7 @@ from core.corpus.records import (
     Probe,
     Record,
     SourceFile,
+    SourceKind,
     SpeakerSummary,
     sort_of,
 )
@@ -36,6 +36,7 @@ SURE = 0.8
 """The least confidence with which a format is taken without asking."""
 AMBIGUOUS_PROSE = {"text", "profile"}
 """Formats that only the user can tell apart: words by the target, or about them."""
+_NOT_CONVERSATION = "Leave out --as conversation; `simulee formats` lists what conversations look like."
 _TIE = 0.03
 _SAMPLES = 3
 _SAMPLE_CHARACTERS = 80
@@ -69,19 +70,29 @@ def importer_named(name: str) -> Importer:
 def choose(
     path: Path | Source,
     format: str | None = None,  # noqa: A002
-    kind: DocumentKind | None = None,
+    kind: SourceKind | None = None,
 ) -> Choice:
     """The importer for a path or an opened source; ``format`` overrules sniffing.
 
-    Plain text may be by the target or about them: ``kind``, where the user gave it, settles that.
+    Plain text may be by the target or about them: ``kind``, where the user gave it, settles that. What is said to be a
+    conversation is read by an importer of conversations or not at all.
 
-    Raises ``UsageError`` that names the candidates when the best claim is under 0.8 or tied, ``ImportFailed`` when the
-    source cannot be opened or nothing claims it.
+    Raises ``UsageError`` that names the candidates when the best claim is under 0.8 or tied, and when nothing reads a
+    conversation from it, ``ImportFailed`` when the source cannot be opened or nothing claims it.
     """
     source = open_source(path) if isinstance(path, Path) else path
     if format is not None:
-        return Choice(source, importer_named(format), Match(1.0, "named by the user"))
+        importer = importer_named(format)
+        if kind == "conversation" and format not in CONVERSATIONS:
+            raise UsageError(f"{format} is a format of documents, not of conversations", _NOT_CONVERSATION)
+        return Choice(source, importer, Match(1.0, "named by the user"))
     claims = rank(source.probe())
+    if kind == "conversation":
+        claims = [claim for claim in claims if claim[0].name in CONVERSATIONS]
+        if not claims:
+            raise UsageError(f"{source.name}: not a conversation in any known format", _NOT_CONVERSATION)
+        if len(claims) == 1:
+            return Choice(source, *claims[0])
     if not claims:
         raise ImportFailed(f"{source.name}: no known format", "`simulee formats` lists what can be imported.")
     importer, match = claims[0]
@@ -104,7 +115,7 @@ def choose(
 def choose_each(
     path: Path,
     format: str | None = None,  # noqa: A002
-    kind: DocumentKind | None = None,
+    kind: SourceKind | None = None,
 ) -> tuple[list[Choice], list[Issue]]:
     """The importers for everything that a path holds; in a folder, files without a clear format become issues.
 

@@ -1,7 +1,8 @@
 """Who speaks: ``Q:``, ``**Name:**``, ``Name:`` and ``[SPEAKER_00]:`` at the start of a line.
 
 A colon after a capitalized word is not yet a speaker ("Remember: tides wait for nobody"), so labels are judged over
-the whole text: declared names, names that return, and names of several words count; a lone word does not.
+the whole text: declared names, names that return, and a person's name of several words count; a lone word does not,
+nor does "Plan B".
 """
 
 from __future__ import annotations
@@ -26,6 +27,14 @@ _ROLES = frozenset(
         "man woman reporter question answer all unknown voice student teacher"
     ).split()
 )
+_HEADS = frozenset(
+    (  # noqa: SIM905
+        "act chapter day figure item lesson note option part phase plan point problem rule scene section step "
+        "table version volume week year"
+    ).split()
+)
+"""What a label of several words that is no name begins with, such as "Plan B" and "Rule One"."""
+_NUMBERS = frozenset("one two three four five six seven eight nine ten".split())  # noqa: SIM905
 _QUESTION = frozenset({"q", "question"})
 _ANSWER = frozenset({"a", "answer"})
 
@@ -82,7 +91,16 @@ def find_labels(lines: Sequence[str], declared: Collection[str] = ()) -> Labels:
 
 def _speaks(label: Label, counts: Counter[str], declared: Collection[str]) -> bool:
     folded = label.name.casefold()
-    return folded in declared or folded in _ROLES or counts[folded] > 1 or " " in label.name
+    return folded in declared or folded in _ROLES or counts[folded] > 1 or _is_full_name(folded)
+
+
+def _is_full_name(folded: str) -> bool:
+    """Whether a label of several words could be what a person is called, and not the head of a list or a plan."""
+    first, *others = folded.split()
+    if not others or first in _ROLES or first == "speaker":
+        return bool(others)
+    last = others[-1]
+    return first not in _HEADS and last not in _NUMBERS and not last.isdigit() and len(last) > 1
 
 
 def _label(number: int, line: str) -> Label | None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
+from core.corpus.exchanges import is_named
 from core.corpus.holdout import assign_splits, hold_out
 from core.dataset.leaks import Leak, find_leaks
 from core.dataset.logs import log_lines, windows
 from core.dataset.packing import Stretch, pack
-from core.dataset.scenes import conversation_scene, stretches_of, turn_of
+from core.dataset.scenes import conversation_scene, is_before, stretches_of, turn_of
 from core.errors import DatasetError
 from core.models.chat_tokenizer import load_tokenizer
 from core.prompts.commands import command_for
+from core.prompts.messages import Message
 from core.prompts.render import RecalledMemory, Renderer
 from core.retrieval.function_words import FUNCTION_WORDS
 from core.settings import DatasetSettings
@@ -32,7 +35,7 @@ from core.store.datasets import ExampleRow, PartRow, put_dataset
 from core.store.decisions import last_decision_id
 from core.store.identity import content_uid
 from core.store.memories import ReviewRow, accepted_memories
-from core.store.texts import answers, document_texts
+from core.store.texts import answers, document_texts, trained_turns
 from core.workspace import Workspace
 
 APART = 3
@@ -186,7 +189,8 @@ def _stretches(
     """The samples of one conversation, and how many of its exchanges fit in none."""
     settings = workspace.settings
     found: list[_Part] = []
-    left_out = 0
+    left_out: dict[str, int] = {}
+    known: set[tuple[str, tuple[Message, ...]]] = set()
     for stretch_exchanges in stretches_of(exchanges):
         scene = conversation_scene(settings, workspace.target, row, stretch_exchanges)
         recalled = [_recall(row, each, accepted, failed_share, settings.training.seed) for each in stretch_exchanges]
@@ -201,19 +205,35 @@ def _stretches(
                 for exchange, memory in group
             ]
             stretches, missed = pack(renderer, scene, turns, how.max_tokens)
-            left_out += missed
+            # The copies of an exchange that lost their memories are one and the same, or none.
+            left_out[group[0][0].uid] = missed
             for stretch in stretches:
+                if (copy := (group[stretch.first][0].uid, stretch.messages)) in known:
+                    continue
+                known.add(copy)
                 shown = zip(group[stretch.first : stretch.stop], stretch.turns, strict=True)
                 found.append((stretch, tuple(memory.part(bool(turn.memories)) for (_, memory), turn in shown)))
-    return found, left_out
+    return found, sum(left_out.values())
 
 
 def check_leaks(workspace: Workspace) -> list[Leak]:
-    """Near-copies of held-out answers in anything that the twin may learn or recall: documents, other answers."""
+    """Near-copies of held-out answers in anything that the twin may learn or recall: documents, other answers, and what
+    others say in conversations that are trained on."""
     database = workspace.database
     held = [(uid, answer) for uid, _, answer in answers(database, "heldout")]
     others = [(where, answer) for _, where, answer in answers(database)]
-    return find_leaks(held, [*document_texts(database), *others])
+    return find_leaks(held, [*document_texts(database), *others, *_heard(workspace)])
+
+
+def _heard(workspace: Workspace) -> Iterator[tuple[str, str]]:
+    """(where, text) of what others say, without a break, in conversations that are trained on."""
+    names = (*workspace.settings.target_names, workspace.target)
+    spoken = trained_turns(workspace.database)
+    mine = {speaker: is_named(speaker, names) for speaker in {turn.speaker for turn in spoken}}
+    for (_, own), run in groupby(spoken, key=lambda turn: (turn.conversation_id, mine[turn.speaker])):
+        if not own:
+            said = [*run]
+            yield f"{said[0].title}, turn {said[0].position + 1}", "\n".join(turn.text for turn in said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +302,7 @@ def _recall(
     seed: int,
 ) -> _Recalled:
     """The memories that this exchange's prompt shows; for a share of them, on purpose, none or wrong ones."""
-    own = accepted.get(exchange.uid, [])
+    own = [memory for memory in accepted.get(exchange.uid, []) if is_before(memory.last_day, exchange)]
     chance = random.Random(f"{seed}:{exchange.uid}")  # noqa: S311 - reproducible, not secret
     kind = "kept" if own else "none"
     if own and chance.random() < failed_share:
@@ -294,7 +314,7 @@ def _recall(
             if uid != exchange.uid
             for memory in memories
             if memory.conversation_id != conversation.id
-            and (exchange.first_day < 0 or memory.last_day < exchange.first_day)
+            and is_before(memory.last_day, exchange)
             and memory.chunk_id not in {each.chunk_id for each in own}
         ]
         own = chance.sample(others, min(len(own), len(others)))

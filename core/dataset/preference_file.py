@@ -35,7 +35,7 @@ class PairFile:
 
 
 def read_pairs(path: Path) -> PairFile:
-    """The pairs of a file of JSON lines: prompt, chosen, rejected; each a text or a list of chat messages.
+    """The pairs of a file of JSON lines: prompt, chosen, rejected; each a text or a chat of one message.
 
     Raises UsageError when the file cannot be read.
     """
@@ -84,9 +84,12 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _said(value: Any, name: str) -> str:
-    """A text, or the last message of a chat."""
-    if isinstance(value, list) and value and isinstance(value[-1], dict):
-        value = value[-1].get("content")
+    """A text, or the only message of a chat. A longer chat is none: what its other messages say would be lost, and how
+    a base reads them is said by its template, in a prompt that is a text."""
+    if isinstance(value, list) and len(value) > 1:
+        raise ValueError(f"{name} is a chat of {len(value)} messages: write it as one text, as the model reads it")
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        value = value[0].get("content")
     said = storable(value) if isinstance(value, str) else ""
     if not said:
         raise ValueError(f"no {name}")

@@ -35,6 +35,11 @@ def stretches_of(exchanges: Sequence[ExchangeRow]) -> Iterator[list[ExchangeRow]
         yield list(stretch)
 
 
+def is_before(last_day: int, exchange: ExchangeRow) -> bool:
+    """Whether a passage that may be as late as this day (-1 when undated) can be remembered in an exchange."""
+    return exchange.first_day < 0 or last_day < exchange.first_day
+
+
 def turn_of(exchange: ExchangeRow, memories: tuple[RecalledMemory, ...], command: str = "") -> PromptTurn:
     """A stored exchange as a turn of a prompt. A group's question names its speakers itself."""
     return PromptTurn(exchange.question, "", memories, exchange.answer, command=command)

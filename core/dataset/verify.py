@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from core.dataset.build import check_leaks, renderer_of
 from core.dataset.leaks import Leak
 from core.dataset.logs import log_lines, windows
-from core.dataset.scenes import conversation_scene, stretches_of, turn_of
+from core.dataset.scenes import conversation_scene, is_before, stretches_of, turn_of
 from core.prompts.commands import command_for
 from core.prompts.messages import Message
 from core.prompts.render import PromptTurn, RecalledMemory, Renderer, Scene
@@ -102,10 +102,13 @@ def _problem(database: Database, renderer: Renderer, known: Known, example: Exam
     said = {message["content"] for message in example.messages if message["role"] == "assistant"}
     for part in example.parts:
         memories = [_memory(database, uid) for uid in part.memory_uids]
-        shown = tuple(memory for memory in memories if memory is not None)
-        if len(shown) < len(memories):
+        found = [memory for memory in memories if memory is not None]
+        if len(found) < len(memories):
             return "a memory that it shows is gone"
         exchange = known[part.exchange_uid][1]
+        if any(not is_before(day, exchange) for _, day in found):
+            return "a memory that it shows is from after its conversation"
+        shown = tuple(memory for memory, _ in found)
         command = command_for(exchange.question, FUNCTION_WORDS)
         turns.append(turn_of(exchange, shown, command if command in said and shown else ""))
     scene = known[example.parts[0].exchange_uid][0]
@@ -122,9 +125,11 @@ def _problem(database: Database, renderer: Renderer, known: Known, example: Exam
     return ""
 
 
-def _memory(database: Database, uid: str) -> RecalledMemory | None:
+def _memory(database: Database, uid: str) -> tuple[RecalledMemory, int] | None:
+    """A memory as it is now, with the last day that its passage's date may mean."""
     row = find_memory(database, uid)
     if row is None:
         return None
     passage = passages(database, [row.memory.chunk_id])[row.memory.chunk_id]
-    return RecalledMemory(row.edited or row.memory.text, passage.date, passage.title)
+    memory = RecalledMemory(row.edited or row.memory.text, passage.date, passage.title)
+    return memory, passage.chunk.last_day

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from core.adapters.files import check_base, whole_folder
+from core.corpus.holdout import assign_splits
 from core.dataset.build import renderer_of
 from core.dataset.leaks import ngrams
 from core.errors import ModelError
-from core.fidelity.bootstrap import FEWEST_CLUSTERS, ClusterRatio
 from core.fidelity.heldout import Interview, load_interviews, turns_with
 from core.fidelity.launch import GENERATED_TOKENS
 from core.fidelity.metrics import (
@@ -34,11 +34,12 @@ from core.models.roles import embedder_of
 from core.prompts.render import Renderer
 from core.recall.load import load_recollector
 from core.runs.job import Job
+from core.scoring.bootstrap import FEWEST_CLUSTERS, ClusterRatio
 from core.scoring.likelihood import Likelihood
 from core.store.call_cache import cached, remember
 from core.store.conversations import exchanges_of, list_conversations
 from core.store.identity import content_uid
-from core.store.scorecards import put_scorecard
+from core.store.scorecards import PLAYED, put_scorecard
 from core.store.texts import answers, document_texts
 from core.twin.private import withheld_of
 from core.workspace import Workspace
@@ -52,12 +53,13 @@ def run(job: Job) -> dict[str, Any]:
     started = time.monotonic()
     workspace = job.workspace
     systems = chosen_systems(job.params.get("systems"))
-    weights = weights_of(workspace, job.params)
     if workspace.settings.models.persona.engine == "endpoint":
         raise ModelError(
             "a twin behind an endpoint cannot be measured: likelihoods are read from weights on this machine",
             'measure where the weights are, with [models.persona] engine = "transformers" or "llama.cpp"',
         )
+    assign_splits(workspace)  # First: whose weights may be measured hangs on what is held out.
+    weights = weights_of(workspace, job.params)
     base = weights.memories.base if weights.memories else workspace.settings.models.base
     model = CausalLM(base)
     renderer = renderer_of(workspace, base)
@@ -70,17 +72,30 @@ def run(job: Job) -> dict[str, Any]:
     parts = _load_parts(model, workspace, weights)
     missing = [system.name for system in systems if system.weights not in parts]
     systems = [system for system in systems if system.weights in parts]
+    notes = list(weights.notes)
+    if not any(item.shuffled for each in interviews for item in each.items):
+        unshuffled = [system.name for system in systems if system.shown == "shuffled"]
+        systems = [system for system in systems if system.name not in unshuffled]
+        notes += [f"No question has another one's memories to be given, so {name} is not run." for name in unshuffled]
     embedder = embedder_of(workspace.settings)
     board = _Scoreboard(job, workspace, model, renderer, embedder, interviews, len(systems))
     results = {}
     for system in systems:
         model.use(parts[system.weights], merge=True)
         results[system.name] = board.score(system)
+    controls = board.controls(weights.control[0] if weights.control else None)
+    if weights.control and "c1" not in controls:
+        notes.append(f"{weights.control[0].target} answers no question in the control workspace: there is no c1.")
     scorecard = {
         "base": base,
         "adapter": weights.memories.name if weights.memories else None,
         "adapter_without_memories": weights.plain.name if weights.plain else None,
         "control": weights.control[1].name if weights.control else None,
+        PLAYED: {
+            key: played.hash
+            for key, played in (("adapter", weights.memories), ("adapter_without_memories", weights.plain))
+            if played is not None
+        },
         "not_run": missing,
         "interviews": [
             {"title": each.conversation.title, "date": each.conversation.date, "exchanges": len(each.items)}
@@ -93,9 +108,9 @@ def run(job: Job) -> dict[str, Any]:
         ],
         "questions_with_memories": sum(bool(item.memories) for each in interviews for item in each.items),
         "systems": {name: result.summary for name, result in results.items()},
-        "controls": board.controls(weights.control[0] if weights.control else None),
+        "controls": controls,
         "differences": _differences({name: result.bits for name, result in results.items()}),
-        "notes": [*weights.notes, *_notes(interviews, board.ranked)],
+        "notes": [*notes, *_notes(interviews, board.ranked)],
         "seconds": round(time.monotonic() - started, 1),
     }
     with workspace.database.write():
@@ -193,7 +208,8 @@ class _Scoreboard:
         return _SystemResult(summary, bits)
 
     def controls(self, other: Workspace | None) -> dict[str, Any]:
-        """C1: another person's real answer to the nearest question. C3: the target's to another question."""
+        """C1: another person's real answer to the nearest question. C3: the target's to another question. Neither where
+        there is no such answer."""
         controls: dict[str, Any] = {}
         others = self._lineup.outside()
         if others is not None:
@@ -206,6 +222,8 @@ class _Scoreboard:
                 for exchange in exchanges_of(other.database, row.id)
                 if exchange.question
             ]
+            if not exchanges:
+                return controls
             asked = [item.exchange.question for each in self._interviews for item in each.items]
             likeness = self._embedder.embed(asked) @ self._embedder.embed([e.question for e in exchanges]).T
             nearest = np.argmax(np.round(likeness, 6), axis=1)

@@ -53,7 +53,7 @@ def scored_segments(renderer: Renderer, scene: Scene, turns: Sequence[PromptTurn
         if part.answer is None:
             segments.append(Segment(part.text))
             continue
-        words = (turns[part.answer].answer or "").strip()
+        words = renderer.tokenizer.plain((turns[part.answer].answer or "").strip())
         segments += [Segment(words, str(part.answer)), Segment(part.text[len(words) :])]
     return segments
 

@@ -12,8 +12,7 @@ from core.fidelity.launch import EVALUATE_KIND
 from core.fidelity.systems import chosen_systems
 from core.runs.journal import list_runs
 from core.store.adapters import AdapterRow, active_adapter, datasets_behind, find_adapter, list_adapters
-from core.store.conversations import exchanges_of, splits, trainable_conversations
-from core.store.database import Database
+from core.store.conversations import exchanges_of, trainable_conversations
 from core.store.datasets import trained_conversations
 from core.workspace import Workspace
 
@@ -116,15 +115,16 @@ def weights_of(workspace: Workspace, params: dict[str, Any]) -> Weights:
             raise UsageError(f"{other.root} has no trained adapter", "train one there: simulee -w DIR train sft")
         control = (other, adapter)
     notes: list[str] = []
-    clean = [each for each in (memories, plain[-1] if plain else None) if each and _unspoiled(database, each, notes)]
+    clean = [each for each in (memories, plain[-1] if plain else None) if each and _unspoiled(workspace, each, notes)]
     return Weights(
         memories if memories in clean else None, plain[-1] if plain and plain[-1] in clean else None, control, notes
     )
 
 
-def _unspoiled(database: Database, adapter: AdapterRow, notes: list[str]) -> bool:
-    """Whether an adapter never saw what is held out now; a note says so when it did."""
-    held = {uid for uid, (split, _) in splits(database).items() if split == "heldout"}
+def _unspoiled(workspace: Workspace, adapter: AdapterRow, notes: list[str]) -> bool:
+    """Whether an adapter never saw what will be measured on; a note says so when it did."""
+    database = workspace.database
+    held = {uid for uid, split in expected_splits(workspace).items() if split == "heldout"}
     behind, _ = datasets_behind(database, adapter)
     seen = held & {uid for dataset in behind for uid in trained_conversations(database, dataset)}
     if seen:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.fidelity.bootstrap import ClusterRatio, Interval
+from core.scoring.bootstrap import ClusterRatio, Interval
 from core.store.conversations import exchanges_named
 from core.store.scorecards import list_scorecards
 from core.workspace import Workspace
@@ -55,7 +55,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One system on two scorecards, in bits per token; None where one of them did not run it."""
+    """One system on two scorecards, in bits per token; None where one of them did not run it, and no difference where
+    their bases differ: a token of one is not a token of the other."""
 
     system: str
     title: str
@@ -115,11 +116,12 @@ def _at(values: list[Any] | None, place: int) -> Any:
 def compare(first: Scored, second: Scored) -> list[Compared]:
     """Each system on both; the difference is paired by interview where both asked the very same questions."""
     rows = []
+    comparable = same_base(first, second)
     for name in dict.fromkeys((*first.card["systems"], *second.card["systems"])):
         ours, theirs = first.card["systems"].get(name), second.card["systems"].get(name)
         one, two = _interval(ours), _interval(theirs)
         difference = None
-        if one is not None and two is not None:
+        if comparable and one is not None and two is not None:
             gap = one.value - two.value
             difference = _paired(first, second, name) or Interval(gap, gap, gap)
         rows.append(Compared(name, (ours or theirs or {})["title"], one, two, difference))
@@ -132,6 +134,18 @@ def _paired(first: Scored, second: Scored, name: str) -> Interval | None:
         return None
     ours, theirs = _clusters(first, name), _clusters(second, name)
     return ours.difference(theirs) if ours is not None and theirs is not None else None
+
+
+def same_base(first: Scored, second: Scored) -> bool:
+    """Whether two scorecards measured one base model: only then are their bits per token comparable."""
+    return first.card.get("base") is not None and first.card["base"] == second.card.get("base")
+
+
+def apart(first: Scored, second: Scored) -> str:
+    """Why two scorecards cannot be compared in full; empty where they can."""
+    if not same_base(first, second):
+        return "Not the same base: bits per token compare within one base model only."
+    return "" if same_questions(first, second) else "Not the same questions: the differences have no interval."
 
 
 def same_questions(first: Scored, second: Scored) -> bool:

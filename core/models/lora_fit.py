@@ -13,7 +13,7 @@ from core.errors import ModelError
 from core.models.lora_gguf import CONFIG_FILE, WEIGHTS_FILE
 
 _KEY = re.compile(r"base_model\.model\.(.+)\.lora_([AB])\.weight")
-_LAYER = re.compile(r"^(.*\blayers\.)\d+(\..+)$")
+_LAYER = re.compile(r"^(.*\b(?:layers|h)\.)\d+(\..+)$")
 
 
 def check_fit(model: Any, base: str, folder: Path) -> None:
@@ -24,9 +24,9 @@ def check_fit(model: Any, base: str, folder: Path) -> None:
     """
     shapes = _shapes(folder)
     layers = {
-        name.replace(".base_layer", "").removeprefix("base_model.model."): weight.shape
-        for name, weight in ((name, getattr(each, "weight", None)) for name, each in model.named_modules())
-        if weight is not None and weight.ndim == 2 and ".lora_" not in name
+        name.replace(".base_layer", "").removeprefix("base_model.model."): shape
+        for name, shape in ((name, _layer(each)) for name, each in model.named_modules())
+        if shape is not None and ".lora_" not in name
     }
     for (name, half), shape in shapes.items():
         if name not in layers:
@@ -58,6 +58,20 @@ def _shapes(folder: Path) -> dict[tuple[str, str], tuple[int, ...]]:
         raise ModelError(f"{weights} is damaged: {error}", "bring it back, or train it again") from None
     matches = {key: _KEY.fullmatch(key) for key in found}
     return {(match[1], match[2]): found[key] for key, match in matches.items() if match}
+
+
+def _layer(module: Any) -> tuple[int, int] | None:
+    """(outputs, inputs) of a module with a matrix of weights, however it keeps them: Conv1D turned around, a layer of
+    4 bits packed."""
+    weight = getattr(module, "weight", None)
+    if weight is None or weight.ndim != 2:
+        return None
+    if hasattr(module, "out_features"):
+        return module.out_features, module.in_features
+    if hasattr(module, "nf"):
+        return module.nf, module.nx
+    outputs, inputs = weight.shape
+    return outputs, inputs
 
 
 def _kind(name: str) -> str:

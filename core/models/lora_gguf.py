@@ -53,7 +53,7 @@ UNCARRIED = (
     "lora_bias",
     "fan_in_fan_out",
 )
-"""Settings of a LoRA whose effect a GGUF adapter cannot hold."""
+"""Settings of a LoRA whose effect a GGUF adapter cannot hold, and vLLM does not read."""
 PLAIN_STARTS = (True, False, "gaussian", "eva", "orthogonal")
 """Initializations that leave the base weights as they are; pissa, olora, corda, loftq and others rewrite them."""
 

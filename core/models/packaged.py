@@ -176,6 +176,11 @@ def hub_name(name: str) -> str:
     return known if HUB_NAME.fullmatch(known) and not Path(known).exists() else ""
 
 
+def public_name(name: str) -> str:
+    """How a model may be called on other machines: by its name on the hub, or a folder's alone."""
+    return hub_name(name) or Path(name).name
+
+
 def _packaged_file(module: str, name: str, *, needs: str) -> Path | None:
     """A file inside an installed package, found without running the package's code."""
     spec = importlib.util.find_spec(module)

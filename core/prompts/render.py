@@ -110,30 +110,35 @@ class Renderer:
             ) from None
 
     def messages(self, scene: Scene, turns: Sequence[PromptTurn]) -> list[Message]:
-        """The messages of a scene: one system message, then a question and, where known, an answer per turn."""
+        """The messages of a scene: one system message, then a question and, where known, an answer per turn.
+
+        Raises SettingsError for a name that a workspace's own prompt file invents.
+        """
         plain = self.tokenizer.plain
-        system = self._system.render(
+        system = _filled(
+            self._system,
             name=plain(scene.name),
             about=plain(scene.about),
             date=scene.date,
             speakers=[Speaker(plain(speaker.name), plain(speaker.relation)) for speaker in scene.speakers],
             earlier=[plain(line) for line in scene.earlier],
-        ).strip()
+        )
         messages = [Message("system", system)]
         for turn in turns:
             memories = [RecalledMemory(plain(m.text), m.date, plain(m.title)) for m in turn.memories]
-            content = self._question.render(
+            content = _filled(
+                self._question,
                 asker=plain(turn.asker),
                 question=plain(turn.question.strip()),
                 memories=[] if self._thinking or turn.command else memories,
             )
-            messages.append(Message("user", content.strip()))
+            messages.append(Message("user", content))
             if turn.command:
                 messages.append(Message("assistant", plain(turn.command), turn.trained))
-                messages.append(Message("user", self._found.render(memories=memories).strip()))
+                messages.append(Message("user", _filled(self._found, memories=memories)))
             messages += self._called(turn.rounds)
             thinks = self._thinking is not None and not turn.command
-            thought = self._thinking.render(memories=memories).strip() + "\n\n" if self._thinking and thinks else ""
+            thought = _filled(self._thinking, memories=memories) + "\n\n" if self._thinking and thinks else ""
             if turn.answer is not None:
                 messages.append(Message("assistant", thought + plain(turn.answer.strip()), turn.trained, len(thought)))
             elif thought:
@@ -151,7 +156,7 @@ class Renderer:
                 number += 1
                 call = call_of(command, number)
                 memories = [RecalledMemory(plain(m.text), m.date, plain(m.title)) for m in found]
-                told = self._found.render(memories=memories).strip()
+                told = _filled(self._found, memories=memories)
                 told += f" ({plain(command.problem)})" if command.problem else ""
                 calls.append(replace(call, arguments=plain(call.arguments), text=plain(call.text)))
                 results.append(Message("tool", told, answers=call.uid))
@@ -225,6 +230,13 @@ class Renderer:
         return ids, labels
 
 
+def _filled(template: jinja2.Template, **values: object) -> str:
+    try:
+        return template.render(**values).strip()
+    except jinja2.TemplateError as error:
+        raise SettingsError(f"prompts/{template.name}: {error}", "take the packaged file as a pattern") from None
+
+
 def _plain(messages: Sequence[Message]) -> list[dict[str, str]]:
     """As every chat template takes them: calls as plain-text commands, what came back for them as one message."""
     shown: list[dict[str, str]] = []
@@ -238,7 +250,12 @@ def _plain(messages: Sequence[Message]) -> list[dict[str, str]]:
 
 
 def template_source(name: str, overrides: Path | None) -> str:
-    """A prompt file's text: the workspace's own where it has one."""
+    """A prompt file's text: the workspace's own where it has one. Raises SettingsError when that cannot be read."""
     if overrides is not None and (overrides / name).is_file():
-        return (overrides / name).read_text("utf-8")
+        try:
+            return (overrides / name).read_text("utf-8")
+        except UnicodeDecodeError:
+            raise SettingsError(f"prompts/{name} is not UTF-8 text", "save it as UTF-8") from None
+        except OSError as error:
+            raise SettingsError(f"prompts/{name} cannot be read: {error.strerror}", "check its permissions") from None
     return resources.files("core.prompts").joinpath("templates", name).read_text("utf-8")

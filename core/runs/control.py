@@ -9,12 +9,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import Interrupted, RunError
-from core.runs.journal import Event, Run, create_run, holder, is_alive, list_runs, load_run, read_events
-from core.workspace import Workspace
+from core.runs import process
+from core.runs.journal import STOP, Event, Run, create_run, holder_mark, is_alive, list_runs, load_run, read_events
+from core.runs.worker import NO_ROOM, no_room
+from core.store.adapters import names_taken
+from core.store.database import Database
+from core.workspace import DATABASE_FILE, Workspace
 
 _children: dict[Path, subprocess.Popen[bytes]] = {}
 """Workers that this process started, until they have ended and been waited for. They outlive it all the same."""
@@ -26,21 +32,38 @@ START_SECONDS = 60.0
 def start(workspace: Workspace, kind: str, entry: str, params: dict[str, Any]) -> Run:
     """Start detached work. Raises RunError when a run of the same kind is at work here."""
     _refuse_beside(workspace, kind)
-    run = create_run(workspace.runs, kind, entry, params)
+    try:
+        run = create_run(workspace.runs, kind, entry, params, _taken(workspace))
+    except OSError as error:
+        raise RunError(f"cannot begin a run: {error.strerror}", "free some space, then start it again") from None
     _spawn(workspace, run)
     return load_run(workspace.runs, run.id)
+
+
+def _taken(workspace: Workspace) -> set[str]:
+    """What something here still goes by whose run may be gone: a run of that name would take its place."""
+    folders = {path.name for pattern in ("*", "*/*") for path in workspace.adapters.glob(pattern)}
+    # A connection of its own: the workbench starts runs on a thread of their own.
+    with closing(Database.open(workspace.root / DATABASE_FILE)) as database:
+        return folders | names_taken(database)
 
 
 def resume(workspace: Workspace, run_id: str) -> Run:
     """Go on with a run that was cancelled, failed or lost.
 
-    Raises RunError when there is nothing to resume, or when another run of the same kind is at work here.
+    Raises RunError when there is nothing to resume, when it came by a merge, or when another run of the same kind is
+    at work here.
     """
     run = load_run(workspace.runs, run_id)
     if run.state == "running":
         return run
     if run.state == "done":
         raise RunError(f"{run_id} is done", "start a new one")
+    if run.merged:
+        raise RunError(
+            f"{run_id} was begun on another machine, and what it names goes by other names here",
+            "resume it there and merge again, or start a new one",
+        )
     _refuse_beside(workspace, run.kind)
     _spawn(workspace, run)
     return load_run(workspace.runs, run_id)
@@ -55,15 +78,39 @@ def _refuse_beside(workspace: Workspace, kind: str) -> None:
             )
 
 
-def cancel(workspace: Workspace, run_id: str) -> Run:
-    """Ask a run to stop at its next safe point."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A run that was asked to stop, and how."""
+
+    run: Run
+    signalled: bool
+    """Whether its process got a signal. Else it finds a file beside its log, wherever it runs."""
+
+
+def cancel(workspace: Workspace, run_id: str) -> Asked:
+    """Ask a run to stop at its next safe point. Raises RunError for one that does not run or cannot be asked.
+
+    It is asked by a file. A signal goes only to a process that is surely the run's: its lock may be held in a
+    container or on another host, where its number is not what it is here.
+    """
     run = load_run(workspace.runs, run_id)
-    pid = holder(run.folder / "lock")
-    if pid is None:
+    mark = holder_mark(run.folder / "lock")
+    if not is_alive(run.folder):
         raise RunError(f"{run_id} is not running: it is {run.state}", "see `simulee runs list`")
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    return run
+    reason = ""
+    try:
+        (run.folder / STOP).touch(0o600)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    number = process.number_of(mark)
+    signalled = False
+    if number is not None and process.is_marked(mark):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(number, signal.SIGTERM)
+            signalled = True
+    if reason and not signalled:
+        raise RunError(f"{run_id} could not be asked to stop: {reason}", "stop it where it runs")
+    return Asked(run, signalled)
 
 
 def follow(workspace: Workspace, run_id: str, from_start: bool = True) -> Iterator[Event]:
@@ -86,9 +133,9 @@ def follow(workspace: Workspace, run_id: str, from_start: bool = True) -> Iterat
         yield from events
         if alive:
             time.sleep(POLL_SECONDS)
-    process = _children.pop(run.folder, None)
-    if process is not None:
-        process.wait()
+    worker = _children.pop(run.folder, None)
+    if worker is not None:
+        worker.wait()
     if last != "ended":
         yield Event(0, "", "lost", {})
 
@@ -99,10 +146,13 @@ def _spawn(workspace: Workspace, run: Run) -> None:
     if before is not None:
         # It has let go of its lock, or nobody would resume its run: this only collects what is left of it.
         before.wait()
-    log = os.open(run.folder / "output.log", os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    try:
+        log = os.open(run.folder / "output.log", os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    except OSError as error:
+        raise RunError(f"cannot start {run.id}: {error.strerror}", "see `simulee doctor`") from None
     _, seen = read_events(run.folder)
     try:
-        process = subprocess.Popen(
+        worker = subprocess.Popen(
             [sys.executable, "-m", "core.runs.worker", str(workspace.root.resolve()), run.id],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -115,13 +165,15 @@ def _spawn(workspace: Workspace, run: Run) -> None:
         raise RunError(f"cannot start {run.id}: {error.strerror}", "see `simulee doctor`") from None
     finally:
         os.close(log)
-    _children[run.folder] = process
+    _children[run.folder] = worker
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         events, _ = read_events(run.folder, seen)
         if events:
             return
-        if process.poll() is not None:
+        if worker.poll() is not None:
+            if worker.returncode == NO_ROOM:
+                raise no_room(run)
             raise RunError(f"{run.id} ended before it began", f"see {run.folder / 'output.log'}")
         time.sleep(POLL_SECONDS)
     raise RunError(f"{run.id} did not start within {START_SECONDS:.0f} s", f"see {run.folder / 'output.log'}")

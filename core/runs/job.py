@@ -39,7 +39,7 @@ class Job:
         log: Tells,
         stop_file: Path | None = None,
     ) -> None:
-        """``stop_file`` asks for a stop too, by being there: for work in processes that no signal should reach."""
+        """``stop_file`` asks for a stop too, by being there: for processes that no signal can or should reach."""
         self.workspace = workspace
         self.folder = folder
         self.params = params

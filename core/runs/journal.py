@@ -1,7 +1,8 @@
 """What a run leaves on disk: its request, its events, and its final state.
 
 ``runs/<id>/`` holds ``run.json`` (what was asked), ``events.jsonl`` (what happened: seq, at, kind, payload),
-``state.json`` (how it ended), ``output.log`` (its stdio) and ``lock`` (held while it lives, whatever its pid).
+``state.json`` (how it ended), ``output.log`` (its stdio), ``lock`` (held while it lives, whatever its pid) and, once
+it was asked to, ``stop``.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +20,17 @@ from typing import Any, Literal
 
 from core.atomic import write_atomically
 from core.errors import UsageError
+from core.runs import process
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "lost"]
+FINISHED: tuple[State, ...] = ("done", "failed", "cancelled")
 EVENTS = "events.jsonl"
+STOP = "stop"
+"""The file in a run's folder that asks it to stop at its next safe point."""
 BROUGHT = "brought"
 """In the request of a run that another machine did."""
+MERGED = "merged"
+"""The same of one that came by a merge: the numbers and names in what it was asked are that machine's."""
 LOCK_PATIENCE = 1.0
 """Seconds: somebody who only asks whether a lock is held holds it for a moment."""
 LOCK_POLL = 0.02
@@ -55,6 +62,8 @@ class Run:
     folder: Path
     brought: bool = False
     """Whether another machine did it, or a part of it."""
+    merged: bool = False
+    """Whether it came by a merge: the numbers and names in what it was asked are another machine's."""
 
 
 def now() -> str:
@@ -70,10 +79,11 @@ def seconds_between(first: str, last: str) -> float:
         return 0.0
 
 
-def create_run(runs: Path, kind: str, entry: str, params: dict[str, Any]) -> Run:
-    """Make the folder of a new run. Ids are ``<kind>-<n>``, n counting up."""
+def create_run(runs: Path, kind: str, entry: str, params: dict[str, Any], taken: Iterable[str] = ()) -> Run:
+    """Make the folder of a new run. Ids are ``<kind>-<n>``, n counting up, past those in ``taken`` too."""
     runs.mkdir(mode=0o700, exist_ok=True)
-    number = 1 + max((int(path.name.rpartition("-")[2]) for path in _folders(runs, kind)), default=0)
+    names = (*(path.name for path in _folders(runs, kind)), *taken)
+    number = 1 + max((number for name in names if (number := _number(name, kind)) is not None), default=0)
     while True:
         folder = runs / f"{kind}-{number}"
         try:
@@ -87,32 +97,50 @@ def create_run(runs: Path, kind: str, entry: str, params: dict[str, Any]) -> Run
 
 
 def load_run(runs: Path, run_id: str) -> Run:
-    """Read a run. Raises UsageError for an unknown id."""
+    """Read a run; one whose end cannot be read is lost. Raises UsageError for an unknown id."""
     folder = runs / run_id
     try:
         if "/" in run_id or run_id.startswith("."):
             raise FileNotFoundError
         request = json.loads((folder / "run.json").read_text("utf-8"))
-    except (OSError, ValueError):
+        kind, entry, params, created = (request[name] for name in ("kind", "entry", "params", "created"))
+        if not (isinstance(params, dict) and all(isinstance(each, str) for each in (kind, entry, created))):
+            raise TypeError
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(f"no run {run_id!r} here", "see `simulee runs list`") from None
     state: State = "queued"
     result: dict[str, Any] = {}
     if is_alive(folder):
         state = "running"
     elif (folder / "state.json").exists():
-        final = json.loads((folder / "state.json").read_text("utf-8"))
-        state, result = final["state"], final["result"]
+        state, result = _end(folder / "state.json")
     elif (folder / EVENTS).exists():
         state = "lost"
     return Run(
-        folder.name, request["kind"], request["entry"], request["params"], request["created"], state, result, folder,
-        bool(request.get(BROUGHT)),
+        folder.name, kind, entry, params, created, state, result, folder, bool(request.get(BROUGHT)),
+        bool(request.get(MERGED)),
     )  # fmt: skip
 
 
+def _end(path: Path) -> tuple[State, dict[str, Any]]:
+    """How a run ended, as it wrote it; lost where that cannot be read."""
+    try:
+        final = json.loads(path.read_text("utf-8"))
+        state, result = final["state"], final["result"]
+        if state in FINISHED and isinstance(result, dict):
+            return state, result
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        pass
+    return "lost", {}
+
+
 def list_runs(runs: Path) -> list[Run]:
-    """Every run, oldest first."""
-    return sorted((load_run(runs, name) for name in run_ids(runs)), key=lambda run: run_order(run.created, run.id))
+    """Every run that can be read, oldest first."""
+    found = []
+    for name in run_ids(runs):
+        with suppress(UsageError):
+            found.append(load_run(runs, name))
+    return sorted(found, key=lambda run: run_order(run.created, run.id))
 
 
 def run_ids(runs: Path) -> set[str]:
@@ -129,6 +157,12 @@ def run_order(created: str, run_id: str) -> tuple[str, str, int]:
 def _folders(runs: Path, kind: str) -> list[Path]:
     """Folders named as runs are; what else a person keeps there, such as a copy of one, is none."""
     return [path for path in runs.glob(f"{kind}-*") if path.name.rpartition("-")[2].isdecimal()]
+
+
+def _number(name: str, kind: str) -> int | None:
+    """The number of what is named as a run of this kind, or None."""
+    before, _, number = name.rpartition("-")
+    return int(number) if before == kind and number.isdecimal() else None
 
 
 def is_alive(folder: Path) -> bool:
@@ -158,17 +192,22 @@ def holding(path: Path) -> Iterator[bool]:
                     return
                 time.sleep(LOCK_POLL)
         file.truncate()
-        file.write(str(os.getpid()).encode())
+        file.write(process.mark().encode())
         file.flush()
         yield True
 
 
 def holder(path: Path) -> int | None:
-    """The process that holds a lock file, or None."""
+    """The number of the process that holds a lock file, as it goes by where it runs, or None."""
+    return process.number_of(holder_mark(path))
+
+
+def holder_mark(path: Path) -> str:
+    """What the process that holds a lock file says of itself; empty for none. See ``core.runs.process``."""
     try:
-        return int(path.read_bytes()) if is_alive(path.parent) else None
-    except (OSError, ValueError):
-        return None
+        return path.read_text("utf-8", "replace") if is_alive(path.parent) else ""
+    except OSError:
+        return ""
 
 
 class EventLog:
@@ -198,9 +237,9 @@ class EventLog:
 
 
 def read_events(folder: Path, offset: int = 0) -> tuple[list[Event], int]:
-    """Whole events from a byte offset on, and the offset to go on from."""
+    """Whole events from a byte offset on, and the offset to go on from. A line that is no event is passed over."""
     lines, offset = _whole_lines(folder, offset)
-    return [_event(line) for line in lines], offset
+    return _events(lines), offset
 
 
 def skim_events(folder: Path, offset: int = 0) -> tuple[list[Event], int]:
@@ -221,7 +260,7 @@ def skim_events(folder: Path, offset: int = 0) -> tuple[list[Event], int]:
     if each > 1:
         early = metrics[:-POINTS]
         left_out.update(place for n, place in enumerate(early) if n % each and _EVALUATED not in lines[place])
-    return [_event(line) for place, line in enumerate(lines) if place not in left_out], offset
+    return _events(line for place, line in enumerate(lines) if place not in left_out), offset
 
 
 POINTS = 2_000
@@ -244,6 +283,13 @@ def _whole_lines(folder: Path, offset: int) -> tuple[list[bytes], int]:
     return whole.split(b"\n")[:-1], offset + len(whole)
 
 
-def _event(line: bytes) -> Event:
-    row = json.loads(line)
-    return Event(row["seq"], row["at"], row["kind"], row["payload"])
+def _events(lines: Iterable[bytes]) -> list[Event]:
+    """What can be read of them: a power cut leaves zeros, another machine anything."""
+    found = []
+    for line in lines:
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
+            row = json.loads(line)
+            event = Event(row["seq"], row["at"], row["kind"], row["payload"])
+            if isinstance(event.at, str) and isinstance(event.kind, str) and isinstance(event.payload, dict):
+                found.append(event)
+    return found

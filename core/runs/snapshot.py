@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.errors import UsageError
 from core.runs.journal import EVENTS, Event, Run, State, is_alive, load_run, run_ids, run_order, skim_events
 
 LOG_LINES = 500
@@ -80,6 +82,11 @@ class RunReader:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._begin(0)
+
+    def _begin(self, file: int) -> None:
+        """With nothing read of this log."""
+        self._file = file
         self._offset = 0
         self._values: dict[str, Any] = {}
         self._metrics: dict[int, dict[str, float]] = {}
@@ -90,14 +97,18 @@ class RunReader:
 
     def look(self) -> RunPicture:
         """The run now. The same object comes back while nothing has changed."""
-        if self._picture is not None and self._picture.state != "running" and self._size() == self._offset:
+        file, size = self._found()
+        if file != self._file:
+            self._begin(file)  # Its first look; or a merge has put the whole log in the place of its beginning.
+        if self._picture is not None and self._picture.state != "running" and size == self._offset:
             return self._picture  # What does not run changes only by a word in its log: the first one of a resume.
         alive = is_alive(self._run.folder)
         events, self._offset = skim_events(self._run.folder, self._offset)
         if self._picture is not None and not events and alive == (self._picture.state == "running"):
             return self._picture
         for event in events:
-            self._take(event)
+            with suppress(KeyError, TypeError, ValueError, OverflowError):  # What another machine told may be anything.
+                self._take(event)
         run = load_run(self._run.folder.parent, self._run.id)
         self._picture = RunPicture(
             id=run.id, kind=run.kind, state=run.state, created=run.created, params=run.params,
@@ -108,27 +119,35 @@ class RunReader:
         )  # fmt: skip
         return self._picture
 
-    def _size(self) -> int:
+    def _found(self) -> tuple[int, int]:
+        """Which file the log is, and its size."""
         try:
-            return (self._run.folder / EVENTS).stat().st_size
+            found = (self._run.folder / EVENTS).stat()
+            return found.st_ino, found.st_size
         except OSError:
-            return 0
+            return 0, 0
 
     def _take(self, event: Event) -> None:
         payload = event.payload
         match event.kind:
             case "progress":
-                self._values |= {name: payload[name] for name in ("done", "total", "rate", "what")}
+                self._values |= {
+                    "done": int(payload["done"]), "total": int(payload["total"]), "rate": float(payload["rate"]),
+                    "what": str(payload["what"]),
+                }  # fmt: skip
                 return
             case "metrics":
                 step = int(payload["step"])
-                self._metrics[step] = self._metrics.get(step, {}) | payload
+                figures = {name: value for name, value in payload.items() if isinstance(value, int | float)}
+                self._metrics[step] = self._metrics.get(step, {}) | figures | {"step": step}
             case "samples":
-                self._samples[int(payload["step"])] = payload
+                step, told = int(payload["step"]), [each for each in payload["samples"] if isinstance(each, dict)]
+                self._samples[step] = {"step": step, "samples": told}
             case "stage_done":
                 self._stages.append(payload)
             case "plan":
-                self._values["plan"] = payload
+                known = {"steps": int(payload.get("steps") or 0), "damaged": list(payload.get("damaged") or ())}
+                self._values["plan"] = payload | {name: known[name] for name in known if name in payload}
             case "checkpoint":
                 self._values["checkpoint"] = int(payload["step"])
             case "ready":
@@ -150,13 +169,16 @@ class RunsReader:
         self._readers: dict[str, RunReader] = {}
 
     def look(self) -> tuple[RunPicture, ...]:
-        """The runs now."""
+        """The runs now, but for those that cannot be read."""
         names = run_ids(self._runs)
-        for name in names - self._readers.keys():
-            self._readers[name] = RunReader(load_run(self._runs, name))
         for name in self._readers.keys() - names:
             del self._readers[name]
-        pictures = [reader.look() for reader in self._readers.values()]
+        pictures = []
+        for name in names:
+            with suppress(UsageError):
+                if name not in self._readers:
+                    self._readers[name] = RunReader(load_run(self._runs, name))
+                pictures.append(self._readers[name].look())
         return tuple(sorted(pictures, key=lambda picture: run_order(picture.created, picture.id), reverse=True))
 
 

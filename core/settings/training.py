@@ -64,11 +64,12 @@ class DpoSettings(Section):
     """How often in a run the validation pairs are measured and the guard looks."""
     guard_questions: Annotated[int, Field(ge=0)] = 4
     """Questions that are answered at each look of the guard; 0 turns it off."""
-    guard_tokens: Annotated[int, Field(ge=4)] = 64
-    """Longest of these answers."""
+    guard_tokens: Annotated[int, Field(ge=4)] = 128
+    """How far the reference is heard, which is about twice an answer in a chat; later answers are heard as far as
+    ``guard_length`` asks. One that the reference does not end in so many tokens says nothing of growth."""
     guard_length: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 2.5
     """Times the reference's mean length at which a run stops: DPO by itself makes answers up to about twice as long
-    (Park et al. 2024)."""
+    (Park et al. 2024). Up to 32 tokens an answer is never too long."""
     guard_distinct: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Share of the reference's distinct-2 (Li et al. 2016) under which a run stops: half of what was said is said
     again."""

@@ -85,11 +85,12 @@ def sync_chunks(db: Database, owner: str, owner_id: int, title: str, chunks: Seq
     return len(fresh), len(gone)
 
 
-def drop_stale_chunks(db: Database, document_id: int, text: str, last_day: int) -> None:
-    """Before a document's text becomes ``text``: remove the chunks that it no longer holds, and date the others.
+def drop_stale_chunks(db: Database, document_id: int, title: str, text: str, last_day: int) -> None:
+    """Before a document becomes this: remove the chunks that its text no longer holds, and title and date the others.
 
     What was recalled for an exchange from a removed chunk is to be recalled again.
     """
+    retitled = db.value("SELECT title FROM document WHERE id = ?", (document_id,)) != title
     for chunk_id, start, stop, words in db.rows(
         "SELECT id, start, stop, text FROM chunk WHERE document_id = ?", (document_id,)
     ):
@@ -97,6 +98,12 @@ def drop_stale_chunks(db: Database, document_id: int, text: str, last_day: int) 
             if db.value("SELECT last_day FROM chunk WHERE id = ?", (chunk_id,)) != last_day:
                 db.execute("UPDATE chunk SET last_day = ? WHERE id = ?", (last_day, chunk_id))
                 # The index holds the old date with the vector: both are made again.
+                db.execute("DELETE FROM vector WHERE chunk_id = ?", (chunk_id,))
+            if retitled:
+                # The title is found with the words, and is embedded with them.
+                db.execute(
+                    "INSERT OR REPLACE INTO chunk_text (rowid, title, text) VALUES (?, ?, ?)", (chunk_id, title, words)
+                )
                 db.execute("DELETE FROM vector WHERE chunk_id = ?", (chunk_id,))
         else:
             db.execute(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from core.store.database import Database
+from core.store.sources import content_of, inherit_use
 
 _CONVERSATION = (
     "id, uid, source_id, position, title, link, date, date_precision, first_day, last_day, visibility, chat,"
@@ -15,6 +17,8 @@ _EXCHANGE = (
     "exchange.id, exchange.uid, conversation_id, exchange.position, segment, asker, question, answer,"
     " exchange.first_day, exchange.last_day, initiates"
 )
+
+_ASIDE = {"heldout": 2, "validation": 1, "train": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,72 @@ def same_conversation_elsewhere(db: Database, conversation: ConversationRow) -> 
     return str(found or "")
 
 
+@dataclass(frozen=True, slots=True)
+class ChatElsewhere:
+    """Another source's export of a chat."""
+
+    id: int
+    source_id: int
+    location: str
+    extent: tuple[str, int]
+    """The time of its last turn, and how many turns it has: a later export of a chat goes further."""
+
+
+def extent_of(turns: Iterable[TurnRow]) -> tuple[str, int]:
+    """As ``ChatElsewhere.extent``."""
+    times = [turn.time for turn in turns]
+    return max(times, default=""), len(times)
+
+
+def chat_elsewhere(db: Database, conversation: ConversationRow, turns: Sequence[TurnRow]) -> list[ChatElsewhere]:
+    """The other sources that hold this chat, whatever they are called, that of the strictest use first; none
+    where it is no chat.
+
+    One begins with the same message, and most of the shorter one's turns stand in the other: messages may since have
+    been edited or deleted, but two chats that only begin with the same notice are two.
+    """
+    if not conversation.chat:
+        return []
+    rows = db.rows(
+        "SELECT conversation.id, source_id, location FROM conversation JOIN source ON source.id = source_id"
+        " WHERE conversation.uid = ? AND chat = 1 AND source_id <> ?"
+        " ORDER BY use_chosen DESC, use <> 'none', use <> 'recall', conversation.id",
+        (conversation.uid, conversation.source_id),
+    )
+    found = []
+    spoken = _spoken(turns)
+    for row in rows:
+        theirs = turns_of(db, row[0])
+        others = _spoken(theirs)
+        if 2 * len(spoken & others) > min(len(spoken), len(others)):
+            found.append(ChatElsewhere(row[0], row[1], row[2], extent_of(theirs)))
+    return found
+
+
+def _spoken(turns: Iterable[TurnRow]) -> set[tuple[str, str]]:
+    return {(turn.time, turn.speaker) for turn in turns if turn.speaker}
+
+
+def take_over(db: Database, chat: ChatElsewhere, source_id: int) -> None:
+    """Give a chat to the source that goes on from it, so that what hangs on its exchanges stays, and with it what a
+    person said it may be used for; where that source has the chat already, the other goes."""
+    known = db.value(
+        "SELECT 1 FROM conversation WHERE source_id = ? AND uid = (SELECT uid FROM conversation WHERE id = ?)",
+        (source_id, chat.id),
+    )
+    if known:
+        db.execute("DELETE FROM conversation WHERE id = ?", (chat.id,))
+    else:
+        db.execute("UPDATE conversation SET source_id = ? WHERE id = ?", (source_id, chat.id))
+    inherit_use(db, source_id, chat.source_id)
+    db.execute("UPDATE source SET content_hash = ? WHERE id = ?", (content_of(db, chat.source_id), chat.source_id))
+
+
+def count_sources_of(db: Database, uid: str) -> int:
+    """How many sources hold a conversation of this uid."""
+    return int(db.value("SELECT count(*) FROM conversation WHERE uid = ?", (uid,)))
+
+
 def conversation_id(db: Database, source_id: int, uid: str) -> int:
     return int(db.value("SELECT id FROM conversation WHERE source_id = ? AND uid = ?", (source_id, uid)))
 
@@ -125,6 +195,12 @@ def source_uid(db: Database, source_id: int) -> str:
 def list_conversations(db: Database) -> list[ConversationRow]:
     """Every conversation, oldest first, undated ones at the end."""
     rows = db.rows(f"SELECT {_CONVERSATION} FROM conversation ORDER BY first_day < 0, first_day, title, uid")
+    return [ConversationRow(*row) for row in rows]
+
+
+def conversations_of_source(db: Database, source_id: int) -> list[ConversationRow]:
+    """One source's conversations, in its order."""
+    rows = db.rows(f"SELECT {_CONVERSATION} FROM conversation WHERE source_id = ? ORDER BY position, id", (source_id,))
     return [ConversationRow(*row) for row in rows]
 
 
@@ -161,14 +237,26 @@ def speaker_counts(db: Database) -> list[tuple[str, int]]:
 
 
 def sync_exchanges(db: Database, conversation_id: int, exchanges: Sequence[ExchangeRow]) -> bool:
-    """Make the stored exchanges of a conversation these; rows that stay keep their ids. Returns whether any changed."""
-    known = {
-        row[0]: row[1] for row in db.rows("SELECT uid, id FROM exchange WHERE conversation_id = ?", (conversation_id,))
-    }
-    wanted = {exchange.uid: exchange for exchange in exchanges}
-    gone = [exchange_id for uid, exchange_id in known.items() if uid not in wanted]
-    db.execute_many("DELETE FROM exchange WHERE id = ?", ((exchange_id,) for exchange_id in gone))
-    fresh = [exchange for uid, exchange in wanted.items() if uid not in known]
+    """Make the stored exchanges of a conversation these; rows that say the same keep their ids and uids, whichever
+    source had the conversation when they came. Returns whether any changed.
+
+    What was recalled for a question that is still asked, though its answer, its asker or the date changed, stays.
+    """
+    stored = exchanges_of(db, conversation_id)
+    known = {said: exchange.id for said, exchange in zip(_told(stored), stored, strict=True)}
+    wanted = dict(zip(_told(exchanges), exchanges, strict=True))
+    gone = {row.uid: row for said, row in zip(_told(stored), stored, strict=True) if said not in wanted}
+    fresh = [exchange for said, exchange in wanted.items() if said not in known]
+    changed = [(exchange, gone.pop(exchange.uid).id) for exchange in fresh if exchange.uid in gone]
+    added = {exchange.uid for exchange in fresh} - {exchange.uid for exchange, _ in changed}
+    db.execute_many(
+        "UPDATE exchange SET position = ?, segment = ?, asker = ?, question = ?, answer = ?, first_day = ?,"
+        " last_day = ?, initiates = ? WHERE id = ?",
+        (
+            (e.position, e.segment, e.asker, e.question, e.answer, e.first_day, e.last_day, e.initiates, id_)
+            for e, id_ in changed
+        ),
+    )
     db.execute_many(
         "INSERT INTO exchange (uid, conversation_id, position, segment, asker, question, answer, first_day, last_day,"
         " initiates) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -176,13 +264,52 @@ def sync_exchanges(db: Database, conversation_id: int, exchanges: Sequence[Excha
             (e.uid, conversation_id, e.position, e.segment, e.asker, e.question, e.answer, e.first_day, e.last_day,
              e.initiates)
             for e in fresh
+            if e.uid in added
         ),
     )  # fmt: skip
     db.execute_many(
-        "UPDATE exchange SET position = ?, segment = ?, initiates = ? WHERE uid = ?",
-        ((e.position, e.segment, e.initiates, uid) for uid, e in wanted.items() if uid in known),
+        "UPDATE exchange SET position = ?, segment = ?, initiates = ? WHERE id = ?",
+        ((e.position, e.segment, e.initiates, known[said]) for said, e in wanted.items() if said in known),
     )
+    if gone and added:
+        now = exchanges_of(db, conversation_id)
+        hand_on_memories(db, list(gone.values()), [row for row in now if row.uid in added])
+    db.execute_many("DELETE FROM exchange WHERE id = ?", ((row.id,) for row in gone.values()))
     return bool(gone or fresh)
+
+
+def _told(exchanges: Iterable[ExchangeRow]) -> Iterator[tuple[object, ...]]:
+    """What tells each exchange from the others of its conversation: what is said, when, and for which time."""
+    seen: Counter[tuple[object, ...]] = Counter()
+    for e in exchanges:
+        said = (e.asker, e.question, e.answer, e.first_day, e.last_day)
+        seen[said] += 1
+        yield (*said, seen[said])
+
+
+def hand_on_memories(db: Database, gone: Sequence[ExchangeRow], fresh: Sequence[ExchangeRow]) -> None:
+    """Move the memories of exchanges that are about to go to those that ask the same; with their uids, and so with what
+    was decided on them.
+
+    The same answer to the same question comes first; else the question must be the only one of its words.
+    """
+    recalled = [
+        exchange
+        for exchange in gone
+        if exchange.question and db.value("SELECT 1 FROM memory WHERE exchange_id = ? LIMIT 1", (exchange.id,))
+    ]
+    answered: dict[tuple[str, str], list[ExchangeRow]] = {}
+    asked: dict[str, list[ExchangeRow]] = {}
+    for exchange in fresh:
+        answered.setdefault((exchange.question, exchange.answer), []).append(exchange)
+        asked.setdefault(exchange.question, []).append(exchange)
+    for exchange in recalled:
+        same = answered.get((exchange.question, exchange.answer), [])
+        alike = asked.get(exchange.question, [])
+        alone = len(alike) == 1 and sum(each.question == exchange.question for each in recalled) == 1
+        heir = same.pop(0) if same else alike[0] if alone else None
+        if heir is not None:
+            db.execute("UPDATE memory SET exchange_id = ? WHERE exchange_id = ?", (heir.id, exchange.id))
 
 
 def exchanges_of(db: Database, conversation_id: int) -> list[ExchangeRow]:
@@ -222,6 +349,15 @@ def splits(db: Database) -> dict[str, tuple[str, str]]:
     return {
         row[0]: (row[1], row[2]) for row in db.rows("SELECT conversation_uid, split, chosen_by FROM conversation_split")
     }
+
+
+def weight_of_split(split: tuple[str, str]) -> tuple[bool, int]:
+    """Of (split, chosen_by): a person's word outweighs a rule's, then what is further set aside does."""
+    return split[1] == "person", _ASIDE[split[0]]
+
+
+def forget_split(db: Database, conversation_uid: str) -> None:
+    db.execute("DELETE FROM conversation_split WHERE conversation_uid = ?", (conversation_uid,))
 
 
 def assign_split(db: Database, conversation_uid: str, split: str, chosen_by: str) -> None:

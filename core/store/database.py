@@ -21,7 +21,13 @@ from core.errors import StoreError
 MINIMUM_SQLITE = (3, 51, 3)
 """Older versions can lose a WAL under two connections."""
 BUSY_TIMEOUT_MS = 60_000
-NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "9p", "fuse.sshfs", "afs"}
+NETWORK_FILE_SYSTEMS = {
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "9p", "fuse.sshfs", "afs",
+    "ceph", "fuse.ceph", "fuse.ceph-fuse", "glusterfs", "fuse.glusterfs", "wekafs", "panfs", "juicefs", "fuse.juicefs",
+    "orangefs", "pvfs2", "fuse.s3fs", "fuse.rclone", "fuse.gcsfuse", "fuse.blobfuse2",
+}  # fmt: skip
+"""Two hosts on one of these do not share memory, which is what WAL needs; a lock on some holds on one host alone.
+virtiofs is none: it gives a folder of the host to one virtual machine, whose own kernel maps and locks it."""
 
 Row = tuple[Any, ...]
 

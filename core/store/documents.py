@@ -68,7 +68,7 @@ def put_document(db: Database, document: DocumentRow) -> str:
         db.execute("UPDATE document SET position = ? WHERE id = ?", (document.position, document_id))
         return "same"
     db.execute("DELETE FROM chunked WHERE owner = 'document_id' AND owner_id = ?", (document_id,))
-    drop_stale_chunks(db, document_id, document.text, document.last_day)
+    drop_stale_chunks(db, document_id, document.title, document.text, document.last_day)
     db.execute(
         "UPDATE document SET position = ?, kind = ?, title = ?, link = ?, date = ?, date_precision = ?, first_day = ?,"
         " last_day = ?, text = ?, language = ?, visibility = ?, reply_to = ?, tags = ?, content_hash = ? WHERE id = ?",

@@ -58,28 +58,37 @@ def put_memories(
     memories: Sequence[tuple[MemoryRow, Mapping[tuple[str, str], float]]],
     remove_others: bool = True,
 ) -> None:
-    """Store an exchange's candidates with their judgements ``{(kind, judge): value}``; known uids keep their decisions.
+    """Store an exchange's candidates with their judgements ``{(kind, judge): value}``; known ones keep their decisions.
 
-    Candidates of the exchange that are not among these and were never decided on are removed, unless these are not
-    all that there will be.
+    The same words from the same place are known, even if the exchange had another uid when they were recalled.
+    Candidates of the exchange that are not among these and were never decided on are removed, unless these are not all
+    that there will be.
     """
-    wanted = {memory.uid for memory, _ in memories}
+    rows = db.rows(
+        "SELECT chunk_id, quote_start, quote_stop, text, uid FROM memory WHERE exchange_id = ?", (exchange_id,)
+    )
+    known = {(row[0], row[1], row[2], row[3]): str(row[4]) for row in rows}
+    uids = [
+        known.get((memory.chunk_id, memory.quote_start, memory.quote_stop, memory.text), memory.uid)
+        for memory, _ in memories
+    ]
+    wanted = set(uids)
     others = db.rows("SELECT id, uid FROM memory WHERE exchange_id = ?", (exchange_id,)) if remove_others else []
     for memory_id, uid in others:
         decided = db.value("SELECT 1 FROM decision WHERE card_kind = 'memory' AND card_uid = ?", (uid,))
         if uid not in wanted and not decided:
             db.execute("DELETE FROM memory WHERE id = ?", (memory_id,))
-    for memory, judgements in memories:
+    for uid, (memory, judgements) in zip(uids, memories, strict=True):
         db.execute(
             "INSERT INTO memory (uid, exchange_id, chunk_id, rank, score, writer, text, quote, quote_start, quote_stop)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (uid) DO UPDATE SET rank = excluded.rank, score = excluded.score",
             (
-                memory.uid, exchange_id, memory.chunk_id, memory.rank, memory.score, memory.writer, memory.text,
+                uid, exchange_id, memory.chunk_id, memory.rank, memory.score, memory.writer, memory.text,
                 memory.quote, memory.quote_start, memory.quote_stop,
             ),
         )  # fmt: skip
-        memory_id = db.value("SELECT id FROM memory WHERE uid = ?", (memory.uid,))
+        memory_id = db.value("SELECT id FROM memory WHERE uid = ?", (uid,))
         db.execute("DELETE FROM judgement WHERE memory_id = ?", (memory_id,))
         for (kind, judge), value in judgements.items():
             db.execute(
@@ -144,6 +153,17 @@ def verdicts(db: Database) -> list[VerdictRow]:
     return [VerdictRow(row[0], row[1], bool(row[2]), *row[3:]) for row in rows]
 
 
+def undecided(db: Database) -> list[tuple[int, int]]:
+    """(exchange id, chunk id) of every memory that ``verdicts`` leaves out."""
+    rows = db.rows(
+        "SELECT exchange_id, chunk_id FROM memory WHERE NOT EXISTS (SELECT 1 FROM card_state"
+        " JOIN decision ON decision.id = decision_id WHERE card_state.card_uid = memory.uid"
+        " AND card_state.card_kind = 'memory' AND card_state.state IN ('accepted', 'rejected')"
+        " AND actor_kind IN ('person', 'rule')) ORDER BY memory.id"
+    )
+    return [(int(exchange_id), int(chunk_id)) for exchange_id, chunk_id in rows]
+
+
 def find_memory(db: Database, reference: str) -> ReviewRow | None:
     """By uid, or by ``m<row id>`` as lists print it."""
     rows = review_rows(db, "memory.uid = ? OR memory.id = ?", (reference, row_number(reference, "m")))
@@ -154,6 +174,20 @@ def chunks_of_memories(db: Database, uids: Sequence[str]) -> dict[str, int]:
     """Memory uid → the id of the passage that it was recalled from; one that is gone is left out."""
     rows = [(uid, db.value("SELECT chunk_id FROM memory WHERE uid = ?", (uid,))) for uid in uids]
     return {uid: int(chunk_id) for uid, chunk_id in rows if chunk_id is not None}
+
+
+def owners_of(db: Database, uids: Sequence[str]) -> tuple[str, ...] | None:
+    """uids of the documents and exchanges that memories were recalled from; None where a memory is gone."""
+    owners = [
+        db.value(
+            "SELECT coalesce(document.uid, exchange.uid) FROM memory JOIN chunk ON chunk.id = chunk_id"
+            " LEFT JOIN document ON document.id = chunk.document_id"
+            " LEFT JOIN exchange ON exchange.id = chunk.exchange_id WHERE memory.uid = ?",
+            (uid,),
+        )
+        for uid in dict.fromkeys(uids)
+    ]
+    return None if None in owners else tuple(dict.fromkeys(map(str, owners)))
 
 
 def recall_keys(db: Database) -> dict[int, str]:

@@ -56,6 +56,32 @@ def origins(db: Database, datasets: Collection[int]) -> list[OriginRow]:
     return [OriginRow(*row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class OwnerRow:
+    """A source that holds a document, a conversation or an exchange."""
+
+    uid: str
+    """Of what it holds."""
+    source_id: int
+    location: str
+    use: str
+    private: bool
+
+
+def sources_of(db: Database, owners: Collection[str]) -> list[OwnerRow]:
+    """The sources of documents, conversations and exchanges; what is gone has none."""
+    rows = db.rows(
+        "SELECT held.uid, source.id, location, use, visibility = 'private' FROM ("
+        "SELECT uid, source_id, visibility FROM document UNION ALL"
+        " SELECT uid, source_id, visibility FROM conversation UNION ALL"
+        " SELECT exchange.uid, source_id, visibility FROM exchange JOIN conversation ON conversation.id ="
+        " conversation_id) AS held JOIN source ON source.id = source_id"
+        " WHERE held.uid IN (SELECT value FROM json_each(?)) ORDER BY source.id, held.uid",
+        (json.dumps([*owners]),),
+    )
+    return [OwnerRow(*[*row[:4], bool(row[4])]) for row in rows]
+
+
 def gone(db: Database, datasets: Collection[int]) -> tuple[int, int]:
     """(answers, memories) of the training samples that the workspace does not hold any more."""
     which = (json.dumps([*datasets]),)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.store.database import Database
+from core.store.identity import content_uid
 from core.store.session_search import said_somewhere
 
 
@@ -145,6 +146,31 @@ def receipts_of_message(db: Database, message_id: int) -> list[ReceiptRow]:
 def memories_of_message(db: Database, message_id: int) -> list[ShownMemory]:
     rows = db.rows("SELECT chunk_id, text FROM message_memory WHERE message_id = ? ORDER BY position", (message_id,))
     return [ShownMemory(*row) for row in rows]
+
+
+def rests_on(db: Database, message_id: int) -> tuple[str, ...] | None:
+    """uids of the documents and exchanges that the prompt of an answer may show words of: those that were recalled for
+    any answer of the session up to it. None where a passage is gone, since nobody can tell what it was for."""
+    rows = db.rows(
+        "SELECT DISTINCT coalesce(document.uid, exchange.uid) FROM message AS judged"
+        " JOIN message ON message.session_id = judged.session_id AND message.id <= judged.id"
+        " JOIN message_memory ON message_memory.message_id = message.id LEFT JOIN chunk ON chunk.id = chunk_id"
+        " LEFT JOIN document ON document.id = chunk.document_id LEFT JOIN exchange ON exchange.id = chunk.exchange_id"
+        " WHERE judged.id = ? ORDER BY 1",
+        (message_id,),
+    )
+    owners = tuple(row[0] for row in rows)
+    return None if None in owners else owners
+
+
+def answer_uid(question: str, message: MessageRow) -> str:
+    """The same for an answer wherever it is kept: row ids differ between machines that were merged."""
+    return content_uid("answer", question, message.prompt, message.text)
+
+
+def said_answers(db: Database) -> list[MessageRow]:
+    """Every answer of every session, oldest first."""
+    return _messages(db, "role = 'assistant'", ())
 
 
 def rate_message(db: Database, message_id: int, rating: int, at: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.store.database import Database
+from core.store.identity import content_uid
 
 _COLUMNS = "id, uid, location, format, content_hash, use, use_chosen, imported_at"
 
@@ -45,6 +46,29 @@ def begin_source(db: Database, uid: str, location: str, format_name: str, use: s
         (uid, location, format_name, use, int(chosen), at),
     )
     return int(db.value("SELECT id FROM source WHERE uid = ?", (uid,)))
+
+
+def content_of(db: Database, source_id: int) -> str:
+    """The hash of a source's content, as an import makes it."""
+    rows = db.rows(
+        "SELECT content_hash FROM document WHERE source_id = ?1"
+        " UNION ALL SELECT content_hash FROM conversation WHERE source_id = ?1",
+        (source_id,),
+    )
+    return content_uid("content", sorted(row[0] for row in rows))
+
+
+def use_chosen_for(db: Database, source_id: int) -> str:
+    """What a person said a source may be used for; empty where nobody did."""
+    return str(db.value("SELECT use FROM source WHERE id = ? AND use_chosen = 1", (source_id,)) or "")
+
+
+def inherit_use(db: Database, source_id: int, earlier_id: int) -> None:
+    """What a person said an earlier source may be used for holds for the one that goes on from it, unless they said
+    something of that one."""
+    use = use_chosen_for(db, earlier_id)
+    if use:
+        db.execute("UPDATE source SET use = ?, use_chosen = 1 WHERE id = ? AND use_chosen = 0", (use, source_id))
 
 
 def finish_source(db: Database, source_id: int, content_hash: str, use: str) -> None:

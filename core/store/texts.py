@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 from core.store.database import Database
 
@@ -26,6 +27,29 @@ def answers(db: Database, split: str | None = None) -> list[tuple[str, str, str]
     return [
         (str(row[0]), str(row[1]), str(row[2])) for row in rows if (row[3] == split if split else row[3] != "heldout")
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenRow:
+    """One turn of a conversation that is trained or validated on."""
+
+    conversation_id: int
+    title: str
+    position: int
+    speaker: str
+    text: str
+
+
+def trained_turns(db: Database) -> list[SpokenRow]:
+    """What anybody says in conversations that may be trained on and are not held out, in their order."""
+    rows = db.rows(
+        "SELECT conversation.id, title, turn.position, speaker, turn.text FROM turn"
+        " JOIN conversation ON conversation.id = conversation_id JOIN source ON source.id = source_id"
+        " LEFT JOIN conversation_split ON conversation_uid = conversation.uid"
+        " WHERE use = 'train' AND kind = 'said' AND coalesce(split, 'train') <> 'heldout'"
+        " ORDER BY conversation.id, turn.position"
+    )
+    return [SpokenRow(*row) for row in rows]
 
 
 def cleared_texts(db: Database) -> list[str]:

@@ -7,23 +7,42 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers.training_args import OptimizerNames
 
 from core.errors import ModelError, TrainingError
 from core.models.causal_lm import CausalLM, Loading
+from core.models.lora_fit import check_fit
+from core.runs.job import Job
+from core.runs.journal import read_events
 from core.settings import TrainingSettings
 from core.training.means import Means
 
 
 def load_base(base: str, means: Means, several: bool) -> CausalLM:
-    """Load a base to be trained. ``several``: processes train together, and their launcher places the weights."""
+    """Load a base to be trained. ``several``: processes train together, and their launcher places the weights.
+
+    Raises ModelError, or TrainingError for an optimizer that nobody knows.
+    """
+    if means.optimizer not in {each.value for each in OptimizerNames}:
+        raise TrainingError(
+            f"transformers knows no optimizer {means.optimizer!r}",
+            "under [training], optimizer = adamw_torch_fused, adafactor, paged_adamw_8bit or another of its names",
+        )
     four_bit = means.method == "qlora"
     # All weights trained: they stay in float32, and the products are computed in the run's own type.
     dtype = torch.float32 if means.method == "full" else getattr(torch, means.dtype)
-    lm = CausalLM(base, Loading(dtype, means.attention, four_bit, place=not several))
-    context = getattr(lm.model.config, "max_position_embeddings", 0)
-    if not context:
-        raise ModelError(f"{base} does not say how many tokens it reads", "choose another base")
-    return lm
+    return CausalLM(base, Loading(dtype, means.attention, four_bit, place=not several))
+
+
+def check_same_base(job: Job, lm: CausalLM) -> None:
+    """Raises TrainingError where the base is not what the run's first attempt trained, which its plan tells: what was
+    learned on one base would silently go on upon another."""
+    first = next((each.payload for each in read_events(job.folder)[0] if each.kind == "plan"), {})
+    if first.get("revision", lm.revision) != lm.revision:
+        raise TrainingError(
+            f"the weights of {lm.name} have changed since {job.folder.name} began",
+            "bring them back as they were, or start a new run",
+        )
 
 
 def trainable(lm: CausalLM, means: Means, settings: TrainingSettings, start: Path | None) -> Any:
@@ -42,6 +61,7 @@ def trainable(lm: CausalLM, means: Means, settings: TrainingSettings, start: Pat
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if start is not None:
+            check_fit(lm.model, lm.name, start)
             try:
                 return PeftModel.from_pretrained(lm.model, start, is_trainable=True)
             except (OSError, ValueError, RuntimeError, KeyError) as error:
@@ -49,13 +69,14 @@ def trainable(lm: CausalLM, means: Means, settings: TrainingSettings, start: Pat
                     f"the adapter at {start.name} cannot be gone on with: {str(error).splitlines()[0]}",
                     "it must have been trained on this base",
                 ) from None
-        return get_peft_model(
-            lm.model,
-            LoraConfig(
-                r=settings.rank,
-                lora_alpha=settings.alpha,
-                lora_dropout=settings.dropout,
-                target_modules="all-linear",
-                task_type="CAUSAL_LM",
-            ),
+        lora = LoraConfig(
+            r=settings.rank,
+            lora_alpha=settings.alpha,
+            lora_dropout=settings.dropout,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
         )
+        try:
+            return get_peft_model(lm.model, lora)
+        except ValueError as error:  # State spaces have maps that take none.
+            raise ModelError(f"{lm.name} takes no LoRA: {str(error).splitlines()[0]}", "choose another base") from None

@@ -94,10 +94,13 @@ def _set_aside(checkpoint: Path) -> None:
 
 
 def prune(folder: Path) -> None:
-    """Remove all but the newest sealed checkpoints."""
-    sealed = [path for _, path in by_step(folder) if (path / MANIFEST).is_file()]
-    for path in sealed[:-KEEP]:
+    """Remove all but the newest sealed checkpoints, and the damaged ones that they have passed."""
+    sealed = [(step, path) for step, path in by_step(folder) if (path / MANIFEST).is_file()]
+    for _, path in sealed[:-KEEP]:
         shutil.rmtree(path)
+    for step, path in by_step(folder, ASIDE):
+        if sealed and step <= sealed[-1][0]:
+            shutil.rmtree(path)
 
 
 def _digests(checkpoint: Path) -> dict[str, list[object]]:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from core.dataset.export import find_dataset
 from core.errors import TrainingError
@@ -20,13 +20,23 @@ from core.store.datasets import SplitSize, split_sizes
 from core.training.amounts import GENERAL_TOKENS, general_samples, rows_per_step, steps_of
 from core.training.base_size import SMOLLM2_PARAMETERS, config_here, parameters_of, tokenizer_here
 from core.training.launch import SFT_KIND
-from core.training.means import Hardware, Means, Shape, chosen, packs, seen_hardware
+from core.training.means import (
+    Hardware,
+    Means,
+    Shape,
+    UnavailableError,
+    chosen,
+    packs,
+    seems_apart,
+    seen_hardware,
+)
 from core.training.measured import GUESSED_START, Measured, measured_run, run_of_another_kind
 from core.training.preferences import presets as preference_presets
 from core.training.preferences.gathering import Method, found_again, split
 from core.training.preferences.means import means_for
 from core.training.preferences.sizes import Sized, sized
 from core.training.presets import RAFT, filled, named_preset, preset_for
+from core.training.starting import going_on_from, start_of
 from core.workspace import Workspace
 
 GUESSED_RATE = 150.0
@@ -39,16 +49,16 @@ LONGEST_TO_MEAN = 2.0
 """Of a dataset's samples, where only their number and tokens are looked at."""
 GUESSED_FLOPS = 60e12
 """Floating-point operations per second that a training gets out of a GPU with bfloat16, where none trained before."""
-FLOPS_PER_PARAMETER = {SFT_KIND: 4, "dpo": 6, "kto": 10}
-"""Per token of a LoRA. Forward, and backward through the base without its weights' gradients; on preferences the
-reference's forward too; and for KTO both models' forward on the neighbor's answer."""
-FORWARD_FLOPS = {"dpo": 4, "kto": 8}
+FLOPS_PER_PARAMETER = {SFT_KIND: 4, "dpo": 5, "kto": 8}
+"""Per token of a LoRA. Forward, and backward through the base without its weights' gradients; for KTO forward on the
+neighbor's answer too; and the reference's forward on all of that, once in the three epochs or so."""
+FORWARD_FLOPS = {"dpo": 2, "kto": 4}
 """The same where nothing is learned, on the judgements that validate."""
 LOOK_TOKENS_PER_SECOND = {"cpu": 12.0, "cuda": 100.0}
 """Tokens that the guard hears in a second, all of its questions together; on a CPU from SmolLM2-135M."""
-MEMORY_PER_TOKEN_MB = 5.4
+MEMORY_PER_TOKEN_MB = 1.5
 """That a step on preferences adds on a CPU for each token that is in memory beside those of ``GUESSED_TOKENS``: a base
-of 135M parameters took 5.9 GB where the longest pair was twice 616 tokens."""
+of 135M parameters took 3.6 GB where the longest prompt and answer were 616 tokens."""
 GUESSED_TOKENS = 640
 
 
@@ -113,8 +123,11 @@ class PreferenceEstimate(Estimate):
     """The run of another kind that ``tokens_per_second`` is worked out from, where none of this kind measures it."""
 
 
-def estimate(workspace: Workspace, params: dict[str, Any]) -> SftEstimate:
-    """Estimate a run of these ``sft_params``. Raises UsageError without the dataset, TrainingError without samples."""
+def estimate(workspace: Workspace, params: dict[str, Any], there: Hardware | None = None) -> SftEstimate:
+    """Estimate a run of these ``sft_params``, on this machine as it seems unless ``there`` tells it.
+
+    Raises UsageError without the dataset, TrainingError without samples or without the adapter to go on from.
+    """
     dataset = find_dataset(workspace, params["dataset"])
     sizes = split_sizes(workspace.database, dataset.id)
     train = sizes.get("train", SplitSize(0, 0, 0))
@@ -123,7 +136,8 @@ def estimate(workspace: Workspace, params: dict[str, Any]) -> SftEstimate:
     base = params["base"]
     parameters = parameters_of(base)
     preset = named_preset(params["preset"]) if params.get("preset") else preset_for(parameters) if parameters else RAFT
-    settings = filled(TrainingSettings(**params["settings"]), preset)
+    start = start_of(workspace, params.get("start_from"), base)
+    settings = going_on_from(start, filled(TrainingSettings(**params["settings"]), preset))
     assert settings.batch is not None
     assert settings.learning_rate is not None
     assert settings.epochs is not None
@@ -134,18 +148,24 @@ def estimate(workspace: Workspace, params: dict[str, Any]) -> SftEstimate:
     read = min(steps * settings.batch, samples * settings.epochs)
     every = train.tokens + general * GENERAL_TOKENS
     tokens = round(read * every / samples)
-    measured = measured_run(workspace, SFT_KIND, base)
-    hardware = seen_hardware()
-    shape = Shape.of(parameters or GUESSED_FOR, config_here(base))
-    rate = measured.tokens_per_second if measured else _guessed_rate(SFT_KIND, parameters, hardware, shape)
+    hardware, config, processes = there or seen_hardware(), config_here(base), int(params.get("processes", 1))
+    shape, apart = Shape.of(parameters or GUESSED_FOR, config), seems_apart(config)
     longest = max(1, round(train.tokens / train.examples * LONGEST_TO_MEAN))
     room = int(dataset.settings.get("max_tokens", longest))
-    packing = packs(settings, settings.batch)
-    rows = rows_per_step(samples, -(-every // room), settings.batch) if packing else settings.batch
-    means = chosen(shape, hardware, settings, room if packing else min(longest, room), settings.batch, rows)
-    memory = measured.memory_mb if measured else _guessed_memory(parameters, hardware, means)
+    batch, packing = settings.batch, apart and packs(settings, settings.batch)
+    rows = rows_per_step(samples, -(-every // room) if packing else samples, batch, processes) // processes
+    tokens_in_row = room if packing else min(longest, room)
+    means, warnings = _planned(
+        settings,
+        lambda some: chosen(shape, hardware, some, tokens_in_row, batch, rows, apart, bool(params.get("sharded"))),
+    )
+    measured = measured_run(workspace, SFT_KIND, base, hardware, means.method)
+    memory = _guessed_memory(parameters, hardware, means)
+    rate = _guessed_rate(SFT_KIND, parameters, hardware, shape) * processes
+    if measured:
+        memory = measured.memory_mb if measured.held_as(means, room) else max(measured.memory_mb, memory)
+        rate = measured.tokens_per_second * processes / measured.processes
     free = _free_memory_mb(hardware)
-    warnings = []
     if dataset.settings["base"] != base:
         warnings.append(f"ds{dataset.id} was packed for {dataset.settings['base']}: {base} must have the same tokens")
     warnings += _cautions(base, parameters, memory, free)
@@ -177,7 +197,9 @@ def estimate(workspace: Workspace, params: dict[str, Any]) -> SftEstimate:
     )
 
 
-def preference_estimate(workspace: Workspace, kind: Method, params: dict[str, Any]) -> PreferenceEstimate:
+def preference_estimate(
+    workspace: Workspace, kind: Method, params: dict[str, Any], there: Hardware | None = None
+) -> PreferenceEstimate:
     """Estimate a run of these ``preference_params``. Raises TrainingError where no judgement fits the base."""
     base, own = params["base"], DpoSettings(**params["dpo"])
     parameters, config, tokenizer = parameters_of(base), config_here(base), tokenizer_here(base)
@@ -195,9 +217,11 @@ def preference_estimate(workspace: Workspace, kind: Method, params: dict[str, An
             "raise max_tokens under [training.dpo]",
         )
     train, validation = split(fitting, own.validation)
-    hardware, shape = seen_hardware(), Shape.of(parameters or GUESSED_FOR, config)
+    hardware, shape = there or seen_hardware(), Shape.of(parameters or GUESSED_FOR, config)
     longest = max(each.tokens for each in fitting)
-    means, at_once, settings = means_for(kind, shape, hardware, settings, longest)
+    (means, at_once, settings), unavailable = _planned(
+        settings, lambda some: means_for(kind, shape, hardware, some, longest)
+    )
     assert settings.batch is not None
     assert settings.learning_rate is not None
     assert settings.epochs is not None
@@ -205,8 +229,8 @@ def preference_estimate(workspace: Workspace, kind: Method, params: dict[str, An
     steps = steps_of(rows, settings, params.get("max_steps"))
     tokens = round(min(steps * settings.batch, rows * settings.epochs) * row_tokens / rows)
     looks = math.ceil(steps / max(1, steps // own.evaluations))
-    measured = measured_run(workspace, kind, base)
-    other = None if measured else run_of_another_kind(workspace, kind, base)
+    measured = measured_run(workspace, kind, base, hardware, means.method)
+    other = None if measured else run_of_another_kind(workspace, kind, base, hardware, means.method)
     if measured:
         rate = measured.tokens_per_second
     elif other:
@@ -215,8 +239,9 @@ def preference_estimate(workspace: Workspace, kind: Method, params: dict[str, An
         rate = _guessed_rate(kind, parameters, hardware, shape)
     look = measured.look if measured else None
     if look is None:
-        # Answers are heard from the reference too, once.
-        heard = min(own.guard_questions, len(fitting)) * own.guard_tokens * (1 + 1 / looks)
+        # Answers as long as those that are judged; the reference's are heard too, once.
+        usual = sum(max(each.chosen, each.rejected) for each in fitting) / len(fitting)
+        heard = min(own.guard_questions, len(fitting)) * min(own.guard_tokens, usual) * (1 + 1 / looks)
         slower = max(1.0, parameters / GUESSED_FOR) if hardware.device == "cpu" else 1.0
         look = heard * slower / LOOK_TOKENS_PER_SECOND[hardware.device]
         look += checked_tokens * FORWARD_FLOPS[kind] / FLOPS_PER_PARAMETER[kind] / rate
@@ -226,7 +251,7 @@ def preference_estimate(workspace: Workspace, kind: Method, params: dict[str, An
         else _guessed_preference_memory(parameters, hardware, means, shape, longest * (2 if kind == "dpo" else at_once))
     )
     free = _free_memory_mb(hardware)
-    warnings = _cautions(base, parameters, memory, free)
+    warnings = unavailable + _cautions(base, parameters, memory, free)
     if tokenizer is None:
         warnings.append(f"tokens are guessed by characters: the tokenizer of {base} is not at hand here")
     if not checked:
@@ -265,6 +290,22 @@ def preference_estimate(workspace: Workspace, kind: Method, params: dict[str, An
         gradient_checkpointing=means.gradient_checkpointing,
         warnings=tuple(warnings),
     )
+
+
+_Planned = TypeVar("_Planned")
+
+
+def _planned(settings: TrainingSettings, choose: Callable[[TrainingSettings], _Planned]) -> tuple[_Planned, list[str]]:
+    """What is chosen by these settings, with a warning where they name what does not seem to be there: without it.
+
+    What is seen without torch may be wrong, and the run itself refuses what it cannot have.
+    """
+    try:
+        return choose(settings), []
+    except UnavailableError as error:
+        method = settings.method if settings.method == "full" else "lora"
+        without = {"method": method, "packing": None, "liger": None, "attention": "auto"}
+        return choose(settings.model_copy(update=without)), [f"{error.message}: {error.hint}"]
 
 
 def free_memory_mb() -> int:
@@ -314,9 +355,11 @@ def _guessed_preference_memory(parameters: int, hardware: Hardware, means: Means
 
 
 def _read(kind: Method, judged: Sequence[Sized]) -> tuple[int, int]:
-    """(rows, their tokens) of some judgements: a pair reads its prompt twice, a single answer is a row of its own."""
-    answers = [(each.prompt, said) for each in judged for said in (each.chosen, each.rejected) if said]
-    return len(judged) if kind == "dpo" else len(answers), sum(prompt + said for prompt, said in answers)
+    """(rows, their tokens) of some judgements: a pair reads its prompt once, a single answer is a row of its own."""
+    if kind == "dpo":
+        return len(judged), sum(each.prompt + each.chosen + each.rejected for each in judged)
+    answers = [each.prompt + said for each in judged for said in (each.chosen, each.rejected) if said]
+    return len(answers), sum(answers)
 
 
 def _rank(workspace: Workspace, adapter: str | None) -> int:

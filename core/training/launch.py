@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import UsageError
 from core.settings import training_settings
+from core.training.launch_file import read_launch
+from core.training.means import SHARDED_QLORA
 from core.training.presets import named_preset
 
 if TYPE_CHECKING:
@@ -35,8 +37,6 @@ def sft_params(
     """
     if preset is not None:
         named_preset(preset)
-    if launch is not None and not Path(launch).is_file():
-        raise UsageError(f"no accelerate configuration at {launch}", "make one: accelerate config, or see docs/launch")
     overrules = {key: value for key, value in settings.items() if value is not None}
     params: dict[str, Any] = {
         "dataset": dataset_hash,
@@ -45,5 +45,10 @@ def sft_params(
         "settings": training_settings(workspace.settings.training, overrules).model_dump(mode="json"),
         "use": use,
     }
-    named = {"preset": preset, "start_from": start_from, "launch": str(Path(launch).resolve()) if launch else None}
+    named: dict[str, Any] = {"preset": preset, "start_from": start_from}
+    if launch is not None:
+        told = read_launch(Path(launch))
+        if told.sharded and params["settings"]["method"] == "qlora":
+            raise UsageError(*SHARDED_QLORA)
+        named |= {"launch": str(Path(launch).resolve()), "processes": told.processes, "sharded": told.sharded}
     return params | {key: value for key, value in named.items() if value}

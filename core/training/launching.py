@@ -27,7 +27,7 @@ from accelerate.utils import DistributedType
 
 from core.errors import Interrupted, SimuleeError, TrainingError
 from core.runs.job import Job
-from core.runs.journal import load_run
+from core.runs.journal import STOP, load_run
 from core.runs.worker import work_of
 from core.training.failures import DISK, no_room
 from core.training.together import is_first_here, wait_for_all
@@ -35,8 +35,6 @@ from core.workspace import Workspace
 
 TELLS = "SIMULEE_TELLS"
 """Environment: the named pipe into which the launched processes tell their events, a JSON line each."""
-STOP = "stop"
-"""The file in the run's folder that asks every process to stop at its next step."""
 POLL_SECONDS = 0.2
 PATIENCE = 45.0
 """Seconds for a launcher that was told to end: it gives its processes 30."""
@@ -67,7 +65,6 @@ def launched(job: Job, entry: str) -> dict[str, Any]:
     order, environment = _order(config, path)
     order += ["-m", "core.training.launching", str(job.workspace.root.resolve()), str(job.folder.resolve()), entry]
     pipe, stop = job.folder / ".tells", job.folder / STOP
-    stop.unlink(missing_ok=True)
     pipe.unlink(missing_ok=True)
     os.mkfifo(pipe, 0o600)
     if config.num_machines > 1:
@@ -95,7 +92,6 @@ def launched(job: Job, entry: str) -> dict[str, Any]:
         pipe.unlink()
         # A process that is left over finds nobody to tell, and ends.
         tells.close()
-        stop.unlink(missing_ok=True)
     if cut:
         raise Interrupted("stopped before the training began", "`simulee runs resume ID` begins it")
     return heard.outcome(config, process.returncode)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -35,6 +36,14 @@ LORA_SIDES = 19
 AMPERE = 8.0
 """The first compute capability with native bfloat16."""
 LIGER, BITSANDBYTES, FLASH = "liger_kernel", "bitsandbytes", "flash_attn"
+MASKED_LAYERS = {"full_attention", "sliding_attention", "attention"}
+"""What a ``config.json`` calls layers whose tokens see only what a mask shows them."""
+STATE_KEYS = re.compile(r"mamba|linear_|conv|ssm|lightning|state_size|attn_layer_period|rwkv")
+"""Of what else it says: settings of layers that hand a state from token to token."""
+
+
+class UnavailableError(TrainingError):
+    """A means that is set, and cannot be had here or with this base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,8 @@ class Shape:
     layers: int
     hidden: int
     vocabulary: int
+    tied: bool = False
+    """Whether the head is the embedding once more."""
 
     @classmethod
     def of(cls, parameters: int, config: Mapping[str, Any] | None = None) -> Shape:
@@ -65,7 +76,13 @@ class Shape:
         config = config or {}
         layers = int(config.get("num_hidden_layers") or max(2, round(32 * (parameters / 7e9) ** (1 / 3))))
         hidden = int(config.get("hidden_size") or max(64, round((parameters / (12 * layers)) ** 0.5)))
-        return cls(parameters, layers, hidden, int(config.get("vocab_size") or 64_000))
+        tied = bool(config.get("tie_word_embeddings"))
+        return cls(parameters, layers, hidden, int(config.get("vocab_size") or 64_000), tied)
+
+    @property
+    def outside(self) -> int:
+        """Parameters of the embedding and the head, which no quantization reaches."""
+        return min(self.parameters, self.vocabulary * self.hidden * (1 if self.tied else 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +92,7 @@ class Means:
     method: Method
     dtype: Literal["float32", "bfloat16"]
     attention: str
-    """transformers' name of the implementation."""
+    """transformers' name of the implementation; ``auto``: SDPA where the base has it."""
     optimizer: str
     """transformers' name."""
     micro_batch: int
@@ -86,12 +103,20 @@ class Means:
     compile: bool
     memory: int
     """Bytes that the plan expects at its peak."""
+    samples_alone: bool = False
+    """Whether every forward pass reads one sample: the base would let several in a row see each other."""
 
     def told(self) -> dict[str, Any]:
         """For the run's header."""
         values = asdict(self)
         values["planned_memory_mb"] = values.pop("memory") // 2**20
         return values
+
+
+SHARDED_QLORA = (
+    "QLoRA's weights of 4 bits cannot be shared out among processes (FSDP, ZeRO-3)",
+    'method = "lora", or launch with whole weights in each process',
+)
 
 
 def installed(module: str) -> bool:
@@ -105,33 +130,54 @@ def packs(settings: TrainingSettings, batch: int) -> bool:
 
 
 def chosen(
-    shape: Shape, hardware: Hardware, settings: TrainingSettings, longest: int, batch: int, rows: int | None = None
+    shape: Shape,
+    hardware: Hardware,
+    settings: TrainingSettings,
+    longest: int,
+    batch: int,
+    rows: int | None = None,
+    apart: bool = True,
+    sharded: bool = False,
 ) -> Means:
     """The means for a base on a machine; ``longest`` is the tokens of a row, ``batch`` the samples of a step, ``rows``
-    the packed rows that these are on one device, where they are not as many.
+    the packed rows that these are on one device, where they are not as many. ``apart``: the base keeps samples of one
+    row from seeing each other. ``sharded``: its weights are shared out among processes.
 
-    What the settings name is taken as it is. Raises TrainingError for what cannot be had here.
+    What the settings name is taken as it is. Raises UnavailableError for what cannot be had.
     """
     cuda = hardware.device == "cuda"
-    method = settings.method if settings.method != "auto" else _fitting_method(shape, hardware, settings, longest)
+    method = settings.method
+    if method == "auto":
+        # Weights that are shared out need not fit one device.
+        method = "lora" if sharded else _fitting_method(shape, hardware, settings, longest)
+    if method == "qlora" and sharded:
+        raise UnavailableError(*SHARDED_QLORA)
     if method == "qlora" and not installed(BITSANDBYTES):
-        raise TrainingError("QLoRA needs the library bitsandbytes", "pip install 'simulee[gpu]', or method = \"lora\"")
+        raise UnavailableError(
+            "QLoRA needs the library bitsandbytes", "pip install 'simulee[gpu]', or method = \"lora\""
+        )
+    if settings.packing and not apart:
+        raise UnavailableError(
+            "samples of this base cannot share rows: its layers hand a state on from one to the next",
+            "leave packing out of [training], or --no-packing",
+        )
     if settings.liger and not (cuda and installed(LIGER)):
-        raise TrainingError("Liger kernels need a GPU and the library liger-kernel", "leave liger out of [training]")
+        raise UnavailableError("Liger kernels need a GPU and the library liger-kernel", "leave liger out of [training]")
     attention = settings.attention
     if attention == "auto":
         # Its kernels take 16 bits, and weights that are all trained stay in float32 outside of a step.
         flash = cuda and hardware.bf16 and method != "full" and installed(FLASH)
-        attention = "flash_attention_2" if flash else "sdpa"
+        attention = "flash_attention_2" if flash else attention
     elif attention == "flash_attention_2" and not (cuda and installed(FLASH)):
-        raise TrainingError("FlashAttention needs a GPU and the library flash-attn", 'attention = "auto"')
+        raise UnavailableError("FlashAttention needs a GPU and the library flash-attn", 'attention = "auto"')
     checkpointing = settings.gradient_checkpointing
     if checkpointing is None:
         free = int(hardware.memory * ROOM)
         checkpointing = cuda and 0 < free < needed(shape, hardware, method, longest, False, settings.rank)
     micro = settings.micro_batch or _fitting_micro_batch(
-        shape, hardware, method, longest, checkpointing, batch if rows is None else rows
+        shape, hardware, method, longest, checkpointing, batch if rows is None else rows, settings.rank
     )
+    micro = micro if apart else 1
     return Means(
         method,
         "bfloat16" if cuda and hardware.bf16 else "float32",
@@ -139,11 +185,12 @@ def chosen(
         # The paged optimizer lets its moments leave the GPU when a long sample needs the room (QLoRA).
         settings.optimizer or ("paged_adamw_8bit" if method == "qlora" and cuda else "adamw_torch_fused"),
         micro,
-        packs(settings, batch),
+        apart and packs(settings, batch),
         checkpointing,
         settings.liger if settings.liger is not None else cuda and installed(LIGER),
         settings.compile,
         needed(shape, hardware, method, longest * micro, checkpointing, settings.rank),
+        not apart,
     )
 
 
@@ -155,7 +202,9 @@ def needed(shape: Shape, hardware: Hardware, method: Method, tokens: int, checkp
         # Weights stay in float32 where they are trained: updates smaller than bfloat16 can say would be lost.
         weights = float(shape.parameters * (4 + 4 + ADAM_BYTES))
     else:
-        base = shape.parameters * (NF4_BYTES if method == "qlora" else width)
+        base = float(shape.parameters * width)
+        if method == "qlora":  # PEFT keeps in float32 what is not quantized.
+            base = (shape.parameters - shape.outside) * NF4_BYTES + shape.outside * 4
         weights = base + LORA_SIDES * shape.layers * shape.hidden * rank * (4 + 4 + ADAM_BYTES)
     per_unit = CHECKPOINTED_BYTES if checkpointing else ACTIVATION_BYTES
     activations = tokens * shape.hidden * shape.layers * per_unit * width / 2
@@ -175,25 +224,39 @@ def _fitting_method(shape: Shape, hardware: Hardware, settings: TrainingSettings
 
 
 def _fitting_micro_batch(
-    shape: Shape, hardware: Hardware, method: Method, longest: int, checkpointing: bool, batch: int
+    shape: Shape, hardware: Hardware, method: Method, longest: int, checkpointing: bool, batch: int, rank: int
 ) -> int:
     """The largest power of two that divides the step's rows and fits; on a CPU one at a time is as fast as several."""
     if hardware.device == "cpu" or not hardware.memory:
         return 1
     micro = 1
     room = int(hardware.memory * ROOM)
-    while batch % (micro * 2) == 0 and needed(shape, hardware, method, longest * micro * 2, checkpointing) <= room:
+    while (
+        batch % (micro * 2) == 0 and needed(shape, hardware, method, longest * micro * 2, checkpointing, rank) <= room
+    ):
         micro *= 2
     return micro
 
 
 def config_of(folder: Path) -> dict[str, Any]:
-    """A base's ``config.json``, or nothing where there is none to read."""
+    """A base's ``config.json``, or nothing where there is none to read; of one that sees too, what its text part says
+    stands for the whole."""
     try:
         values = json.loads((folder / "config.json").read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return values if isinstance(values, dict) else {}
+    if not isinstance(values, dict):
+        return {}
+    text = values.get("text_config")
+    return values | text if isinstance(text, dict) else values
+
+
+def seems_apart(config: Mapping[str, Any]) -> bool:
+    """Whether a base keeps samples that share a row apart, as far as its ``config.json`` tells."""
+    layers = config.get("layer_types")
+    if isinstance(layers, list):
+        return all(each in MASKED_LAYERS for each in layers)
+    return not any(STATE_KEYS.search(key) for key in config)
 
 
 def total_memory() -> int:
@@ -226,6 +289,6 @@ def this_hardware() -> Hardware:
     if not torch.cuda.is_available():
         return Hardware("cpu", f"CPU, {torch.get_num_threads()} threads", total_memory())
     found = torch.cuda.get_device_properties(0)
-    return Hardware(
-        "cuda", str(found.name), int(found.total_memory), torch.cuda.device_count(), torch.cuda.is_bf16_supported()
-    )
+    # Older GPUs only emulate it.
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
+    return Hardware("cuda", str(found.name), int(found.total_memory), torch.cuda.device_count(), native)

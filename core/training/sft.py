@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from dataclasses import dataclass
@@ -21,10 +20,10 @@ from core.models.chat_tokenizer import model_folder
 from core.prompts.render import Renderer
 from core.runs.job import Job
 from core.settings import TrainingSettings
-from core.store.adapters import find_adapter
 from core.store.datasets import DatasetRow, examples_of
 from core.training.amounts import rows_per_step, steps_of
-from core.training.base_model import load_base, trainable
+from core.training.attention import keeps_samples_apart
+from core.training.base_model import check_same_base, load_base, trainable
 from core.training.base_size import parameters_in, parameters_of
 from core.training.checkpoints import is_whole
 from core.training.estimate import estimate
@@ -36,11 +35,12 @@ from core.training.means import Means, Shape, chosen, config_of, packs, this_har
 from core.training.presets import filled, named_preset, preset_for
 from core.training.resuming import train_on
 from core.training.saving import save_adapter, take_best
+from core.training.sparing import remedies, spared
 from core.training.speaking import Speaker, asked
 from core.training.spoken_loss import SpokenTokensTrainer
-from core.training.together import check_same, machines, newest_common
+from core.training.starting import going_on_from, start_of
+from core.training.together import check_same, machines, newest_common, processes
 from core.training.watching import BEST, Watcher, peak_memory_mb
-from core.workspace import Workspace
 
 MOST_POINTS = 10_000
 """Of a curve: a longer run says the mean loss of so many steps, so that a day of it opens at once."""
@@ -57,7 +57,8 @@ def run(job: Job) -> dict[str, Any]:
     began = time.monotonic()
     work = _Prepared.of(job)
     checkpoints = job.folder / "checkpoints"
-    with told_clearly(checkpoints, work.dataset.settings["max_tokens"]):
+    lighter = remedies(job.folder.name, work.means)
+    with told_clearly(checkpoints, work.dataset.settings["max_tokens"], remedies=lighter):
         return _trained(job, work, checkpoints, began)
 
 
@@ -103,41 +104,40 @@ class _Prepared:
         parameters = parameters_of(base) or parameters_in(folder)
         named = job.params.get("preset")
         preset = named_preset(named) if named else preset_for(parameters)
-        settings = filled(TrainingSettings(**job.params["settings"]), preset)
+        start, changed = start_of(workspace, job.params.get("start_from"), base), spared(job.folder)
+        asked_for = TrainingSettings(**(job.params["settings"] | changed.get("settings", {})))
+        settings = going_on_from(start, filled(asked_for, preset))
         assert settings.batch is not None
+        apart = keeps_samples_apart(folder)
         train += mixed(renderer, settings.general_text, settings.general_share, len(train))
-        longest, packing = max(len(sample["input_ids"]) for sample in train), packs(settings, settings.batch)
+        longest = max(len(sample["input_ids"]) for sample in train)
+        packing = apart and packs(settings, settings.batch)
         if packing:  # A row is filled as far as the longest sample may reach.
             longest = max(longest, dataset.settings["max_tokens"])
         rows = rows_of(train, longest, packing)
-        wanted = rows_per_step(len(train), len(rows), settings.batch, _processes()) // _processes()
-        means = chosen(Shape.of(parameters, config), this_hardware(), settings, longest, settings.batch, wanted)
+        # One that goes on with fewer rows in memory keeps its steps.
+        wanted = changed.get("rows_per_step") or rows_per_step(len(train), len(rows), settings.batch, processes())
+        wanted //= processes()
+        means = chosen(
+            Shape.of(parameters, config), this_hardware(), settings, longest, settings.batch, wanted, apart,
+            bool(job.params.get("sharded")),
+        )  # fmt: skip
         return cls(
             dataset, base, renderer, train, validation, settings, preset.name, means, rows,
-            max(1, round(wanted / means.micro_batch)), _folder_of(workspace, job.params.get("start_from"), base),
+            max(1, round(wanted / means.micro_batch)), start,
         )  # fmt: skip
 
     @property
     def per_step(self) -> int:
         """Rows that a step reads, in all processes together."""
-        return self.means.micro_batch * self.accumulated * _processes()
-
-
-def _folder_of(workspace: Workspace, name: str | None, base: str) -> Path | None:
-    if name is None:
-        return None
-    adapter = find_adapter(workspace.database, name)
-    if adapter is None:
-        raise TrainingError(f"no adapter {name!r} here", "see `simulee adapters list`")
-    if adapter.base != base:
-        raise TrainingError(f"{name} was trained on {adapter.base}, not on {base}", f"--base {adapter.base}")
-    return workspace.root / adapter.path
+        return self.means.micro_batch * self.accumulated * processes()
 
 
 def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict[str, Any]:
     settings, means = work.settings, work.means
     hardware = this_hardware()
     lm = load_base(work.base, means, several=is_launched())
+    check_same_base(job, lm)
     before = bits_per_token(lm, settings.general_text) if settings.measure_forgetting and not is_launched() else None
     # A resumed run's randomness comes from its checkpoint; this fixes the adapter's initial weights.
     transformers.set_seed(settings.seed)
@@ -148,15 +148,18 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     config = _config(checkpoints, settings, means, steps, work.accumulated, bool(work.validation))
     check_same(_decisive(work, lm.revision, tokens, steps))
     resume_from, damaged = newest_common(checkpoints)
-    expected = estimate(job.workspace, job.params)
+    expected = estimate(job.workspace, job.params, hardware)
     job.event(
         "plan",
         base=work.base,
+        revision=lm.revision,
         preset=work.preset,
         dataset=work.dataset.id,
         samples=len(work.train),
         rows=len(rows),
         rows_per_step=per_step,
+        processes=processes(),
+        max_tokens=work.dataset.settings["max_tokens"],
         tokens=tokens,
         steps=steps,
         device=hardware.device,
@@ -165,7 +168,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
         damaged=damaged,
         estimated_seconds=round(expected.seconds, 1),
         estimated_memory_mb=expected.memory_mb,
-        **(settings.model_dump(mode="json") | means.told()),
+        **(settings.model_dump(mode="json") | means.told() | {"attention": lm.attention}),
     )
     questions = asked(job.workspace, work.renderer, examples_of(job.workspace.database, work.dataset.id, "validation"))
     watcher = Watcher(job, tokens / len(rows) * per_step, Speaker(job.event, lm, questions), settings.patience)
@@ -190,7 +193,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
             "`simulee runs resume ID` goes on where it stopped",
         )
     # Shared out among processes, the weights are gathered by all of them together.
-    state = trainer.accelerator.get_state_dict(trainer.model) if is_launched() else None
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if is_launched() else None
     result: dict[str, Any] = {
         "steps": reached,
         "loss": watcher.loss,
@@ -261,6 +264,8 @@ def _config(
             data_seed=settings.seed,
             optim=means.optimizer,
             logging_steps=max(1, steps // MOST_POINTS),
+            # A loss that is no number must be seen, not smoothed over.
+            logging_nan_inf_filter=False,
             save_strategy="steps",
             save_steps=settings.checkpoint_steps,
             save_on_each_node=machines() > 1,
@@ -282,11 +287,6 @@ def _config(
             disable_tqdm=True,
             report_to=[],
         )
-
-
-def _processes() -> int:
-    """How many processes train together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _trainer(

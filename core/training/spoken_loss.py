@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from trl import SFTTrainer
 
+from core.errors import TrainingError
+
 
 class SpokenTokensTrainer(SFTTrainer):
     """Reads rows without padding: a batch is one row of samples end to end, whose positions say where each begins."""
@@ -39,6 +41,16 @@ class SpokenTokensTrainer(SFTTrainer):
         ).logits[0]
         loss = torch.nn.functional.cross_entropy(logits.float(), labels[spoken], reduction="sum")
         return loss, torch.as_tensor(len(spoken), device=loss.device)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Weights that are no numbers are never saved: of many steps the loss is told for some only."""
+        trained = (getattr(each, "_local_tensor", each) for each in model.parameters() if each.requires_grad)
+        if not all(torch.isfinite(each).all() for each in trained):
+            raise TrainingError(
+                f"the loss is not a number any more at step {self.state.global_step}; the last checkpoint is kept",
+                "lower learning_rate under [training], then start anew",
+            )
+        super()._save_checkpoint(model, trial)
 
     def prediction_step(
         self, model: Any, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: list[str] | None = None

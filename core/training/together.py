@@ -13,10 +13,14 @@ from core.errors import TrainingError
 from core.training.checkpoints import newest_whole
 
 
+def processes() -> int:
+    """How many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def machines() -> int:
     """How many machines train together, each with a disk of its own."""
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    return processes // int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+    return processes() // int(os.environ.get("LOCAL_WORLD_SIZE", processes()))
 
 
 def is_first_here() -> bool:

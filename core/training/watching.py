@@ -75,7 +75,7 @@ class Watcher(TrainerCallback):
         self.rate = done * self._tokens_per_step / max(time.monotonic() - self._began, 1e-9)
         if state.is_local_process_zero:
             self._job.progress(state.global_step, state.max_steps, "training")
-        if _any_of_us(self._job.stop_requested, args.device):
+        if any_of_us(self._job.stop_requested, args.device):
             control.should_save = True
             control.should_training_stop = True
 
@@ -154,7 +154,7 @@ def peak_memory_mb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def _any_of_us(stop: bool, device: torch.device) -> bool:
+def any_of_us(stop: bool, device: torch.device) -> bool:
     """Whether any of the processes that train together was asked to stop; all must agree, or some would wait."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return stop

@@ -56,6 +56,9 @@ class BroughtAdapters:
         self._staged = staged
         self._runs = runs
         self._moved: list[Path] = []
+        self.names: dict[str, str] = {}
+        """What each of theirs that is here is called there → here."""
+        self.retriever_names: dict[str, str] = {}
 
     def bring(self, db: Database, tally: Tally) -> dict[int, int]:
         """Store and move in what is not here. Returns their id → id here. The caller holds the transaction."""
@@ -72,6 +75,8 @@ class BroughtAdapters:
                 tally.left_out["adapters"] += 1
             else:
                 ids[adapter.id] = own
+        here = {row.id: row.name for row in list_adapters(db)}
+        self.names = {adapter.name: here[ids[adapter.id]] for adapter in their_adapters(db) if adapter.id in ids}
         return ids
 
     def bring_retrievers(self, tally: Tally) -> None:
@@ -80,10 +85,13 @@ class BroughtAdapters:
         for staged in sorted((self._staged / "adapters" / RETRIEVERS).glob("*")):
             if staged.is_dir():
                 same = [path for path in here.glob("*") if path.is_dir() and _same_files(path, staged)]
-                if not same:
+                if same:
+                    self.retriever_names[staged.name] = same[0].name
+                else:
                     target = _free(here, staged.name)
                     here.mkdir(mode=0o700, exist_ok=True)
                     self._moved.append(target)
+                    self.retriever_names[staged.name] = target.name
                     staged.replace(target)
                     tally.added["retrievers"] += 1
             elif staged.suffix and not (here / staged.name).exists():

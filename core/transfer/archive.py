@@ -43,7 +43,7 @@ def write_pack(
 ) -> None:
     """Write members, then the manifest that ``finish`` makes of their sizes and hashes. The file is 0600 and synced."""
     written: dict[str, Member] = {}
-    with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "w+b") as file:
+    with os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600), "w+b") as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
             for name, content in members:
                 written[name] = _write_member(archive, name, content)

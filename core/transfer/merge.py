@@ -20,6 +20,7 @@ from core.retrieval.launch import EMBED_KIND, QUESTIONS_KIND
 from core.review.decisions import fold
 from core.runs.journal import holding
 from core.settings import Settings
+from core.store.adapters import names_taken
 from core.store.database import Database
 from core.store.decisions import list_decisions
 from core.store.merging.calls import merge_calls
@@ -49,6 +50,8 @@ class Merged:
     left_out: dict[str, int]
     waiting: int
     """Cards that are decided on and are not here yet."""
+    unended: int
+    """Runs that ended there and could not be written as ended here: they are at work, or the disk is full."""
     backup: Path | None
     """The database as it was before; None when nothing came."""
 
@@ -90,17 +93,19 @@ def _merge(workspace: Workspace, staged: Path, manifest: Manifest) -> Merged:
             runs.take_back()
             adapters.take_back(database)
             raise
+        # What follows cannot undo the merge, so it must not seem to have failed; the backup comes first.
+        kept = workspace.root / BACKUP if +tally.added or runs.ending else None
+        if kept is not None:
+            backup.replace(kept)
         tally.waiting = count_waiting(database)
-    tally.added["runs"] += runs.finish()
-    added = dict(+tally.added)
-    if added:
-        backup.replace(workspace.root / BACKUP)
-    return Merged(added, dict(+tally.left_out), tally.waiting, workspace.root / BACKUP if added else None)
+    ended = runs.finish()
+    tally.added["runs"] += ended
+    return Merged(dict(+tally.added), dict(+tally.left_out), tally.waiting, runs.ending - ended, kept)
 
 
 def _bring(database: Database, runs: BroughtRuns, adapters: BroughtAdapters, tally: Tally) -> None:
     """Everything, in the order in which one thing names another."""
-    tally.added["runs"] += runs.bring()
+    tally.added["runs"] += runs.bring(names_taken(database))
     merge_corpus(database, tally)
     merge_passages(database, tally)
     places = merge_log(database, tally)
@@ -108,6 +113,7 @@ def _bring(database: Database, runs: BroughtRuns, adapters: BroughtAdapters, tal
     merge_datasets(database, places, tally)
     ids = adapters.bring(database, tally)
     adapters.bring_retrievers(tally)
+    runs.name_made(adapters.names, adapters.retriever_names)
     merge_scorecards(database, ids, tally)
     merge_talk(database, ids, tally)
     merge_calls(database, runs.in_ledger, tally)

@@ -5,6 +5,7 @@ The database goes as an online copy, so that others may work on the workspace me
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections import Counter
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.errors import TransferError
+from core.runs.journal import holding, is_alive
 from core.settings import parse_settings
 from core.store.packing import packed_copy
 from core.transfer.adapters import adapters_to_pack, retrievers_to_pack
@@ -23,6 +25,8 @@ from core.transfer.manifest import FORMAT, Manifest, Member, is_member, version
 from core.transfer.runs import PackedRuns, runs_to_pack
 from core.transfer.secrecy import refuse_secrets
 from core.workspace import DATABASE_FILE, SETTINGS_FILE, Workspace
+
+COPYING = ".packing-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +77,10 @@ def pack(workspace: Workspace, path: Path, for_training: bool = False, checkpoin
             contents="training" if for_training else "everything", runs=runs.identities, members=written,
         )  # fmt: skip
 
-    with _beside(path) as folder:
-        copy = folder / DATABASE_FILE
+    with _told(path), _copying(workspace) as copy, _partial(path) as partial:
         packed_copy(workspace.database, copy, () if for_training else adapters.keys())
-        write_pack(folder / "pack", members(copy), finish)
-        (folder / "pack").replace(path)
+        write_pack(partial, members(copy), finish)
+        partial.replace(path)
     if for_training:
         left_out["adapters"] += len(adapters)
         left_out["runs"] += len(runs.identities)
@@ -92,18 +95,40 @@ def _at_work(runs: PackedRuns) -> tuple[str, ...]:
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """A folder of its own on the same disk, gone afterwards. A refusal of the system becomes one line."""
+def _copying(workspace: Workspace) -> Iterator[Path]:
+    """Where the database's copy goes: beside the database, since a database cannot be opened just anywhere."""
+    for stale in workspace.root.glob(f"{COPYING}*"):
+        if not is_alive(stale):
+            shutil.rmtree(stale, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=COPYING, dir=workspace.root))
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", dir=path.absolute().parent))
+        with holding(folder / "lock"):
+            yield folder / DATABASE_FILE
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _partial(path: Path) -> Iterator[Path]:
+    """A name of its own beside the file, on the same disk; gone afterwards."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.absolute().parent)
     except OSError as error:
         raise TransferError(f"cannot write {path}: {error.strerror}", "choose a folder you can write to") from None
+    os.close(descriptor)
     try:
-        yield folder
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """A refusal of the system becomes one line."""
+    try:
+        yield
     except OSError as error:
         raise TransferError(
             f"cannot write {path}: {error.strerror or error}",
             "free some space, or choose another disk; then pack again",
         ) from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

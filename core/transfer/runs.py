@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from core.atomic import write_atomically
 from core.errors import SimuleeError, TransferError
-from core.runs.journal import BROUGHT, EVENTS, Run, is_alive, list_runs, load_run, read_events, run_ids
+from core.runs.journal import (
+    BROUGHT,
+    EVENTS,
+    FINISHED,
+    MERGED,
+    Run,
+    is_alive,
+    list_runs,
+    load_run,
+    read_events,
+)
 from core.runs.worker import WAITED_FOR
 from core.store.identity import content_uid
+from core.store.scorecards import ELSEWHERE
 from core.training.checkpoints import by_step, is_whole
+from core.training.retriever.launch import RETRIEVER_KIND
 from core.transfer.manifest import HINT, is_member
 
 REQUEST, STATE = "run.json", "state.json"
 FILES = (REQUEST, STATE, EVENTS)
 CHECKPOINTS = "checkpoints"
-ELSEWHERE = " (elsewhere)"
-"""What the ledger adds to the id of a run that did not come."""
-FINISHED = ("done", "failed", "cancelled")
 
 
 @dataclass(slots=True)
@@ -40,7 +48,7 @@ class PackedRuns:
 def runs_to_pack(runs: Path, checkpoints: bool) -> PackedRuns:
     """Finished runs; with ``checkpoints`` unfinished ones too, and the newest whole checkpoint of each."""
     packed = PackedRuns()
-    for run in _readable(runs):
+    for run in list_runs(runs):
         packed.identities[run.id] = identity(run)
         if run.state == "running":
             packed.running.append(run.id)
@@ -48,7 +56,7 @@ def runs_to_pack(runs: Path, checkpoints: bool) -> PackedRuns:
         if run.kind in WAITED_FOR or not is_member(f"runs/{run.id}/{REQUEST}"):
             continue
         sealed = _newest_whole(run.folder / CHECKPOINTS) if checkpoints else None
-        if run.state not in FINISHED and sealed is None:
+        if (run.state not in FINISHED and sealed is None) or not _is_sound(run):
             continue
         files = [run.folder / name for name in FILES if (run.folder / name).is_file()]
         files += sorted(path for path in sealed.rglob("*") if path.is_file()) if sealed else []
@@ -66,24 +74,30 @@ def _member(run: Run, path: Path) -> str:
     return f"runs/{run.id}/{path.relative_to(run.folder).as_posix()}"
 
 
-def _readable(runs: Path) -> list[Run]:
-    try:
-        return list_runs(runs)
-    except (SimuleeError, ValueError, KeyError, TypeError):
-        found = []
-        for name in sorted(run_ids(runs)):
-            try:
-                found.append(load_run(runs, name))
-            except (SimuleeError, ValueError, KeyError, TypeError):
-                continue
-        return found
-
-
 def _newest_whole(checkpoints: Path) -> Path | None:
     return next((path for _, path in reversed(by_step(checkpoints)) if is_whole(path)), None)
 
 
-def mark_brought(folder: Path, **more: str) -> None:
+def check_run(folder: Path, identities: Mapping[str, str]) -> Run:
+    """A run that came in a pack, as a stranger could have sent it. Raises TransferError."""
+    try:
+        run = load_run(folder.parent, folder.name)
+        sound = _is_sound(run) and folder.name.startswith(f"{run.kind}-") and identities.get(run.id) == identity(run)
+    except (SimuleeError, ValueError, TypeError, RecursionError):
+        sound = False
+    if not sound:
+        raise TransferError(f"the pack's run {folder.name} cannot be read", HINT)
+    return run
+
+
+def _is_sound(run: Run) -> bool:
+    """Whether all that it left can be read: every line of its log, and its end where it has one."""
+    log, (events, _) = run.folder / EVENTS, read_events(run.folder)
+    lines = log.read_bytes().count(b"\n") if log.exists() else 0
+    return len(events) == lines and (run.state in FINISHED) == (run.folder / STATE).is_file()
+
+
+def mark_brought(folder: Path, **more: str | bool) -> None:
     """Say in a run's request that another machine did it: what it took tells nothing of this one."""
     request = json.loads((folder / REQUEST).read_text("utf-8"))
     write_atomically(folder / REQUEST, json.dumps(request | {BROUGHT: True} | more))
@@ -95,32 +109,50 @@ class BroughtRuns:
     def __init__(self, runs: Path, staged: Path, identities: Mapping[str, str]) -> None:
         """``staged`` holds the folders that came, ``identities`` tells each of their runs'. Raises TransferError."""
         self._runs = runs
-        self._here = {identity(run): run for run in _readable(runs)}
+        self._here = {identity(run): run for run in list_runs(runs)}
         self._ids = {their: self._here[each].id for their, each in identities.items() if each in self._here}
         self._moved: list[Path] = []
         self._ended: list[tuple[Path, Run]] = []
-        self._staged = [
-            self._checked(path, identities) for path in sorted(staged.glob("*")) if (path / STATE).is_file()
-        ]
+        self._staged = [check_run(path, identities) for path in sorted(staged.glob("*")) if (path / STATE).is_file()]
 
-    def bring(self) -> int:
-        """Move in what is not here, under a free number where its own is taken. Returns how many."""
+    def bring(self, taken: Collection[str]) -> int:
+        """Move in what is not here, under a free number where its own is a run's or is ``taken``. Returns how many."""
         for run in self._staged:
             own = self._here.get(identity(run))
             if own is None:
-                self._ids[run.id] = self._move(run)
+                self._ids[run.id] = self._move(run, taken)
             elif own.state != "done" and run.state == "done":
                 self._ended.append((run.folder, own))
         return len(self._moved)
 
+    def name_made(self, adapters: Mapping[str, str], retrievers: Mapping[str, str]) -> None:
+        """Say in what came of their runs what the adapter is called here; each maps their names to those here."""
+        for folder in (*self._moved, *(staged for staged, _ in self._ended)):
+            run = load_run(folder.parent, folder.name)
+            their = run.result.get("adapter")
+            if not isinstance(their, str) or their.endswith(ELSEWHERE):
+                continue
+            here = (retrievers if run.kind == RETRIEVER_KIND else adapters).get(their, their + ELSEWHERE)
+            if here != their:
+                state = {"state": run.state, "result": run.result | {"adapter": here}}
+                write_atomically(folder / STATE, json.dumps(state))
+
+    @property
+    def ending(self) -> int:
+        """How many runs that were begun here have ended there."""
+        return len(self._ended)
+
     def finish(self) -> int:
-        """Let runs that were begun here and done there end here too. Returns how many."""
+        """Let runs that were begun here and done there end here too. Returns how many; the rest do in a later merge."""
         ended = 0
         for staged, own in self._ended:
             if not is_alive(own.folder):
-                for name in (EVENTS, STATE):
-                    write_atomically(own.folder / name, (staged / name).read_text("utf-8"))
-                mark_brought(own.folder)
+                try:
+                    for name in (EVENTS, STATE):
+                        write_atomically(own.folder / name, (staged / name).read_text("utf-8"))
+                    mark_brought(own.folder)
+                except OSError:  # The rest of the merge stands.
+                    continue
                 ended += 1
         return ended
 
@@ -138,37 +170,18 @@ class BroughtRuns:
             return self._ids.get(their_id, their_id)
         return their_id + ELSEWHERE
 
-    def _move(self, run: Run) -> str:
+    def _move(self, run: Run, taken: Collection[str]) -> str:
         number = int(run.id.rpartition("-")[2])
         while True:
             folder = self._runs / f"{run.kind}-{number}"
             try:
-                folder.mkdir(mode=0o700)  # Taken before anything is moved: another process may want the number too.
-                break
+                if folder.name not in taken:
+                    folder.mkdir(mode=0o700)  # Before anything is moved: another process may want the number too.
+                    break
             except FileExistsError:
-                number += 1
-        mark_brought(run.folder, **({"was": run.id} if folder.name != run.id else {}))
+                pass
+            number += 1
+        mark_brought(run.folder, **{MERGED: True}, **({"was": run.id} if folder.name != run.id else {}))
         self._moved.append(folder)
         run.folder.replace(folder)
         return folder.name
-
-    def _checked(self, folder: Path, identities: Mapping[str, str]) -> Run:
-        try:
-            run = load_run(folder.parent, folder.name)
-            events, _ = read_events(folder)
-            sound = (
-                run.state in FINISHED
-                and folder.name.startswith(f"{run.kind}-")
-                and _are(str, run.kind, run.entry, run.created)
-                and _are(dict, run.params, run.result, *(event.payload for event in events))
-                and identities.get(run.id) == identity(run)
-            )
-        except (SimuleeError, ValueError, KeyError, TypeError, RecursionError):
-            sound = False
-        if not sound:
-            raise TransferError(f"the pack's run {folder.name} cannot be read", HINT)
-        return run
-
-
-def _are(kind: type, *values: Any) -> bool:
-    return all(isinstance(value, kind) for value in values)

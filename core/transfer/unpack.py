@@ -17,7 +17,7 @@ from core.store.packing import check_packed
 from core.transfer.adapters import is_whole
 from core.transfer.archive import Pack, open_pack
 from core.transfer.manifest import HINT, Manifest
-from core.transfer.runs import REQUEST, mark_brought
+from core.transfer.runs import REQUEST, check_run, mark_brought
 from core.workspace import DATABASE_FILE, FOLDERS, SETTINGS_FILE, Workspace, folder_for
 
 
@@ -92,10 +92,8 @@ def _fill(pack: Pack, folder: Path) -> None:
     for name in FOLDERS:
         (folder / name).mkdir(mode=0o700, exist_ok=True)
     for request in (folder / "runs").glob(f"*/{REQUEST}"):
-        try:
-            mark_brought(request.parent)
-        except (ValueError, TypeError, RecursionError):
-            raise TransferError(f"{pack.name}: the run {request.parent.name} cannot be read", HINT) from None
+        check_run(request.parent, pack.manifest.runs)
+        mark_brought(request.parent)
     database = Database.open(folder / DATABASE_FILE)
     try:
         for adapter in list_adapters(database):

@@ -17,10 +17,11 @@ from core.errors import UsageError
 from core.review.decisions import Actor, Decision, append
 from core.store.database import Database
 from core.store.pairs import Origin, list_pairs, put_pair
-from core.store.sessions import MessageRow, find_message, question_of, rate_message, remove_session
+from core.store.sessions import MessageRow, find_message, question_of, rate_message, remove_session, rests_on
 from core.workspace import Workspace
 
 Side = Literal["left", "right"]
+_OTHER: dict[Side, Side] = {"left": "right", "right": "left"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,11 @@ def compare(workspace: Workspace, actor: Actor, left_id: int, right_id: int, bet
         raise UsageError("those are not two answers to one question", "compare two answers to the same one")
     if left.text == right.text:
         raise UsageError("both say the same: there is nothing to choose", "ask for another answer")
-    newer = right if right_id > left_id else left
-    return _keep(database, actor, (question, newer.prompt, left.text, right.text), "comparison", newer.id, better)
+    if left_id > right_id:
+        # The older one stands on the left, so that the same two, whichever is named first, are one pair.
+        left, right = right, left
+        better = _OTHER[better] if better else None
+    return _keep(database, actor, (question, right.prompt, left.text, right.text), "comparison", right.id, better)
 
 
 def forget_session(workspace: Workspace, session_id: int) -> None:
@@ -95,7 +99,7 @@ def export_pairs(workspace: Workspace, path: Path) -> int:
 
 
 def import_pairs(workspace: Workspace, path: Path) -> ImportedPairs:
-    """Bring in pairs from JSON lines: prompt, chosen, rejected; each a text or a list of chat messages.
+    """Bring in pairs from JSON lines: prompt, chosen, rejected; each a text or a chat of one message.
 
     A line that is none of these is refused and told. Raises UsageError when the file cannot be read.
     """
@@ -112,7 +116,7 @@ def import_pairs(workspace: Workspace, path: Path) -> ImportedPairs:
         known.add(_identity(*row))
         fresh.append(row)
     with database.write():
-        uids = [put_pair(database, *row, "import", None, _now()) for row in fresh]
+        uids = [put_pair(database, *row, "import", None, _now(), owners=()) for row in fresh]
         if uids:
             decisions = [Decision(uid, "accept", text="left", card_kind="pair") for uid in uids]
             append(database, Actor("import", path.name), decisions)
@@ -128,7 +132,7 @@ def _keep(
     better: Side | None,
 ) -> str:
     with database.write():
-        uid = put_pair(database, *row, origin, message_id, _now())
+        uid = put_pair(database, *row, origin, message_id, _now(), rests_on(database, message_id))
         decision = Decision(uid, "accept", text=better, card_kind="pair") if better else Decision(
             uid, "reject", reason="both bad", card_kind="pair")  # fmt: skip
         append(database, actor, [decision])

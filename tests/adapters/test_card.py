@@ -19,6 +19,7 @@ from core.adapters.choice import adapter_named
 from core.adapters.facts import Facts, facts_of
 from core.adapters.taint import Origin
 from core.dataset.build import build
+from core.store.adapters import put_adapter
 from core.store.scorecards import put_scorecard
 from core.workspace import Workspace
 from tests.adapters.conftest import ANSWERS, DIARY, NAME, RANK
@@ -75,7 +76,24 @@ def test_it_tells_what_it_rests_on(copy: Workspace) -> None:
     assert "recall-only material: none went in" in text
     assert str(copy.root.parent) not in text
     assert ModelCard(text).data.base_model == "HuggingFaceTB/SmolLM2-135M-Instruct"
-    assert is_export(text)
+    assert is_export(text, told.hash)
+    assert not is_export(text, "another")
+
+
+@pytest.mark.slow
+def test_a_training_of_every_weight_is_called_no_lora_and_files_only_by_their_names(copy: Workspace) -> None:
+    own = adapter_named(copy, NAME)
+    settings = own.settings | {"method": "full", "file": "/home/ada/private/pairs.jsonl", "general_text": "/srv/x.txt"}
+    with copy.database.write():
+        put_adapter(copy.database, replace(own, settings=settings, base="/home/ada/private/a-base"))
+    text = card_text(facts(copy), "merged", FENCE)
+    assert front(text)["tags"] == ["simulee", "persona"]
+    assert "Every weight of `a-base`, trained to answer as" in text
+    assert "LoRA" not in text
+    assert "- `file`: `pairs.jsonl`" in text
+    assert "- `general_text`: `x.txt`" in text
+    assert "/home/ada" not in text
+    assert "/srv" not in text
 
 
 @pytest.mark.slow
@@ -90,21 +108,24 @@ def test_a_decision_after_the_dataset_was_frozen_is_not_counted(copy: Workspace)
 
 @pytest.mark.slow
 def test_the_scores_are_those_of_the_newest_scorecard_that_used_it(copy: Workspace) -> None:
-    def measured(bits: float, adapter: str | None, plain: str | None = None) -> None:
+    own = adapter_named(copy, NAME)
+
+    def measured(bits: float, adapter_id: int | None, plain: str = "") -> None:
         figure = {"value": bits, "low": bits - 0.1, "high": bits + 0.1}
         systems = {"b4": {"metrics": {"bits_per_token": figure}}, "b4-none": {"metrics": {"mrr": figure}}}
-        named = {"adapter": adapter, "adapter_without_memories": plain}
+        # Another machine's adapter went by the same name.
+        named = {"adapter": NAME, "adapter_without_memories": NAME, "hashes": {"adapter_without_memories": plain}}
         result = {**named, "questions": [1, 2, 3], "systems": systems}
         with copy.database.write():
-            put_scorecard(copy.database, None, None, result, "2026-11-02")
+            put_scorecard(copy.database, adapter_id, None, result, "2026-11-02")
 
-    for bits, adapter in ((4.0, NAME), (3.5, NAME), (1.0, "sft-2"), (2.0, None)):
-        measured(bits, adapter)
+    for bits, adapter_id in ((4.0, own.id), (3.5, own.id), (1.0, None), (2.0, None)):
+        measured(bits, adapter_id)
     text = card_text(facts(copy), "safetensors", FENCE)
     assert "Scorecard 2, `2026-11-02`, 3 held-out questions" in text
     assert "| b4 | 3.500 (3.400 to 3.600) | not measured |" in text
     assert "| b4-none | not measured | 3.500 (3.400 to 3.600) |" in text
-    measured(3.0, "sft-2", NAME)
+    measured(3.0, None, own.hash)
     assert "| b4 | 3.000" in card_text(facts(copy), "safetensors", FENCE)
 
 
@@ -201,7 +222,7 @@ def test_a_hostile_scorecard_is_a_table_and_nothing_else(copy: Workspace) -> Non
     figure = {"value": "x", "low": None, "high": "<b>"}
     result = {"adapter": NAME, "systems": {"<b>|x|`_y_": {"metrics": {"[a](https://e.x)|": figure, "odd": 3}}}}
     with copy.database.write():
-        put_scorecard(copy.database, None, None, result, "now")
+        put_scorecard(copy.database, adapter_named(copy, NAME).id, None, result, "now")
     card = card_text(facts(copy), "gguf", FENCE)
     assert live(card) == []
     assert "| b x \\_y\\_ | not measured |" in card

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from core.adapters.choice import adapter_named
-from core.adapters.files import check_base, whole_folder
+from core.adapters.files import ADAPTER_FILES, check_base, folder_hash, whole_folder
 from core.adapters.gguf import gguf_of
 from core.adapters.launch import EXPORT_ENTRY, EXPORT_KIND, FORMATS, export_params
 from core.adapters.vllm import max_rank
@@ -141,6 +141,24 @@ def test_a_lora_of_another_model_is_refused_before_peft_takes_half_of_it(tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:fan_in_fan_out")
+def test_a_lora_of_layers_that_keep_their_weights_turned_around_fits_its_model_and_no_other(tmp_path: Path) -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    from core.models.lora_fit import check_fit
+
+    def small(layers: int, hidden: int) -> Any:
+        return GPT2LMHeadModel(GPT2Config(vocab_size=64, n_positions=32, n_embd=hidden, n_layer=layers, n_head=2))
+
+    lora = lora_of(small(2, 16), tmp_path / "lora")
+    check_fit(small(2, 16), "own", lora)
+    with pytest.raises(ModelError, match="does not fit wide"):
+        check_fit(small(2, 32), "wide", lora)
+    with pytest.raises(ModelError, match=r"has no weights for transformer.h.2.\S+ and 3 more layers"):
+        check_fit(small(3, 16), "long", lora)
+
+
+@pytest.mark.slow
 def test_a_model_takes_the_lora_that_fits_and_no_other(trained: Trained, tmp_path: Path) -> None:
     from core.models.causal_lm import CausalLM
 
@@ -169,7 +187,10 @@ def test_vllm_is_given_a_rank_that_it_takes(rank: int, least: int) -> None:
 @pytest.mark.parametrize(
     ("config", "named"),
     [({"r": 513}, "rank 513"), ({"r": 8, "rank_pattern": {"q_proj": 16}}, "rank_pattern"),
-     ({"r": 8, "use_dora": True}, "use_dora"), ({"r": 8, "bias": "all"}, "bias")],
+     ({"r": 8, "use_dora": True}, "use_dora"), ({"r": 8, "bias": "all"}, "bias"),
+     ({"r": 8, "lora_bias": True}, "lora_bias"), ({"r": 8, "trainable_token_indices": [1]}, "trainable_token_indices"),
+     ({"r": 8, "target_parameters": ["x"]}, "target_parameters"),
+     ({"r": 8, "init_lora_weights": "pissa"}, "init_lora_weights=pissa")],
 )  # fmt: skip
 def test_what_vllm_cannot_run_is_refused(config: dict[str, Any], named: str) -> None:
     with pytest.raises(ModelError, match=named) as refused:
@@ -195,10 +216,41 @@ def test_the_command_refuses_in_one_line(simulee: Simulee, copy: Workspace, tmp_
     thesis = copy.exports / f"{NAME}-safetensors" / "thesis"
     thesis.parent.mkdir()
     thesis.write_text("precious")
-    told(simulee("adapters", "export", NAME, "-w", copy.root), 2, "is no export of simulee")
+    told(simulee("adapters", "export", NAME, "-w", copy.root), 2, "is no export of this adapter")
     assert thesis.read_text() == "precious"
     with pytest.raises(UsageError, match="sft-9"):
         export_params(copy, "sft-9", "gguf")
+
+
+@pytest.mark.slow
+def test_another_twins_export_of_the_same_name_is_not_replaced(copy: Workspace, tmp_path: Path) -> None:
+    shelf = tmp_path / "shelf"
+
+    def export() -> dict[str, Any]:
+        return run_to_end(copy, EXPORT_KIND, EXPORT_ENTRY, export_params(copy, NAME, "safetensors", shelf))
+
+    export()
+    export()
+    weights = (shelf / f"{NAME}-safetensors" / WEIGHTS).read_bytes()
+    # What another workspace has under the name: other weights.
+    flip(copy.adapters / NAME / WEIGHTS)
+    with copy.database.write():
+        other = folder_hash(copy.adapters / NAME, ADAPTER_FILES)
+        copy.database.execute("UPDATE adapter SET hash = ?", (other,))
+    with pytest.raises(RunError, match="is no export of this adapter"):
+        export()
+    assert (shelf / f"{NAME}-safetensors" / WEIGHTS).read_bytes() == weights
+
+
+@pytest.mark.slow
+def test_a_base_in_a_folder_is_exported_by_its_name_alone(copy: Workspace) -> None:
+    with copy.database.write():
+        copy.database.execute("UPDATE adapter SET base = '/home/ada/private/a-base'")
+    run_to_end(copy, EXPORT_KIND, EXPORT_ENTRY, export_params(copy, NAME, "safetensors"))
+    for path in (copy.exports / f"{NAME}-safetensors").iterdir():
+        assert b"/home/ada" not in path.read_bytes()
+    config = json.loads((copy.exports / f"{NAME}-safetensors" / CONFIG).read_text())
+    assert config["base_model_name_or_path"] == "a-base"
 
 
 @pytest.mark.slow

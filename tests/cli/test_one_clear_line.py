@@ -120,6 +120,64 @@ def test_one_bad_file_leaves_the_others(simulee: Simulee, workspace: Workspace, 
     assert [issue["locator"] for issue in told["issues"]] == ["b.bin"]
 
 
+@pytest.mark.parametrize("more", [["--preview"], []])
+def test_one_of_several_that_cannot_be_read_leaves_the_others(
+    simulee: Simulee, workspace: Workspace, tmp_path: Path, more: list[str]
+) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    good, silent, gone = folder / "a.json", folder / "b.srt", folder / "gone.json"
+    good.write_text(json.dumps([{"title": "A", "text": "The tide came in.", "tags": ""}]))
+    silent.write_text("1\n00:00:01,000 --> 00:00:02,000\nhello\n")
+    for named, bad in (([folder], silent), ([silent, good], silent), ([good, gone], gone)):
+        done = simulee("import", *named, "-w", workspace.root, "--json", *more)
+        assert done.returncode == 3, done.stderr
+        assert 1 in [source["documents"] for source in json.loads(done.stdout)["sources"]]
+        assert bad.name in done.stdout
+    _told(simulee("import", silent, "-w", workspace.root, *more), 1, "name no speakers")
+
+
+def test_refused_records_are_told_by_the_exit_code_and_drafts_are_not(
+    simulee: Simulee, workspace: Workspace, tmp_path: Path
+) -> None:
+    wiki = tmp_path / "wiki.json"
+    page = {"title": "A", "text": "The tide came in.", "tags": ""}
+    wiki.write_text(json.dumps([page, page | {"title": "Draft of 'A'", "draft.of": "A"}]))
+    done = simulee("import", wiki, "-w", workspace.root, "--json")
+    assert (done.returncode, json.loads(done.stdout)["sources"][0]["skipped"]) == (0, 1)
+    wiki.write_text(json.dumps([page, "no tiddler"]))
+    for more in (["--preview"], []):
+        done = simulee("import", wiki, "-w", workspace.root, "--json", *more)
+        assert (done.returncode, json.loads(done.stdout)["sources"][0]["skipped"]) == (3, 1)
+
+
+def test_what_is_said_to_be_a_conversation_is_read_as_one_or_refused(
+    simulee: Simulee, workspace: Workspace, tmp_path: Path, write_interview: Callable[..., Path]
+) -> None:
+    note = tmp_path / "note.md"
+    note.write_text("---\ntitle: A\n---\nThe tide came in.")
+    for named in ([note], [tmp_path / "note.md", "--format", "markdown"]):
+        _told(simulee("import", *named, "--as", "conversation", "-w", workspace.root), 2, "conversation")
+    once = tmp_path / "once.md"
+    once.write_text("Ines Calder: Why?\n\nAda Marlow: Because.\n\nOf the tide.\n\nAnd the rain.")
+    for path in (once, write_interview("2012-01-01", [("Why?", "Because.")])):
+        done = simulee("import", path, "--as", "conversation", "-w", workspace.root, "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["sources"][0]["conversations"] == 1
+
+
+@pytest.mark.parametrize("kind", ["writing", "journal", "profile"])
+def test_a_conversation_is_no_document_of_any_kind(
+    simulee: Simulee, workspace: Workspace, write_interview: Callable[..., Path], kind: str
+) -> None:
+    path = write_interview("2012-01-01", [("Why?", "Because.")])
+    _told(simulee("import", path, "--as", kind, "-w", workspace.root), 2, "is a conversation")
+    note = path.with_suffix(".md")
+    note.write_text("---\ntitle: A\n---\nThe tide came in.")
+    assert simulee("import", path, note, "--as", kind, "-w", workspace.root).returncode == 0
+    assert workspace.database.value("SELECT kind FROM document") == kind
+
+
 def test_a_conversation_without_the_target_is_kept_and_its_speakers_are_named(
     simulee: Simulee, workspace: Workspace, write_interview: Callable[..., Path]
 ) -> None:

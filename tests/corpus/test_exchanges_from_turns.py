@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -120,9 +121,22 @@ def test_what_was_not_said_is_dropped():
 
 
 def test_turns_are_put_in_order_of_time_and_dated_by_the_answer():
-    (exchange,) = derive_exchanges(chat(at(1500, "ada", "a"), at(1499, "Bo", "q")), ADA)
+    later, earlier = (replace(at(*each), time=START.replace(tzinfo=UTC) + timedelta(minutes=each[0]))
+                      for each in ((1500, "ada", "a"), (1499, "Bo", "q")))  # fmt: skip
+    (exchange,) = derive_exchanges(chat(later, earlier), ADA)
     assert (exchange.question, exchange.question_turns, exchange.answer_turns) == ("q", (1,), (0,))
     assert exchange.date == DateSpan.parse("2020-05-02")
+
+
+def test_what_was_said_in_the_hour_that_comes_twice_stays_in_the_order_of_the_file():
+    night = chat(at(0, "Bo", "are you awake?"), at(-53, "ada", "yes"), at(-50, "Bo", "why?"), at(5, "ada", "rain"))
+    assert said(night) == [("are you awake?", "yes"), ("why?", "rain")]
+
+
+def test_what_is_more_than_an_hour_earlier_is_put_before():
+    assert said(chat(at(90, "Bo", "why?"), at(91, "ada", "rain"), at(0, "Bo", "q"), at(1, "ada", "a"))) == [
+        ("q", "a"), ("why?", "rain"),
+    ]  # fmt: skip
 
 
 def test_naive_and_aware_times_may_stand_side_by_side():

@@ -119,6 +119,18 @@ def test_a_person_names_what_is_held_out_by_its_short_id(
     assert "2015" in _by_split(workspace)["train"]
 
 
+def test_when_the_one_that_validates_is_held_out_the_latest_of_the_rest_validates(
+    workspace: Workspace, years: Callable[[int, int], None]
+) -> None:
+    years(2010, 2018)
+    assign_splits(workspace)
+    (validating,) = [row for row in trainable_conversations(workspace.database) if row.date.startswith("2015")]
+    hold_out(workspace, [f"c{validating.id}"])
+    found = _by_split(workspace)
+    assert (found["heldout"], found["validation"]) == (["2015"], ["2017"])
+    assert len(found["train"]) == 6
+
+
 def test_an_unknown_conversation_is_refused_and_changes_nothing(
     workspace: Workspace, years: Callable[[int, int], None]
 ) -> None:
@@ -182,3 +194,26 @@ def test_a_phrase_in_common_is_no_leak(
     import_paths(workspace, [essay], "text")
     assign_splits(workspace)
     assert [leak.where for leak in check_leaks(workspace) if leak.where == "essay"] == []
+
+
+@pytest.mark.parametrize("heard", ["before an answer", "after the last answer"])
+def test_a_held_out_answer_that_an_interviewer_quotes_blocks_the_dataset(
+    workspace: Workspace,
+    years: Callable[[int, int], None],
+    import_paths: Importing,
+    tmp_path: Path,
+    heard: str,
+) -> None:
+    years(2010, 2014)
+    quoted = f"You once said: {_answer(2013)}"
+    lines = {"before an answer": ["What came?", "Rain.", f"{quoted} Still?", "Still."],
+             "after the last answer": ["What came?", "Rain.", "And then?", "Wind.", quoted]}[heard]  # fmt: skip
+    talk = tmp_path / "2009-05-01 Talk.txt"
+    talk.write_text(
+        "\n".join(f"{'Ada Marlow' if place % 2 else 'Ines Calder'}: {line}" for place, line in enumerate(lines))
+    )
+    assert build(workspace).splits["heldout"] == 1
+    import_paths(workspace, [talk])
+    assert [leak.where for leak in check_leaks(workspace)] == [f"Talk, turn {3 if heard.startswith('before') else 5}"]
+    with pytest.raises(DatasetError, match="nearly repeated"):
+        build(workspace)

@@ -14,7 +14,7 @@ from core.errors import SettingsError
 from core.prompts.log import Line, log_messages, name_of
 from core.review.decisions import Actor, Decision, decide
 from core.settings import DatasetSettings, dataset_settings
-from core.store.datasets import examples_of
+from core.store.datasets import ExampleRow, examples_of
 from core.workspace import Workspace
 from tests.review_rows import fill
 from tests.training.tiny import tiny_dataset
@@ -78,6 +78,22 @@ def test_each_memory_stands_before_a_copy_of_its_own(workspace: Workspace) -> No
     assert set(copies.values()) == {APART}
     together = examples_of(workspace.database, build(workspace, how=DatasetSettings(failed_recall=0.0)).id, "train")
     assert len(together) < len(rows)
+
+
+def test_an_exchange_too_long_with_its_memories_is_there_once_without_them(workspace: Workspace) -> None:
+    fill(workspace.database, 300)
+    uids = [row[0] for row in workspace.database.rows("SELECT uid FROM memory")]
+    decide(workspace.database, Actor("person", "Ada"), [Decision(uid, "accept") for uid in uids])
+
+    def built(max_tokens: int) -> list[ExampleRow]:
+        how = DatasetSettings(passages="apart", failed_recall=0.0, max_tokens=max_tokens)
+        return examples_of(workspace.database, build(workspace, how=how).id, "train")
+
+    exchanges = {row.parts[0].exchange_uid for row in built(640)}
+    rows = built(min(row.tokens for row in built(640)) - 1)
+    assert {row.parts[0].exchange_uid for row in rows} == exchanges
+    assert len(rows) == len(exchanges)
+    assert all(row.parts[0].memory_uids == () for row in rows)
 
 
 def test_a_share_of_failed_recall_is_what_was_asked_for(workspace: Workspace) -> None:

@@ -51,11 +51,27 @@ def test_copied_words_are_counted_in_runs_of_five() -> None:
 
 def test_shuffled_memories_are_never_the_own_ones_and_as_often_empty() -> None:
     recalled = {f"x{index}": (RecalledMemory(f"m{index}"),) if index % 3 else () for index in range(12)}
-    shuffled = shuffle_memories(recalled)
+    shuffled = shuffle_memories(recalled, dict.fromkeys(recalled, -1), dict.fromkeys(recalled))
     for uid, memories in recalled.items():
         assert bool(shuffled[uid]) == bool(memories)
         assert not memories or shuffled[uid] != memories
     assert sorted(m[0].text for m in shuffled.values() if m) == sorted(m[0].text for m in recalled.values() if m)
+
+
+def test_a_lone_question_with_memories_is_not_given_its_own() -> None:
+    recalled = {"x0": (RecalledMemory("m0"),), "x1": ()}
+    assert shuffle_memories(recalled, dict.fromkeys(recalled, -1), dict.fromkeys(recalled)) == {"x0": (), "x1": ()}
+
+
+def test_shuffled_memories_precede_the_interview_they_are_shown_in() -> None:
+    days = {f"x{day}": day for day in range(10, 22)}
+    recalled = {uid: (RecalledMemory(uid),) for uid in days}
+    shuffled = shuffle_memories(recalled, {uid: day - 1 for uid, day in days.items()}, days)
+    assert shuffled["x10"] == ()
+    for uid, day in list(days.items())[1:]:
+        (memory,) = shuffled[uid]
+        assert memory.text != uid
+        assert days[memory.text] - 1 < day
 
 
 def test_systems_come_in_the_order_of_the_ladder() -> None:

@@ -99,6 +99,25 @@ def test_an_adapter_that_saw_what_is_held_out_is_left_out_with_a_note(interviewe
     assert found.notes == ("sft-1 was trained on 1 of the held-out conversations, so it is not measured.",)
 
 
+def test_an_adapter_that_saw_what_is_about_to_be_held_out_is_left_out_with_a_note(
+    workspace: Workspace, write_interview: Callable[..., Path], import_paths: Callable[..., Any]
+) -> None:
+    for years in (range(2010, 2013), range(2009, 2010)):  # The fourth is the oldest: the rule takes one of the three.
+        import_paths(workspace, [write_interview(f"{year}-05-01", [("Who?", f"I, in {year}.")]) for year in years])
+        if len(trainable_conversations(workspace.database)) == 3:
+            assert set(assign_splits(workspace).values()) == {"train"}
+            examples = [
+                ExampleRow(0, place, "train", row.uid, [], 10, 5, ())
+                for place, row in enumerate(trainable_conversations(workspace.database))
+            ]
+            with workspace.database.write():
+                number = put_dataset(workspace.database, "h", {}, 0, "2026-01-01", examples)
+            _adapter(workspace, "sft-1", 1, number)
+    found = plan(workspace, evaluate_params())
+    assert "b4" in found.missing
+    assert found.notes == ("sft-1 was trained on 1 of the held-out conversations, so it is not measured.",)
+
+
 def test_an_adapter_that_goes_on_from_one_that_saw_what_is_held_out_is_left_out_too(interviewed: Workspace) -> None:
     splits = assign_splits(interviewed)
     numbers = []

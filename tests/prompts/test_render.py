@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from core.dataset.packing import pack
 from core.errors import ModelError, SettingsError
 from core.models.chat_tokenizer import ChatTokenizer, load_tokenizer
+from core.prompts.asks import AskPrompt
 from core.prompts.messages import Message
 from core.prompts.render import PromptTurn, RecalledMemory, Renderer, Scene, Speaker
 
@@ -185,3 +187,18 @@ def test_where_the_template_strips_earlier_thinking_every_turn_is_a_sample_of_it
 
 def test_the_forms_are_told_apart_in_the_version(renderer: Renderer, thinking: Renderer) -> None:
     assert renderer.version != thinking.version
+
+
+def test_a_prompt_file_that_invents_a_name_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "question.j2").write_text("{{ qestion }}")
+    renderer = Renderer(load_tokenizer("SmolLM2-135M-Instruct"), tmp_path)
+    with pytest.raises(SettingsError, match=r"prompts/question\.j2: 'qestion' is undefined"):
+        renderer.messages(SCENE, TURNS)
+
+
+@pytest.mark.parametrize("read", [lambda folder: Renderer(load_tokenizer("SmolLM2-135M-Instruct"), folder),
+                                  lambda folder: AskPrompt("question", folder)])  # fmt: skip
+def test_a_prompt_file_that_is_not_utf8_is_told_in_one_line(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    (tmp_path / "question.j2").write_bytes("café {{ question }}".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"prompts/question\.j2 is not UTF-8"):
+        read(tmp_path)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from core.runs.journal import POINTS, EventLog, Run, create_run, holding, load_run
+from core.errors import UsageError
+from core.runs.journal import POINTS, EventLog, Run, create_run, holding, list_runs, load_run
 from core.runs.snapshot import LOG_LINES, RunReader, RunsReader, output_tail, picture_of
 
 
@@ -189,3 +190,61 @@ def test_of_very_many_steps_a_curve_keeps_its_ends_its_evaluations_and_enough_be
     before = reader.look()
     _tell(run, ("metrics", {"step": steps + 1, "loss": 0.1}))
     assert len(reader.look().metrics) == len(before.metrics) + 1
+
+
+def test_a_log_that_is_replaced_whole_is_read_from_its_start(run: Run) -> None:
+    _tell(run, STARTED, _progress(1), ("checkpoint", {"step": 1}))
+    reader = RunReader(run)
+    assert reader.look().checkpoint == 1
+    # Another machine's log of the same run, as a merge puts it there.
+    other = create_run(run.folder.parent, "sft", "core.nowhere:run", {})
+    _tell(other, STARTED, *(_progress(step) for step in range(9)), ("checkpoint", {"step": 9}))
+    (other.folder / "events.jsonl").replace(run.folder / "events.jsonl")
+    assert (reader.look().checkpoint, reader.look().done) == (9, 8)
+    assert len(reader.look().log) == 2
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        ("progress", {}), ("progress", {"done": "x", "total": [], "rate": None, "what": 1}), ("metrics", {"loss": 1}),
+        ("metrics", {"step": 3, "loss": "low", "eval_loss": {}}), ("samples", {"step": 1, "samples": 5}),
+        ("samples", {"step": 1, "samples": [5, None]}), ("checkpoint", {"step": "x"}), ("checkpoint", {}),
+        ("plan", {"steps": [], "damaged": 5}), ("plan", {"steps": 1e999}),
+    ],
+)  # fmt: skip
+def test_events_of_another_shape_are_passed_over(run: Run, told: tuple[str, dict[str, Any]]) -> None:
+    _tell(run, STARTED, told, _progress(4))
+    picture = picture_of(run)
+    assert (picture.done, picture.share, picture.checkpoint, picture.plan) == (4, 0.4, 0, {})
+    assert not any("loss" in point or "eval_loss" in point for point in picture.metrics)
+    assert not any(each["samples"] for each in picture.samples)
+
+
+@pytest.mark.parametrize("line", [b"\0\0\0\n", b"[]\n", b"5\n", b'{"seq": 1}\n', b"[" * 99_999 + b"\n", b"\xff\n",
+                                  b'{"seq": 1, "at": 2, "kind": [], "payload": 3}\n'])  # fmt: skip
+def test_lines_that_are_no_events_are_passed_over(run: Run, line: bytes) -> None:
+    _tell(run, STARTED)
+    with (run.folder / "events.jsonl").open("ab") as file:
+        file.write(line)
+    _tell(run, _progress(2))
+    assert picture_of(run).done == 2
+
+
+@pytest.mark.parametrize("end", ["[]", "", "{}", '{"state": [], "result": {}}', '{"state": "done", "result": []}',
+                                 '{"state": "over", "result": {}}'])  # fmt: skip
+def test_a_run_whose_end_cannot_be_read_is_lost(run: Run, end: str) -> None:
+    _tell(run, STARTED)
+    (run.folder / "state.json").write_text(end, "utf-8")
+    assert [(each.id, each.state, each.result) for each in list_runs(run.folder.parent)] == [("sft-1", "lost", {})]
+    assert RunsReader(run.folder.parent).look()[0].state == "lost"
+
+
+@pytest.mark.parametrize("asked", ["[]", "", "{}", '{"kind": 1, "entry": 2, "params": 3, "created": 4}'])
+def test_what_cannot_be_read_is_no_run(run: Run, asked: str) -> None:
+    other = create_run(run.folder.parent, "sft", "core.nowhere:run", {})
+    (other.folder / "run.json").write_text(asked, "utf-8")
+    assert [each.id for each in list_runs(run.folder.parent)] == ["sft-1"]
+    assert [each.id for each in RunsReader(run.folder.parent).look()] == ["sft-1"]
+    with pytest.raises(UsageError, match="no run 'sft-2' here"):
+        load_run(run.folder.parent, other.id)

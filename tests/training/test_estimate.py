@@ -16,7 +16,7 @@ from core.errors import TrainingError, UsageError
 from core.runs.journal import EventLog, create_run, load_run
 from core.store.datasets import ExampleRow, put_dataset
 from core.training.base_size import parameters_of
-from core.training.estimate import GUESSED_RATE, estimate
+from core.training.estimate import GUESSED_MEMORY_MB, GUESSED_RATE, estimate
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.training.means import Hardware
 from core.transfer.merge import merge
@@ -37,17 +37,31 @@ def _dataset(workspace: Workspace, samples: int = SAMPLES, validation: int = 2) 
     ]
     content_hash = f"hash{samples}"
     with workspace.database.write():
-        put_dataset(workspace.database, content_hash, {"base": "SmolLM2-135M-Instruct"}, 0, "2026-01-01", rows)
+        put_dataset(
+            workspace.database,
+            content_hash,
+            {"base": "SmolLM2-135M-Instruct", "max_tokens": 640},
+            0,
+            "2026-01-01",
+            rows,
+        )
     return content_hash
 
 
 def _earlier_run(
-    workspace: Workspace, base: str, rate: float, memory: int, steps: int = 20, device: str = "cpu", name: str = "CPU"
+    workspace: Workspace,
+    base: str,
+    rate: float,
+    memory: int,
+    steps: int = 20,
+    device: str = "cpu",
+    name: str = "CPU",
+    **plan: Any,
 ) -> str:
     run = create_run(workspace.runs, SFT_KIND, SFT_ENTRY, {"base": base, "rate": rate})
     log = EventLog(run.folder)
     log.append("started", {"pid": 1})
-    log.append("plan", {"steps": steps, "device": device, "hardware": name})
+    log.append("plan", {"steps": steps, "device": device, "hardware": name, **plan})
     for step in range(1, steps + 1):
         log.append("metrics", {"step": step, "loss": 3.0, "tokens_per_second": rate, "memory_mb": memory})
     log.close()
@@ -85,8 +99,62 @@ def test_a_run_on_another_device_does_not_tell_how_fast_this_one_is(
     assert estimate(workspace, params).measured_by == own
     for name, measured_by in (("Some GPU", "sft-1"), ("Another GPU", "")):
         there = Hardware("cuda", name, 80 << 30, bf16=True)
-        monkeypatch.setattr("core.training.measured.seen_hardware", lambda there=there: there)
+        monkeypatch.setattr("core.training.estimate.seen_hardware", lambda there=there: there)
         assert estimate(workspace, params).measured_by == measured_by
+
+
+def test_a_run_by_another_method_does_not_tell_what_this_one_takes(workspace: Workspace) -> None:
+    lora = _earlier_run(workspace, "SmolLM2-135M-Instruct", 50.0, 1800, method="lora")
+    dataset = _dataset(workspace)
+    full = estimate(workspace, sft_params(workspace, dataset, method="full"))
+    assert (full.measured_by, full.memory_mb) == ("", GUESSED_MEMORY_MB)
+    assert estimate(workspace, sft_params(workspace, dataset)).measured_by == lora
+
+
+@pytest.mark.parametrize(
+    ("before", "memory"),
+    [
+        ({}, 1800),
+        ({"max_tokens": 640, "micro_batch": 1, "packing": False, "gradient_checkpointing": False}, 1800),
+        ({"max_tokens": 256}, GUESSED_MEMORY_MB),
+        ({"micro_batch": 4}, GUESSED_MEMORY_MB),
+        ({"gradient_checkpointing": True}, GUESSED_MEMORY_MB),
+    ],
+)
+def test_memory_of_a_run_that_held_other_samples_is_no_less_than_what_is_planned(
+    workspace: Workspace, before: dict[str, Any], memory: int
+) -> None:
+    _earlier_run(workspace, "SmolLM2-135M-Instruct", 50.0, 1800, **before)
+    assert estimate(workspace, sft_params(workspace, _dataset(workspace))).memory_mb == memory
+
+
+def test_so_many_processes_are_so_many_times_as_fast(workspace: Workspace, tmp_path: Path) -> None:
+    config = tmp_path / "four.yaml"
+    config.write_text("distributed_type: MULTI_CPU\nnum_processes: 4\n", "utf-8")
+    dataset = _dataset(workspace)
+    alone, four = sft_params(workspace, dataset), sft_params(workspace, dataset, launch=str(config))
+    assert estimate(workspace, four).tokens_per_second == 4 * GUESSED_RATE
+    _earlier_run(workspace, "SmolLM2-135M-Instruct", 100.0, 1800, processes=2)
+    assert estimate(workspace, alone).tokens_per_second == 50.0
+    assert estimate(workspace, four).tokens_per_second == 200.0
+
+
+def test_what_does_not_seem_to_be_there_is_a_warning_and_no_refusal(workspace: Workspace) -> None:
+    dataset = _dataset(workspace)
+    for settings, why in (
+        ({"liger": True}, "Liger kernels need a GPU"),
+        ({"attention": "flash_attention_2"}, "FlashAttention needs a GPU"),
+    ):
+        found = estimate(workspace, sft_params(workspace, dataset, **settings))
+        assert any(why in warning for warning in found.warnings)
+        assert found.steps == 1.5 * SAMPLES
+
+
+def test_a_run_tells_its_estimate_what_it_really_trains_on(workspace: Workspace) -> None:
+    there = Hardware("cuda", "a GPU that nothing lists", 80 << 30, bf16=True)
+    found = estimate(workspace, sft_params(workspace, _dataset(workspace)), there)
+    assert found.hardware == there.name
+    assert found.tokens_per_second > 100 * GUESSED_RATE
 
 
 def test_a_run_that_another_machine_did_does_not_tell_how_fast_this_one_is(

@@ -11,6 +11,8 @@ import torch
 
 from core.errors import TrainingError
 from core.training.failures import told_clearly
+from core.training.means import Means
+from core.training.sparing import remedies
 
 NO_MEMORY = (
     MemoryError(),
@@ -37,8 +39,32 @@ def _told(raised: BaseException, folder: Path) -> TrainingError:
 def test_no_memory_names_what_is_kept_and_what_to_set(raised: BaseException, tmp_path: Path) -> None:
     told = _told(raised, tmp_path)
     assert str(told) == "out of memory; no checkpoint was saved yet"
-    assert "micro_batch = 1" in told.hint
-    assert "640" in told.hint
+    assert told.hint == (
+        "start anew with gradient_checkpointing = true under [training], or build with less than 640 max_tokens under"
+        " [dataset]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("micro_batch", "checkpointing", "options"),
+    [
+        (1, True, []),
+        (1, False, ["--gradient-checkpointing"]),
+        (8, True, ["--micro-batch 4"]),
+        (3, True, ["--micro-batch 1"]),
+        (2, False, ["--micro-batch 1", "--gradient-checkpointing"]),
+    ],
+)
+def test_no_memory_names_only_what_would_take_less(
+    micro_batch: int, checkpointing: bool, options: list[str], tmp_path: Path
+) -> None:
+    means = Means("lora", "float32", "sdpa", "adamw_torch", micro_batch, False, checkpointing, False, False, 0)
+    lighter = remedies("sft-7", means)
+    assert lighter == [f"`simulee runs resume sft-7 {option}`" for option in options]
+    with pytest.raises(TrainingError) as caught, told_clearly(tmp_path, 640, remedies=lighter):
+        raise MemoryError
+    assert caught.value.hint.count("runs resume sft-7") == len(options)
+    assert caught.value.hint.endswith("build with less than 640 max_tokens under [dataset]")
 
 
 @pytest.mark.parametrize("raised", NO_ROOM, ids=lambda raised: type(raised).__name__)

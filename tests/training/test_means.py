@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from core.errors import TrainingError
 from core.settings import TrainingSettings
 from core.training import means
-from core.training.means import GIB, Hardware, Shape, chosen, needed
+from core.training.means import GIB, Hardware, Shape, chosen, config_of, needed, seems_apart, this_hardware
 
 B = 1_000_000_000
 
@@ -31,7 +35,7 @@ def _libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     ("parameters", "gib", "method", "checkpointing"),
     [
         (7 * B, 8, "qlora", True),
-        (7 * B, 16, "qlora", False),  # 14 GB of weights leave no room for the rest
+        (7 * B, 16, "qlora", True),  # 14 GB of weights leave no room for the rest
         (7 * B, 24, "lora", True),
         (7 * B, 80, "lora", False),
         (13 * B, 40, "lora", True),
@@ -42,7 +46,7 @@ def _libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_method_that_fits_is_chosen(parameters: int, gib: int, method: str, checkpointing: bool) -> None:
-    found = chosen(Shape.of(parameters), gpu(gib), TrainingSettings(), 2048, 8)
+    found = chosen(Shape.of(parameters, {"vocab_size": 32_000}), gpu(gib), TrainingSettings(), 2048, 8)
     assert (found.method, found.dtype) == (method, "bfloat16")
     assert found.gradient_checkpointing is checkpointing
     assert found.memory <= gib * GIB
@@ -75,8 +79,8 @@ def test_flash_attention_is_for_weights_in_sixteen_bits(monkeypatch: pytest.Monk
     monkeypatch.setattr(means, "installed", lambda module: True)
     small, old = Shape.of(135_000_000), replace(gpu(24), bf16=False)
     assert chosen(small, gpu(24), TrainingSettings(), 640, 8).attention == "flash_attention_2"
-    assert chosen(small, gpu(24), TrainingSettings(method="full"), 640, 8).attention == "sdpa"
-    assert chosen(small, old, TrainingSettings(), 640, 8).attention == "sdpa"
+    assert chosen(small, gpu(24), TrainingSettings(method="full"), 640, 8).attention == "auto"
+    assert chosen(small, old, TrainingSettings(), 640, 8).attention == "auto"
 
 
 def test_what_is_set_is_taken() -> None:
@@ -101,3 +105,70 @@ def test_more_tokens_and_more_weights_need_more() -> None:
         assert needed(small, gpu(80), method, 1024, False) < needed(large, gpu(80), method, 1024, False)
         assert needed(small, gpu(80), method, 1024, True) < needed(small, gpu(80), method, 1024, False)
         assert needed(small, gpu(80), method, 1024, False) < needed(small, gpu(80), method, 4096, False)
+
+
+def test_what_no_quantization_reaches_counts_in_full() -> None:
+    tied = {"num_hidden_layers": 24, "hidden_size": 1024, "vocab_size": 250_000, "tie_word_embeddings": True}
+    shape = Shape.of(600_000_000, tied)
+    assert shape.outside == 256_000_000
+    assert Shape.of(900_000_000, tied | {"tie_word_embeddings": False}).outside == 512_000_000
+    # Of 600M parameters 256M stay in float32: a gigabyte.
+    assert needed(shape, gpu(80), "qlora", 1, True) > 256_000_000 * 4 + 344_000_000 * 0.5
+
+
+def test_rows_in_memory_leave_room_for_the_rank_that_is_set() -> None:
+    for rank in (16, 512, 2048):
+        found = chosen(Shape.of(B), gpu(80), TrainingSettings(rank=rank), 4096, 16)
+        assert found.memory <= 80 * GIB * means.ROOM
+
+
+def test_samples_of_a_base_that_keeps_them_apart_in_no_row_are_read_one_by_one() -> None:
+    small = Shape.of(135_000_000)
+    for settings in (TrainingSettings(), TrainingSettings(micro_batch=4)):
+        found = chosen(small, gpu(80), settings, 640, 8, apart=False)
+        assert (found.samples_alone, found.packing, found.micro_batch) == (True, False, 1)
+    with pytest.raises(TrainingError, match="samples of this base cannot share rows"):
+        chosen(small, gpu(80), TrainingSettings(packing=True), 640, 8, apart=False)
+
+
+def test_weights_that_are_shared_out_need_not_fit_one_device() -> None:
+    assert chosen(Shape.of(70 * B), gpu(80), TrainingSettings(), 2048, 8, sharded=True).method == "lora"
+    with pytest.raises(TrainingError, match="cannot be shared out"):
+        chosen(Shape.of(70 * B), gpu(80), TrainingSettings(method="qlora"), 2048, 8, sharded=True)
+
+
+@pytest.mark.parametrize(
+    ("told", "apart"),
+    [
+        ({"model_type": "llama", "num_hidden_layers": 2}, True),
+        ({"layer_types": ["sliding_attention", "full_attention"]}, True),
+        ({"layer_types": ["attention", "attention"], "mamba_d_conv": 4}, True),
+        ({"layer_types": ["mamba", "attention"], "mamba_d_conv": 4}, False),
+        ({"linear_conv_kernel_dim": 4}, False),
+        ({"attn_layer_period": 8, "mamba_d_state": 16}, False),
+    ],
+)
+def test_a_configuration_tells_whether_layers_hand_a_state_on(told: dict[str, object], apart: bool) -> None:
+    assert seems_apart(told) is apart
+
+
+def test_what_a_base_that_sees_says_of_its_text_part_is_read(tmp_path: Path) -> None:
+    text = {"hidden_size": 2560, "num_hidden_layers": 34, "vocab_size": 262_208}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gemma3", "text_config": text}), "utf-8")
+    shape = Shape.of(4 * B, config_of(tmp_path))
+    assert (shape.hidden, shape.layers, shape.vocabulary) == (2560, 34, 262_208)
+
+
+@pytest.mark.parametrize(("major", "native"), [(7, False), (8, True), (9, True)])
+def test_bfloat16_that_is_emulated_is_not_taken_for_native(
+    major: int, native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As torch tells it of a T4 or V100, whose emulation it counts as support unless it is asked not to."""
+    card = SimpleNamespace(name="a GPU", total_memory=16 * GIB, major=major)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
+    monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda device: True)
+    assert torch.cuda.is_bf16_supported()
+    assert this_hardware().bf16 is native

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from core.models.causal_lm import CausalLM
 from core.runs.control import run_to_end
 from core.runs.journal import read_events
 from core.store.adapters import find_adapter
+from core.training.estimate import estimate
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.workspace import Workspace
-from tests.training.tiny import tiny_dataset
+from tests.training.tiny import tiny_base, tiny_dataset
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +169,26 @@ def test_what_is_forgotten_is_said_and_general_text_keeps_more_of_it(copy: tuple
     assert alone["before"] == mixed["before"]
     assert alone["after"] > alone["before"]
     assert mixed["after"] < alone["after"]
+
+
+@pytest.mark.slow
+def test_an_adapter_that_is_gone_on_from_keeps_its_shape_and_is_recorded_with_it(
+    copy: tuple[Workspace, str], tmp_path: Path
+) -> None:
+    workspace, dataset = copy
+    base = tiny_base(tmp_path / "base")
+    first = sft_params(workspace, dataset, base, max_steps=1, epochs=4, rank=4, alpha=12, dropout=0.25)
+    run_to_end(workspace, SFT_KIND, SFT_ENTRY, first)
+    params = sft_params(workspace, dataset, base, max_steps=1, epochs=4, start_from="sft-1")
+    assert params["settings"]["rank"] == 16
+    assert estimate(workspace, params).rank == 4
+    run_to_end(workspace, SFT_KIND, SFT_ENTRY, params)
+    row = find_adapter(workspace.database, "sft-2")
+    assert row is not None
+    for told in (_told(workspace, "plan", "sft-2")[0], row.settings):
+        assert (told["rank"], told["alpha"], told["dropout"]) == (4, 12, 0.25)
+    config = json.loads((workspace.adapters / "sft-2" / "adapter_config.json").read_text("utf-8"))
+    assert (config["r"], config["lora_alpha"], config["lora_dropout"]) == (4, 12, 0.25)
 
 
 @pytest.mark.slow

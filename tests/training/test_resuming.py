@@ -17,10 +17,11 @@ from typing import Any
 
 import pytest
 
-from core.errors import Interrupted
+from core.errors import Interrupted, TrainingError
 from core.runs.control import cancel, follow, result_of, resume, run_to_end, start
 from core.runs.journal import holder, load_run, read_events
-from core.training.checkpoints import is_whole, newest_whole, write_manifest
+from core.training.checkpoints import is_whole, newest_whole, prune, write_manifest
+from core.training.failures import told_clearly
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.workspace import Workspace
 from tests.training.tiny import tiny_dataset
@@ -261,3 +262,20 @@ def test_a_checkpoint_that_was_never_sealed_is_not_used(sealed: Path) -> None:
     (sealed / "checkpoint-11").mkdir()
     (sealed / "checkpoint-11" / "adapter_model.safetensors").write_bytes(b"half")
     assert newest_whole(sealed)[0] == sealed / "checkpoint-10"
+
+
+def test_damaged_ones_go_once_a_whole_one_has_passed_them(sealed: Path) -> None:
+    for step in (8, 10, 12):
+        shutil.copytree(sealed / "checkpoint-9", sealed / f"damaged-checkpoint-{step}")
+    prune(sealed)
+    assert sorted(path.name for path in sealed.glob("*checkpoint-*")) == [
+        "checkpoint-10", "checkpoint-9", "damaged-checkpoint-12",
+    ]  # fmt: skip
+
+
+def test_where_the_disk_is_full_the_damaged_ones_are_named(sealed: Path) -> None:
+    damaged = sealed / "damaged-checkpoint-12"
+    shutil.copytree(sealed / "checkpoint-9", damaged)
+    with pytest.raises(TrainingError, match="the checkpoint of step 10 is kept") as told, told_clearly(sealed, 64):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert f"for which {damaged} may go" in told.value.hint

@@ -9,21 +9,26 @@ import shutil
 import signal
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.adapters.files import ADAPTER_FILES, folder_hash
 from core.dataset.export import find_dataset
-from core.errors import RunError, SimuleeError, UsageError
+from core.errors import ModelError, RunError, SimuleeError, UsageError
+from core.models.chat_tokenizer import model_folder
+from core.models.packaged import revision
 from core.runs.control import follow, result_of, resume, run_to_end, start
 from core.runs.job import Job
 from core.runs.journal import EventLog, create_run, holder
+from core.settings import TrainingSettings
 from core.store.adapters import AdapterRow, put_adapter
 from core.store.datasets import ExampleRow, put_dataset
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.workspace import Workspace
-from tests.training.tiny import tiny_dataset
+from tests.training.tiny import tiny_base, tiny_dataset
 
 BASE = "SmolLM2-135M-Instruct"
 
@@ -100,6 +105,69 @@ def test_an_adapter_of_another_base_or_none_to_go_on_from(copy: tuple[Workspace,
     assert _refused(workspace, sft_params(workspace, dataset, start_from="sft-8")) == "no adapter 'sft-8' here"
 
 
+def test_an_adapter_to_go_on_from_that_is_damaged_or_learned_on_other_weights(copy: tuple[Workspace, str]) -> None:
+    workspace, dataset = copy
+    folder = workspace.adapters / "sft-9"
+    folder.mkdir()
+    for name in ADAPTER_FILES:
+        (folder / name).write_bytes(b"{}")
+    row = AdapterRow(
+        0, "sft-9", None, "sft-9", BASE, revision(model_folder(BASE)), 1, "adapters/sft-9",
+        folder_hash(folder, ADAPTER_FILES), {}, "2027-01-01",
+    )  # fmt: skip
+    params = sft_params(workspace, dataset, start_from="sft-9")
+
+    def refused(row: AdapterRow) -> tuple[str, str]:
+        with workspace.database.write():
+            put_adapter(workspace.database, row)
+        from core.training.preferences.work import _start
+
+        with pytest.raises(SimuleeError) as told:
+            _start(workspace, "sft-9")
+        return _refused(workspace, params), told.value.message
+
+    for told in refused(replace(row, revision="another")):
+        assert told.startswith("the adapter sft-9 was trained on other weights than those at ")
+    for told in refused(replace(row, settings={"method": "full"})):
+        assert told == "every weight of sft-9 was trained: it is no LoRA, and a training that goes on from it needs one"
+    (folder / ADAPTER_FILES[1]).write_bytes(b"[}")
+    for told in refused(row):
+        assert told == "the files of the adapter sft-9 have changed since it was trained"
+
+
+@pytest.mark.slow
+def test_an_adapter_to_go_on_from_that_does_not_fit(copy: tuple[Workspace, str], tmp_path: Path) -> None:
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    from core.training.base_model import load_base, trainable
+    from tests.training.test_against_plain_trl import MEANS
+
+    layer = "base_model.model.model.layers.0.self_attn.q_proj"
+    save_file(
+        {f"{layer}.lora_A.weight": np.zeros((2, 7), "f"), f"{layer}.lora_B.weight": np.zeros((7, 2), "f")},
+        tmp_path / ADAPTER_FILES[1],
+    )
+    (tmp_path / ADAPTER_FILES[0]).write_text("{}")
+    with pytest.raises(ModelError, match="q_proj has 576 inputs there, and the adapter is for 7"):
+        trainable(load_base(BASE, MEANS, several=False), MEANS, TrainingSettings(), tmp_path)
+
+
+@pytest.mark.slow
+def test_a_run_does_not_go_on_upon_another_base(copy: tuple[Workspace, str]) -> None:
+    workspace, dataset = copy
+    params = sft_params(workspace, dataset, max_steps=2)
+    done = run_to_end(workspace, SFT_KIND, SFT_ENTRY, params)
+    folder = workspace.runs / done["run"]
+    log = (folder / "events.jsonl").read_text("utf-8")
+    known = revision(model_folder(BASE))
+    assert f'"revision": "{known}"' in log
+    (folder / "events.jsonl").write_text(log.replace(known, "another"), "utf-8")
+    (folder / "state.json").unlink()
+    with pytest.raises(RunError, match=f"the weights of {BASE} have changed since sft-1 began"):
+        run_to_end(workspace, SFT_KIND, SFT_ENTRY, params, resume_id="sft-1")
+
+
 def test_a_base_whose_tokenizer_has_no_chat_template(copy: tuple[Workspace, str], tmp_path: Path) -> None:
     from core.models.packaged import smollm2_folder
 
@@ -124,6 +192,24 @@ def test_what_this_machine_does_not_have(copy: tuple[Workspace, str]) -> None:
     assert "FlashAttention needs a GPU" in _refused(workspace, flash)
     with pytest.raises(UsageError, match="no accelerate configuration at"):
         sft_params(workspace, dataset, launch="nowhere.yaml")
+
+
+def test_an_optimizer_that_nobody_knows(copy: tuple[Workspace, str]) -> None:
+    workspace, dataset = copy
+    told = _refused(workspace, sft_params(workspace, dataset, optimizer="adamw_torched"))
+    assert told == "transformers knows no optimizer 'adamw_torched'"
+
+
+@pytest.mark.slow
+def test_weights_that_are_no_numbers_are_never_kept_however_rarely_the_loss_is_told(
+    copy: tuple[Workspace, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, dataset = copy
+    monkeypatch.setattr("core.training.sft.MOST_POINTS", 1)  # As of a run of many steps: only some are told.
+    base = tiny_base(tmp_path / "base")
+    told = _refused(workspace, sft_params(workspace, dataset, base, max_steps=6, learning_rate=1e30, epochs=4))
+    assert told == "the loss is not a number any more at step 2; the last checkpoint is kept"
+    assert not list(workspace.runs.glob("*/checkpoints/checkpoint-*"))
 
 
 def test_a_text_that_cannot_be_mixed_in(copy: tuple[Workspace, str], tmp_path: Path) -> None:
@@ -191,4 +277,5 @@ def test_without_memory_the_last_checkpoint_is_kept_and_the_setting_is_named(cop
             _no_more_memory(pid)
     with pytest.raises(RunError, match=r"out of memory; the (checkpoint of step \d|last checkpoint) is kept") as caught:
         result_of(workspace, run_id)
-    assert "gradient_checkpointing = true" in caught.value.hint
+    assert f"`simulee runs resume {run_id} --gradient-checkpointing`" in caught.value.hint
+    assert "micro" not in caught.value.hint

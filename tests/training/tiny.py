@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
+from typing import Any
 
 from core.dataset.build import build
 from core.runs.control import run_to_end
@@ -29,21 +29,27 @@ def tiny_dataset(root: Path) -> tuple[Path, str]:
     return root / "ws", dataset.hash
 
 
-def tiny_base(folder: Path) -> str:
-    """A base with the packaged one's tokenizer and random weights, whose steps take no time."""
+SMALL: dict[str, Any] = {
+    "vocab_size": 49_152, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 1024, "bos_token_id": 1, "eos_token_id": 2,
+    "pad_token_id": 2,
+}  # fmt: skip
+"""Of a base that reads the packaged base's tokens."""
+
+
+def tiny_base(folder: Path, config: Any = None) -> str:
+    """A base of random weights, a Llama unless a configuration is given. Returns its name, which is its folder."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    import transformers
 
     from core.models.packaged import smollm2_folder
 
-    torch.manual_seed(0)
-    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
-    heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
-    base = LlamaForCausalLM(LlamaConfig(vocab_size=49_152, max_position_embeddings=2048, **shape, **heads))
-    base.save_pretrained(folder)
+    torch.manual_seed(1)
+    config = config or transformers.LlamaConfig(**SMALL)
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     for file in smollm2_folder().iterdir():
-        if file.suffix != ".safetensors" and file.name not in ("config.json", "generation_config.json"):
-            shutil.copyfile(file, folder / file.name)
+        if file.name.startswith(("tokenizer", "special", "chat", "vocab", "merges")):
+            (folder / file.name).symlink_to(file)
     return str(folder)
 
 

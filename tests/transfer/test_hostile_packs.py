@@ -232,16 +232,15 @@ def test_members_that_are_whole_and_wrong(
     "changed",
     [
         {"runs/sft-1/run.json": b"{}"}, {"runs/sft-1/run.json": b'{"kind": 1, "entry": 2, "params": 3, "created": 4}'},
-        {"runs/sft-1/state.json": b"[" * 100_000}, {"runs/sft-1/events.jsonl": b"nonsense\n"},
+        {"runs/sft-1/run.json": b"[]"}, {"runs/sft-1/state.json": b"[" * 100_000}, {"runs/sft-1/state.json": b"[]"},
+        {"runs/sft-1/state.json": b'{"state": "done", "result": 5}'}, {"runs/sft-1/events.jsonl": b"nonsense\n"},
+        {"runs/sft-1/events.jsonl": b'{"seq": 1, "at": 2, "kind": "plan", "payload": []}\n'},
     ],
 )  # fmt: skip
-def test_runs_that_cannot_be_read_are_not_merged(
+def test_runs_that_cannot_be_read_are_refused(
     home: Workspace, file: Path, tmp_path: Path, changed: dict[str, bytes]
 ) -> None:
-    before = content(home)
-    with pytest.raises(SimuleeError, match="sft-1 cannot be read"):
-        merge(home, rewritten(file, tmp_path / "other.simulee", changed))
-    assert content(home) == before
+    refused(rewritten(file, tmp_path / "other.simulee", changed), home, tmp_path, "sft-1 cannot be read")
 
 
 def test_rows_that_simulee_never_wrote(home: Workspace, file: Path, tmp_path: Path) -> None:

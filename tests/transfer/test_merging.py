@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,13 +16,16 @@ import pytest
 from core.adapters.files import ADAPTER_FILES, folder_hash
 from core.corpus.journal import save_entry
 from core.doctor import check_workspace
-from core.errors import StoreError, TransferError
+from core.errors import RunError, StoreError, TransferError
 from core.review.blind import draw
 from core.review.decisions import Actor, Decision, decide, redo, undo
-from core.runs.journal import create_run, holding, list_runs, read_events
+from core.runs.control import resume
+from core.runs.journal import EventLog, create_run, holding, list_runs, load_run, read_events
+from core.store.adapters import find_adapter
 from core.store.chunks import index_metadata
 from core.store.conversations import assign_split
 from core.store.decisions import card_states, list_decisions
+from core.store.scorecards import list_scorecards, newest_scorecard, put_scorecard
 from core.store.sessions import add_message
 from core.store.vector_index import VectorIndex
 from core.transfer.merge import BACKUP, merge
@@ -183,6 +189,81 @@ def test_a_run_begun_here_and_ended_there_ends_here(home: Workspace, tmp_path: P
     assert {each.id: each.state for each in list_runs(home.runs)} == {"sft-1": "done", "sft-2": "done"}
 
 
+def test_a_run_that_cannot_be_ended_here_now_is_told_and_ends_with_the_next_merge(
+    home: Workspace, tmp_path: Path
+) -> None:
+    run = create_run(home.runs, "sft", "core.training.sft:run", {"dataset": "d"})
+    box = copied(home, tmp_path / "box")
+    shutil.copytree(run.folder, box.runs / run.id)
+    with closing(EventLog(box.runs / run.id)) as log:
+        log.append("ended", {})
+    (box.runs / run.id / "state.json").write_text('{"state": "done", "result": {}}', "utf-8")
+    decide(box.database, NELL, [Decision("m000005", "accept")])
+    file = packed(box, tmp_path / "back.simulee")
+    # What stands in the way of the new log stands for a full disk.
+    in_the_way = run.folder / f".events.jsonl.{os.getpid()}"
+    in_the_way.mkdir()
+    done = merge(home, file)
+    assert (done.added, done.unended) == ({"decisions": 1}, 1)
+    assert done.backup is not None
+    assert done.backup.is_file()
+    in_the_way.rmdir()
+    assert merge(home, file).added == {"runs": 1}
+    assert load_run(home.runs, run.id).state == "done"
+
+
+def test_what_another_machines_run_made_goes_by_its_name_here(home: Workspace, box: Workspace, tmp_path: Path) -> None:
+    train(home, b"weights at home", "2026-02-01T00:00:00+00:00", use=True)
+    train(box, b"weights on the box", "2026-02-02T00:00:00+00:00")
+    damaged = train(box, b"weights that were lost", "2026-02-03T00:00:00+00:00")
+    (box.adapters / damaged / "adapter_model.safetensors").write_bytes(b"others")
+    for workspace in (home, box):
+        adapter = find_adapter(workspace.database, "sft-2")
+        assert adapter is not None
+        with workspace.database.write():
+            put_scorecard(
+                workspace.database, None, None,
+                {"adapter": None, "adapter_without_memories": "sft-2", "systems": {workspace.root.name: {}},
+                 "hashes": {"adapter_without_memories": adapter.hash}}, "2026-03-01",
+            )  # fmt: skip
+    merge(home, packed(box, tmp_path / "back.simulee"))
+    made = {run.id: run.result["adapter"] for run in list_runs(home.runs)}
+    assert made == {"sft-1": "sft-1", "sft-2": "sft-2", "sft-3": "sft-3", "sft-4": "sft-3 (elsewhere)"}
+    cards = {each["adapter_without_memories"]: [*each["systems"]] for _, _, each in list_scorecards(home.database)
+             if "hashes" in each}  # fmt: skip
+    assert cards == {"sft-2": ["home"], "sft-3": ["box"]}
+    for name, systems in (("sft-2", ["home"]), ("sft-3", ["box"])):
+        adapter = find_adapter(home.database, name)
+        assert adapter is not None
+        newest = newest_scorecard(home.database, adapter)
+        assert newest is not None
+        assert [*newest[2]["systems"]] == systems
+
+
+def test_a_run_that_came_by_a_merge_is_resumed_only_where_it_was_begun(
+    home: Workspace, box: Workspace, tmp_path: Path
+) -> None:
+    run = create_run(box.runs, "embed", "core.nowhere:run", {"limit": 2})
+    (run.folder / "state.json").write_text('{"state": "cancelled", "result": {}}', "utf-8")
+    merge(home, packed(box, tmp_path / "back.simulee"))
+    with pytest.raises(RunError, match="embed-1 was begun on another machine"):
+        resume(home, "embed-1")
+    # The copy that it was packed from, and one unpacked from that, hold what it names.
+    other = copied(box, tmp_path / "other")
+    assert resume(other, "embed-1").id == "embed-1"
+
+
+def test_a_brought_run_takes_no_number_that_something_here_goes_by(
+    home: Workspace, box: Workspace, tmp_path: Path
+) -> None:
+    shutil.rmtree(home.runs / train(home, b"weights at home", "2026-02-01T00:00:00+00:00"))
+    train(box, b"weights on the box", "2026-02-02T00:00:00+00:00")
+    merge(home, packed(box, tmp_path / "back.simulee"))
+    assert [(run.id, run.result["adapter"]) for run in list_runs(home.runs)] == [
+        ("sft-1", "sft-1"), ("sft-3", "sft-3"),
+    ]  # fmt: skip
+
+
 def test_a_memory_whose_passage_is_not_here_is_left_out_and_its_decision_waits(
     home: Workspace, box: Workspace, tmp_path: Path
 ) -> None:
@@ -338,3 +419,21 @@ def test_a_transaction_that_fails_takes_the_files_out_again(home: Workspace, box
     assert not (home.root / BACKUP).exists()
     home.database.execute(f"PRAGMA max_page_count = {pages}")
     assert merge(home, file).added["adapters"] == 1
+
+
+def test_a_chat_exported_again_on_one_machine_is_one_chat_on_both(
+    workspace: Workspace, tmp_path: Path, import_paths: Callable[..., Any]
+) -> None:
+    chat = "14/02/2019, 18:30 - Bo: is the light out\n14/02/2019, 18:31 - Ada Marlow: It went out in March.\n"
+    first, second = tmp_path / "WhatsApp Chat with Bo.txt", tmp_path / "WhatsApp Chat with Bo (1).txt"
+    first.write_text(chat)
+    second.write_text(chat + "16/02/2019, 09:31 - Ada Marlow: The ferry is late.\n")
+    import_paths(workspace, [first])
+    other = copied(workspace, tmp_path / "box")
+    import_paths(other, [second])
+    exchanged(workspace, other, tmp_path)
+    for machine in (workspace, other):
+        assert machine.database.rows("SELECT location FROM conversation JOIN source ON source.id = source_id") == [
+            (str(second),)
+        ]
+    assert content(workspace)["exchange"] == content(other)["exchange"]

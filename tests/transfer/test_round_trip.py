@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +16,12 @@ import pytest
 
 from core.errors import TransferError, WorkspaceError
 from core.runs.journal import create_run, holding, load_run
+from core.store import database
 from core.store.database import migrations
 from core.store.merging.tables import RULES, SHADOWS
 from core.training.checkpoints import is_whole, write_manifest
 from core.transfer.merge import merge
-from core.transfer.pack import pack
+from core.transfer.pack import COPYING, pack
 from core.transfer.unpack import unpack
 from core.workspace import Workspace
 from tests.hostile_rows import fill
@@ -196,3 +199,23 @@ def test_the_commands_tell_what_they_did(home: Workspace, tmp_path: Path, simule
     back = simulee("merge", tmp_path / "p.simulee", "-w", tmp_path / "box")
     assert back.returncode == 0
     assert "nothing new" in back.stdout
+
+
+def test_a_pack_is_written_to_a_disk_that_no_database_may_lie_on(
+    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memory file system stands for the network's: it is another than the workspace's."""
+    share = Path(tempfile.mkdtemp(dir="/dev/shm"))
+    kind = database._file_system(share)
+    if database._file_system(home.root) == kind:
+        pytest.skip("there is one file system here")
+    monkeypatch.setattr(database, "NETWORK_FILE_SYSTEMS", {kind})
+    (home.root / f"{COPYING}left").mkdir()
+    try:
+        file = pack(home, share / "ada.simulee").path
+        assert [path.name for path in share.iterdir()] == ["ada.simulee"]
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert not list(home.root.glob(".*"))
+        assert content(unpack(file, tmp_path / "box").workspace) == content(home)
+    finally:
+        shutil.rmtree(share)

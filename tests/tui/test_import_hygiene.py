@@ -73,7 +73,7 @@ print(",".join(name for name in sys.argv[2].split(",") if name in sys.modules))
 def test_a_sitting_at_every_screen_brings_no_model_into_the_process(tmp_path: Path) -> None:
     workspace = fill(tmp_path / "rows")
     with workspace.database.write():  # So that every kind of training has something to prepare.
-        pair = put_pair(workspace.database, "Why ink?", "", "It dries.", "Sure!", "comparison", None, "2026-01-02")
+        pair = put_pair(workspace.database, "Why ink?", "", "It dries.", "Sure!", "import", None, "2026-01-02", ())
         workspace.database.execute("INSERT INTO vector VALUES (1, 'all-MiniLM-L6-v2', 'r', 1, x'0000803f')")
     decide(workspace.database, Actor("person", "Nell"), [Decision(pair, "accept", text="left", card_kind="pair")])
     root = workspace.root

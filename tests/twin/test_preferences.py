@@ -137,6 +137,14 @@ def test_a_line_that_is_no_pair_is_refused_and_the_rest_comes_in(workspace: Work
         import_pairs(workspace, tmp_path / "none.jsonl")
 
 
+@pytest.mark.parametrize("name", ["prompt", "chosen", "rejected"])
+def test_a_chat_of_several_messages_is_refused_and_not_cut_to_its_last_one(name: str) -> None:
+    chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Do maps lie?"}]
+    said = rf"^{name} is a chat of 2 messages: write it as one text, as the model reads it$"
+    with pytest.raises(ValueError, match=said):
+        pair_of(json.dumps({"prompt": "Q", "chosen": "A", "rejected": "B"} | {name: chat}))
+
+
 @given(st.text())
 def test_no_line_ends_an_import(line: str) -> None:
     try:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 import typer
 
+from core.corpus.importers import CONVERSATIONS
 from core.corpus.importing import ENTRY, KIND, Request, import_params, name_target, plan
-from core.corpus.looking import look_at
-from core.corpus.records import Issue, Options
+from core.corpus.looking import Look, look_at
+from core.corpus.records import DocumentKind, Issue, Options
 from core.corpus.reports import by_reason, is_unread, report_line
 from core.corpus.sniffing import Choice
-from core.errors import ImportFailed
+from core.errors import ImportFailed, UsageError
 from tui.face import DONE_IN_PART, Face, command
 
 app = typer.Typer(rich_markup_mode=None)
@@ -41,7 +42,7 @@ class Use(StrEnum):
 def import_(
     face: Face,
     sources: Annotated[list[Path], typer.Argument(metavar="SOURCE…", help="Files, archives, folders.")],
-    kind: Annotated[Kind | None, typer.Option("--as", help="What the documents are.")] = None,
+    kind: Annotated[Kind | None, typer.Option("--as", help="What the sources are.")] = None,
     use: Annotated[Use | None, typer.Option("--use", help="What the words may be used for.")] = None,
     format_name: Annotated[str | None, typer.Option("--format", metavar="F", help="Overrule the sniffing.")] = None,
     target: Annotated[str | None, typer.Option("--target", metavar="NAME", help="Who the target is.")] = None,
@@ -58,17 +59,21 @@ def import_(
     Example: simulee import letters/ interview.json --target "Ada Marlow"
     """
     workspace = face.workspace()
-    document_kind = cast(
-        Literal["writing", "journal", "profile"] | None, kind.value if kind and kind != Kind.conversation else None
-    )
-    choices, issues = plan(sources, format_name, document_kind)
+    document_kind = cast(DocumentKind | None, kind.value if kind and kind != Kind.conversation else None)
+    choices, issues = plan(sources, format_name, kind.value if kind else None)
+    if not choices:
+        first = issues[0] if issues else Issue(str(sources[0]), "nothing to import")
+        failed = UsageError if kind == Kind.conversation else ImportFailed
+        raise failed(f"{first.locator}: {first.reason}", "see `simulee formats`")
+    if document_kind and all(choice.importer.name in CONVERSATIONS for choice in choices):
+        raise UsageError(
+            f"{choices[0].source.name} is a conversation ({choices[0].importer.name}), not a {document_kind}",
+            "leave out --as, or say how else it is read, such as --format text",
+        )
     options = Options(kind=document_kind, day_first=day_first, include_private=include_private)
     if preview:
         _preview(face, choices, issues, options)
         return
-    if not choices:
-        first = issues[0] if issues else Issue(str(sources[0]), "nothing to import")
-        raise ImportFailed(f"{first.locator}: {first.reason}", "see `simulee formats`")
     if target or alias:
         name_target(workspace, target or "", alias or ())
     requests = [Request(str(choice.source.path), choice.importer.name, choice.match.confidence) for choice in choices]
@@ -89,17 +94,25 @@ def import_(
         face.note(f"  {trouble['locator']}: {trouble['reason']}")
         if trouble.get("hint"):
             face.note(f"    {trouble['hint']}")
-    if unread or troubles or any(report["conversations"] and not report["exchanges"] for report in reports):
+    unanswered = any(report["conversations"] and not report["exchanges"] for report in reports)
+    if unread or troubles or unanswered or any(report["refused"] for report in reports):
         raise typer.Exit(DONE_IN_PART)
 
 
 def _preview(face: Face, choices: list[Choice], issues: list[Issue], options: Options) -> None:
     found: list[dict[str, Any]] = []
     lines: list[str] = []
+    troubles = [*issues]
+    unread: list[Look] = []
+    refused = False
     for choice in choices:
         look = look_at(choice, options)
         seen = look.preview
-        assert seen is not None
+        if seen is None:
+            unread.append(look)
+            troubles.append(Issue(look.name, look.problem))
+            continue
+        refused = refused or any(issue.refused for issue in seen.issues)
         told = {"confidence": look.confidence, "reason": look.reason}
         found.append({"location": look.location, "format": look.format, **told, **asdict(seen)})
         dates = f"{seen.first_date} to {seen.last_date}" if seen.first_date else "undated"
@@ -109,5 +122,9 @@ def _preview(face: Face, choices: list[Choice], issues: list[Issue], options: Op
                   for speaker in seen.speakers[:8]]  # fmt: skip
         lines += [f"  to settle: {question}" for question in seen.ambiguities]
         lines += [f"  skipped: {len(places)} × {reason}" for reason, places in by_reason(seen.issues)[:8]]
-    lines += [f"{issue.locator}: {issue.reason}" for issue in issues]
-    face.result({"sources": found, "issues": [asdict(issue) for issue in issues]}, lines)
+    if not found:
+        raise ImportFailed(f"{unread[0].name}: {unread[0].problem}", unread[0].hint)
+    lines += [f"{issue.locator}: {issue.reason}" for issue in troubles]
+    face.result({"sources": found, "issues": [asdict(issue) for issue in troubles]}, lines)
+    if troubles or refused:
+        raise typer.Exit(DONE_IN_PART)

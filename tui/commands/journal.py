@@ -117,7 +117,7 @@ def _import(face: Face, path: Path) -> None:
     for issue in report["issues"]:
         if issue not in known:
             face.note(f"  {issue['locator']}: {issue['reason']}")
-    if report["skipped"] > len(known):
+    if report["refused"]:
         raise typer.Exit(DONE_IN_PART)
 
 
@@ -126,7 +126,7 @@ def _together(reports: list[dict[str, Any]]) -> dict[str, Any]:
     whole: dict[str, Any] = {"use": ", ".join(sorted({each["use"] for each in reports if each["use"]})), "issues": []}
     for report in reports:
         whole["issues"] += report["issues"]
-        for key in ("documents", "added", "changed", "removed", "skipped"):
+        for key in ("documents", "added", "changed", "removed", "skipped", "refused"):
             whole[key] = whole.get(key, 0) + report[key]
     return whole
 

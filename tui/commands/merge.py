@@ -32,12 +32,14 @@ def merge(
         lines.append(f"left out, since what they rest on is not here{counted(':', done.left_out)}")
     if done.waiting:
         lines.append(f"{done.waiting} decided cards are not here yet; their decisions count once they come")
+    if done.unended:
+        lines.append(f"{done.unended} runs ended there and not here yet: free some space, then merge it again")
     if done.backup:
         lines.append(f"the database as it was before: {done.backup}")
     face.result(
         {
             "workspace": str(workspace.root), "added": done.added, "left_out": done.left_out, "waiting": done.waiting,
-            "backup": str(done.backup) if done.backup else None,
+            "unended": done.unended, "backup": str(done.backup) if done.backup else None,
         },
         lines,
     )  # fmt: skip

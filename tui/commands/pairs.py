@@ -81,7 +81,10 @@ def make(
     done = face.work(face.workspace(), MAKE_KIND, MAKE_ENTRY, {"limit": limit, "accept": accept}, detach)
     if done is not None:
         what = "decided for what was really said" if accept else "to review: simulee review"
-        face.result(done, [f"{done['pairs']} pairs made with {done['twin']}, {done['same']} alike; {what}"])
+        lines = [f"{done['pairs']} pairs made with {done['twin']}, {done['same']} alike; {what}"]
+        if "not_cleared" in done:
+            lines.append(f"{done['not_cleared']} questions rest on words that are not cleared for training any more")
+        face.result(done, lines)
 
 
 def _short(text: str) -> str:

@@ -10,6 +10,7 @@ from core.runs import control
 from core.runs.journal import Run, list_runs, load_run
 from core.runs.snapshot import RunPicture, picture_of
 from core.training.hosted.launch import left_at_host
+from core.training.sparing import CHECKPOINTING, MICRO_BATCH, spare
 from tui.face import Face, command, group, table
 from tui.results import moment, result_line, took
 
@@ -67,23 +68,34 @@ def cancel(face: Face, run_id: _Id) -> None:
 
     Example: simulee runs cancel sft-1
     """
-    run = control.cancel(face.workspace(), run_id)
-    left = left_at_host(run)
+    asked = control.cancel(face.workspace(), run_id)
+    run, left = asked.run, left_at_host(asked.run)
+    by_file = "" if asked.signalled else ", by a file alone: its process is not this machine's to signal"
     face.result(
-        {"run": run.id, "left_at_host": left},
-        [f"asked {run.id} to stop; simulee runs resume {run.id} goes on later", *([left] if left else [])],
+        {"run": run.id, "signalled": asked.signalled, "left_at_host": left},
+        [f"asked {run.id} to stop{by_file}; simulee runs resume {run.id} goes on later", *([left] if left else [])],
     )
 
 
 @command(app)
 def resume(
-    face: Face, run_id: _Id, detach: Annotated[bool, typer.Option("--detach", help="Do not follow it.")] = False
+    face: Face,
+    run_id: _Id,
+    checkpointing: Annotated[
+        bool | None,
+        typer.Option(f"{CHECKPOINTING}/--no-gradient-checkpointing", help="From now on: less memory, more time."),
+    ] = None,
+    micro_batch: Annotated[
+        int | None, typer.Option(MICRO_BATCH, metavar="N", min=1, help="From now on: rows in memory at once.")
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not follow it.")] = False,
 ) -> None:
-    """Go on with a run that was cancelled, failed or lost.
+    """Go on with a run that was cancelled, failed or lost. One of train sft may go on with less memory.
 
     Example: simulee runs resume sft-1
     """
     workspace = face.workspace()
+    spare(load_run(workspace.runs, run_id), checkpointing, micro_batch)
     run = control.resume(workspace, run_id)
     if detach:
         face.result({"run": run.id}, [f"{run.id} is running"])

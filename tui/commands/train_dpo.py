@@ -32,6 +32,10 @@ _Preset = Annotated[
 _Estimate = Annotated[
     bool, typer.Option("--estimate", help="Say what it would take: steps, time, memory. Starts nothing.")
 ]
+_Launch = Annotated[
+    str | None,
+    typer.Option("--launch", metavar="CONFIG", help="Hand over to accelerate: many GPUs, whole weights in each."),
+]
 _NoUse = Annotated[bool, typer.Option("--no-use", help="Do not make it the twin's adapter.")]
 _Detach = Annotated[bool, typer.Option("--detach", help="Print the run's id and return.")]
 
@@ -59,6 +63,7 @@ def dpo(
     rank: _Rank = None,
     seed: _Seed = None,
     preset: _Preset = None,
+    launch: _Launch = None,
     no_use: _NoUse = False,
     estimate: _Estimate = False,
     detach: _Detach = False,
@@ -73,7 +78,7 @@ def dpo(
     workspace = face.workspace()
     params = dpo_params(
         workspace, file=pairs, start_from=start_from, base=base, max_steps=max_steps, use=not no_use, preset=preset,
-        seed=seed,
+        seed=seed, launch=launch,
         settings={"epochs": epochs, "learning_rate": learning_rate, "beta": beta, "loss": loss, "rank": rank},
     )  # fmt: skip
     _train(face, "dpo", params, estimate, detach)
@@ -90,6 +95,7 @@ def kto(
     rank: _Rank = None,
     seed: _Seed = None,
     preset: _Preset = None,
+    launch: _Launch = None,
     no_use: _NoUse = False,
     estimate: _Estimate = False,
     detach: _Detach = False,
@@ -103,6 +109,7 @@ def kto(
     workspace = face.workspace()
     params = kto_params(
         workspace, start_from=start_from, base=base, max_steps=max_steps, use=not no_use, preset=preset, seed=seed,
+        launch=launch,
         settings={"epochs": epochs, "learning_rate": learning_rate, "beta": beta, "rank": rank},
     )  # fmt: skip
     _train(face, "kto", params, estimate, detach)

@@ -34,13 +34,13 @@ def retriever(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of everything random.")] = None,
     use: Annotated[
-        bool | None, typer.Option("--use/--no-use", help="Search with it, or not. Default: where it brings a gain.")
+        bool | None, typer.Option("--use/--no-use", help="Search with it, or not. Default: where it shows a gain.")
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and return.")] = False,
 ) -> None:
-    """Train the query's side of search; passages stay as they are embedded. It is adopted where validation gains.
+    """Train the query's side of search; passages stay as they are embedded. It is adopted where it shows a gain.
 
-    Answers are scored once and kept: to train again costs seconds. After Ctrl+C `simulee runs resume` goes on.
+    Answers are scored once and kept: to train a head again costs seconds. After Ctrl+C `simulee runs resume` goes on.
 
     Example: simulee train retriever --detach
     """

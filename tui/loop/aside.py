@@ -14,6 +14,7 @@ from tui.loop.typed_ahead import KeysInOrder
 from tui.widgets.frame import Banner, Tabs
 
 if TYPE_CHECKING:
+    from core.runs.control import Asked
     from core.runs.journal import Run
     from core.runs.snapshot import RunPicture, RunsReader
     from core.workspace import Workspace
@@ -79,7 +80,7 @@ class WorksAside(KeysInOrder):
         """Start a detached run. What refuses is shown, and None comes back."""
         return await self._of_run(lambda workspace, control: control.start(workspace, kind, entry, params))
 
-    async def cancel_run(self, run_id: str) -> Run | None:
+    async def cancel_run(self, run_id: str) -> Asked | None:
         """Ask a run to stop at its next safe point."""
         return await self._of_run(lambda workspace, control: control.cancel(workspace, run_id))
 
@@ -87,8 +88,8 @@ class WorksAside(KeysInOrder):
         """Let a run go on where it stopped."""
         return await self._of_run(lambda workspace, control: control.resume(workspace, run_id))
 
-    async def _of_run(self, act: Callable[[Workspace, Any], Run]) -> Run | None:
-        def call() -> Run:
+    async def _of_run(self, act: Callable[[Workspace, Any], Result]) -> Result | None:
+        def call() -> Result:
             from core.runs import control
 
             assert self.workspace is not None
@@ -98,12 +99,12 @@ class WorksAside(KeysInOrder):
             self.complain(self.trouble or WorkspaceError("no workspace is open", self.stage_now().ways_in))
             return None
         try:
-            run = await asyncio.to_thread(call)
+            done = await asyncio.to_thread(call)
         except SimuleeError as error:
             self.complain(error)
             return None
         self._look_at_runs()
-        return run
+        return done
 
     async def _watch_runs(self) -> None:
         if self._runs_reader is not None:

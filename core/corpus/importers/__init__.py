@@ -14,6 +14,9 @@ from core.corpus.importers.transcript import LabelledTranscript
 from core.corpus.importers.whatsapp import WhatsApp
 from core.corpus.records import Importer
 
+CONVERSATIONS = frozenset({"raft-transcript", "subtitles", "whatsapp", "transcript"})
+"""Formats of conversations; all others are of documents."""
+
 IMPORTERS: tuple[Importer, ...] = (
     SubstackExport(),
     Subtitles(),

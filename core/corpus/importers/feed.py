@@ -1,16 +1,21 @@
-"""RSS and Atom feeds saved to a file: one document an entry, the full content before the summary."""
+"""RSS and Atom feeds saved to a file: one document an entry, the full content before the summary.
+
+WordPress exports a whole site as such a feed. Only its published posts are the author's public writing; pages, menus
+and what belongs to the theme are left out, and drafts come along, as private, when the user asks for private things.
+"""
 
 from __future__ import annotations
 
 import io
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import feedparser
 
-from core.corpus.decoding import storable, tidy_paragraphs
+from core.corpus.decoding import sample, storable, tidy_paragraphs
 from core.corpus.identity import uid_of, unique
 from core.corpus.markup import plain_text
 from core.corpus.records import Document, Issue, Match, Options, Probe, Record, SourceFile
@@ -22,6 +27,9 @@ _FEED = re.compile(
     rb"<(?:\w+:)?(?:rss\b|feed\b[^>]*xmlns|RDF\b[^>]*(?:purl\.org/rss|my\.netscape\.com))", re.IGNORECASE
 )
 _ENTITY = re.compile(rb"<!ENTITY", re.IGNORECASE)
+_PUBLISHED = "publish"
+_UNPUBLISHED = frozenset({"draft", "pending", "future", "private"})
+_KINDS_NAMED = 6
 _TEASER = re.compile(r"(?:\[(?:…|\.\.\.|&hellip;)\]|read more\W*|continue reading\W*)$", re.IGNORECASE)
 
 
@@ -58,10 +66,35 @@ def _entries(source: SourceFile, options: Options) -> Iterator[Record]:
     if not entries and not parsed.get("version"):
         raise ImportFailed(f"{source.name}: no feed in it", "Save the feed itself, not the page that links to it.")
     language = _field(parsed["feed"], "language")
+    left_out: Counter[str] = Counter()
     for number, entry in enumerate(entries, start=1):
-        yield from _entry(f"entry {number}", entry, language, options)
+        reason = _reason_against(entry, options)
+        if reason:
+            left_out[reason] += 1
+        else:
+            yield from _entry(f"entry {number}", entry, language, options)
+    if left_out:
+        named = [f"{count:,} {reason}" for reason, count in left_out.most_common(_KINDS_NAMED)]
+        others = left_out.total() - sum(count for _, count in left_out.most_common(_KINDS_NAMED))
+        listed = ", ".join([*named, f"{others:,} others"] if others else named)
+        yield Issue(source.name, f"no published posts, left out: {listed}", refused=False)
     if parsed.get("bozo") and not entries:
         yield Issue(source.name, "the feed is damaged and holds no entry")
+
+
+def _reason_against(entry: Any, options: Options) -> str:
+    """Why an entry of a WordPress export is left out: its type or status; empty where it is not."""
+    kind, status = _field(entry, "wp_post_type"), _status(entry)
+    if kind not in ("", "post"):
+        return sample(kind, 30)
+    if status == _PUBLISHED or (status in _UNPUBLISHED and options.include_private):
+        return ""
+    return sample(status, 30)
+
+
+def _status(entry: Any) -> str:
+    """WordPress's status of an entry; a post behind a password is not public, and a feed holds what is published."""
+    return "private" if _field(entry, "wp_post_password") else _field(entry, "wp_status") or _PUBLISHED
 
 
 def _entry(locator: str, entry: Any, language: str, options: Options) -> Iterator[Record]:
@@ -69,13 +102,13 @@ def _entry(locator: str, entry: Any, language: str, options: Options) -> Iterato
     where = title or locator
     text, whole = _text(entry)
     if not text:
-        yield Issue(where, "no text in it, skipped")
+        yield Issue(where, "no text in it, skipped", refused=False)
         return
     if not whole and _TEASER.search(text):
-        yield Issue(where, "only a teaser in the feed; the whole text is on its page")
+        yield Issue(where, "only a teaser in the feed; the whole text is on its page", refused=False)
     date = _date(entry)
     if not date.known:
-        yield Issue(where, "no readable date; kept undated")
+        yield Issue(where, "no readable date; kept undated", refused=False)
     link = _field(entry, "link")
     native = _field(entry, "id") or link
     yield Document(
@@ -87,6 +120,7 @@ def _entry(locator: str, entry: Any, language: str, options: Options) -> Iterato
         link=link,
         language=language,
         tags=_tags(entry),
+        visibility="public" if _status(entry) == _PUBLISHED else "private",
     )
 
 

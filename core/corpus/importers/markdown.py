@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from core.corpus.decoding import tidy_paragraphs
 from core.corpus.front_matter import FrontMatter, read_front_matter
+from core.corpus.headings import heading_of
 from core.corpus.identity import opening_words, uid_of
 from core.corpus.importers.transcript import LabelledTranscript
 from core.corpus.limits import PROBE_BYTES
@@ -21,16 +22,21 @@ from core.corpus.written_dates import date_in_name, read_date
 from core.dates import DateSpan
 from core.errors import ImportFailed
 
-_HEADING = re.compile(r"^\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|$)")
 _SYNTAX = re.compile(
-    r"(?P<code>^(?P<fence>```|~~~).*?^(?P=fence)[ \t]*$|`[^`\n]+`)"
-    r"|(?P<comment>%%.*?%%|<!--.*?-->)"
+    r"(?P<opening>^(?:```|~~~)|%%|<!--)"
+    r"|(?P<code>`[^`\n]+`)"
     r"|(?P<embed>!\[\[[^\[\]\n]*\]\]|!\[[^\[\]\n]*\]\([^()\n]*\))"
     r"|\[\[(?P<link>[^\[\]\n]+)\]\]"
     r"|\[(?P<words>[^\[\]\n]+)\]\((?:<[^<>\n]*>|[^()\s]*)(?:[ \t]+\"[^\"\n]*\")?\)",
-    re.DOTALL | re.MULTILINE,
+    re.MULTILINE,
 )
-_MARKDOWN = re.compile(r"^#{1,6} \S|^\s*[-*] \S|\[\[[^\]\n]+\]\]|\[[^\]\n]+\]\([^)\n]+\)|\*\*\S", re.MULTILINE)
+_CLOSING = {
+    "```": re.compile(r"^```[ \t]*$", re.MULTILINE),
+    "~~~": re.compile(r"^~~~[ \t]*$", re.MULTILINE),
+    "%%": re.compile("%%"),
+    "<!--": re.compile("-->"),
+}
+_MARKDOWN = re.compile(r"^#{1,6} \S|^[ \t]*[-*] \S|\[\[[^\[\]\n]+\]\]|\[[^\[\]\n]+\]\([^()\n]+\)|\*\*\S", re.MULTILINE)
 _DATE_KEYS = ("date", "created", "published")
 
 
@@ -89,20 +95,21 @@ def _is_interview(name: str, text: str) -> bool:
 def _note(name: str, place: str, text: str, opening: str, options: Options) -> Iterator[Record]:
     front = read_front_matter(text)
     if front.problem:
-        yield Issue(name, front.problem)
+        yield Issue(name, front.problem, refused=False)
     named_date, named_title = date_in_name(PurePosixPath(name).stem)
     body = front.body
     title = front.text("title")
-    heading = _HEADING.match(body)
-    if heading and (not title or heading[1].strip() == title):
-        title = title or heading[1].strip()
-        body = body[heading.end() :]
+    first, _, rest = body.lstrip().partition("\n")
+    heading = heading_of(first, 1)
+    if heading and (not title or heading == title):
+        title = heading
+        body = rest
     date, unread = _date(front)
     if unread:
-        yield Issue(name, f"date not understood: {unread[:60]}")
+        yield Issue(name, f"date not understood: {unread[:60]}", refused=False)
     plain = tidy_paragraphs(_without_syntax(body))
     if not plain.strip():
-        yield Issue(name, "an empty note, skipped")
+        yield Issue(name, "an empty note, skipped", refused=False)
         return
     yield Document(
         uid=uid_of("markdown", place, opening),
@@ -130,7 +137,26 @@ def _date(front: FrontMatter) -> tuple[DateSpan, str]:
 
 def _without_syntax(text: str) -> str:
     """Links become their words; embeds and comments go; code and emphasis stay as written."""
-    return _SYNTAX.sub(_plain, text)
+    kept: list[str] = []
+    place = look = 0
+    unclosed: set[str] = set()
+    while found := _SYNTAX.search(text, look):
+        start, stop = found.span()
+        opening = found["opening"]
+        if opening:
+            # What nothing closes from here on is closed nowhere after: the rest is not read again for each.
+            end = None if opening in unclosed else _CLOSING[opening].search(text, stop)
+            if end is None:
+                unclosed.add(opening)
+                look = start + 1
+                continue
+            stop = end.end()
+            said = text[start:stop] if opening in ("```", "~~~") else ""
+        else:
+            said = _plain(found)
+        kept += [text[place:start], said]
+        place = look = stop
+    return "".join([*kept, text[place:]])
 
 
 def _plain(found: re.Match[str]) -> str:

@@ -33,7 +33,7 @@ class Profile:
         """Yield the whole file as one document."""
         text = tidy_paragraphs(source.read_text())
         if not text.strip():
-            yield Issue(source.name, "no text in it, skipped")
+            yield Issue(source.name, "no text in it, skipped", refused=False)
             return
         title = PurePosixPath(source.name).stem
         uid = uid_of(self.name, source.name, opening_words(text))

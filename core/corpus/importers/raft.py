@@ -57,7 +57,7 @@ class RaftTranscript:
         written = text_field(value, "date")
         date = read_date(written)
         if written and not date.known:
-            yield Issue(source.name, f"date not understood: {written[:60]}")
+            yield Issue(source.name, f"date not understood: {written[:60]}", refused=False)
         named_date, named_title = date_in_name(PurePosixPath(source.name).stem)
         title = text_field(value, "title").strip() or named_title
         date = date if date.known else named_date
@@ -101,12 +101,12 @@ def _writings(source: SourceFile, options: Options) -> Iterator[Record]:
             continue
         text = tidy_paragraphs(text_field(value, "content")) if isinstance(value, dict) else ""
         if not text:
-            yield Issue(locator, "no content, skipped")
+            yield Issue(locator, "no content, skipped", refused=False)
             continue
         written = text_field(value, "date").strip()
         date = read_date(written)
         if written and not date.known:
-            yield Issue(locator, f"date not understood: {written[:60]}")
+            yield Issue(locator, f"date not understood: {written[:60]}", refused=False)
         title = text_field(value, "title").strip()
         link = text_field(value, "link").strip()
         yield Document(

@@ -64,9 +64,9 @@ def _posts(source: SourceFile, options: Options) -> Iterator[Record]:
         draft = row.get("is_published", "").strip().casefold() not in ("true", "1", "yes")
         kind = row.get("type", "").strip().casefold()
         if kind in _SKIPPED_TYPES:
-            yield Issue(post, f"{_SKIPPED_TYPES[kind]}, skipped")
+            yield Issue(post, f"{_SKIPPED_TYPES[kind]}, skipped", refused=False)
         elif draft and not options.include_private:
-            yield Issue(post, "draft, skipped")
+            yield Issue(post, "draft, skipped", refused=False)
         elif (page := pages.get(f"{root}posts/{post}.html")) is None:
             yield Issue(post, "its HTML is missing from the export")
         else:
@@ -82,11 +82,11 @@ def _post(
         yield Issue(post, error.message)
         return
     if not text:
-        yield Issue(post, "no text in it, skipped")
+        yield Issue(post, "no text in it, skipped", refused=False)
         return
     date = read_date(re.sub(r"\.\d+(?=Z|$)", "", row.get("post_date", "")))
     if not date.known and row.get("post_date", "").strip():
-        yield Issue(post, f"date not understood: {row['post_date'].strip()[:60]}")
+        yield Issue(post, f"date not understood: {row['post_date'].strip()[:60]}", refused=False)
     yield Document(
         uid=f"substack:{post}",
         kind=options.kind or "writing",

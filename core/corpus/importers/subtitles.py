@@ -24,8 +24,9 @@ from core.corpus.written_dates import date_in_name, read_date
 from core.errors import ImportFailed
 
 _SRT = re.compile(r"^\s*\d+[ \t]*\r?\n\s*\d{1,3}:\d{1,2}:\d{1,2}[,.]\d+\s*-->\s*\d")
-_VOICE = re.compile(r"<v(?:\.[^\s>]*)?[ \t]+([^>\n]+)>")
-_TAG = re.compile(r"</?(?:[a-z]+(?:[.\s][^<>\n]*)?|[\d:.]+)>", re.IGNORECASE)
+_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]+([^<>\s][^<>\n]*)>")
+_TAG = re.compile(r"</?(?:[a-z]+(?:[.\s][^<>\n]*)?|[\d:.]+)>|\{\\[^{}\n]*\}", re.IGNORECASE)
+"""A tag, or a command of the SubStation format that SRT files carry, such as ``{\\an8}``."""
 _NOTE = re.compile(r"^(?:NOTE[ \t]+)?(date|title|link|url)[ \t]*:[ \t]*(\S.*)$", re.IGNORECASE)
 
 
@@ -66,7 +67,7 @@ class Subtitles:
         notes = _notes(text)
         date = read_date(notes.get("date", ""))
         if notes.get("date") and not date.known:
-            yield Issue(source.name, f"date not understood: {notes['date'][:60]}")
+            yield Issue(source.name, f"date not understood: {notes['date'][:60]}", refused=False)
         named_date, named_title = date_in_name(PurePosixPath(source.name).stem)
         date = date if date.known else named_date
         title = notes.get("title") or named_title

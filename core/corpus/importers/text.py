@@ -36,7 +36,7 @@ class PlainText:
             text = text[start.end() : end.start() if end else len(text)]
         text = tidy_paragraphs(text)
         if not text.strip():
-            yield Issue(source.name, "no text in it, skipped")
+            yield Issue(source.name, "no text in it, skipped", refused=False)
             return
         date, title = date_in_name(PurePosixPath(source.name).stem)
         uid = uid_of(self.name, source.name, opening_words(text))

@@ -135,13 +135,13 @@ def _tiddler(item: dict[str, Any], locator: str, named_journal: bool, options: O
         text = _LINK.sub(lambda found: found["words"], text)
     text = tidy_paragraphs(text)
     if reason or not text.strip():
-        yield Issue(title or locator, f"{reason or 'no text in it'}, skipped")
+        yield Issue(title or locator, f"{reason or 'no text in it'}, skipped", refused=False)
         return
     tags = tuple(storable(tag) for tag in parted_tags(item.get("tags")))
     tagged = "journal" in (tag.casefold() for tag in tags)
     date = _date(item, title if tagged else "")
     if not date.known and (text_field(item, "created") or text_field(item, "modified")):
-        yield Issue(title or locator, "its dates are not TiddlyWiki's; kept undated")
+        yield Issue(title or locator, "its dates are not TiddlyWiki's; kept undated", refused=False)
     journal = named_journal or tagged or title.casefold().startswith("journal")
     kind: DocumentKind = options.kind or ("journal" if journal else "writing")
     document = Document(

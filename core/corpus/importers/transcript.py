@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 
 from core.corpus.decoding import tidy_paragraphs
 from core.corpus.front_matter import read_front_matter
+from core.corpus.headings import heading_of
 from core.corpus.identity import conversation_uid
 from core.corpus.records import Conversation, Issue, Match, Options, Probe, Record, SourceFile, Turn
 from core.corpus.speaker_labels import Labels, find_labels, is_question_label
@@ -21,7 +22,6 @@ from core.corpus.written_dates import date_in_name, read_date
 from core.errors import ImportFailed
 
 _HEADER = re.compile(r"^(?:\*\*)?(?P<key>[A-Za-z][A-Za-z ]{1,24}?)(?:\*\*)?\s*:(?:\*\*)?[ \t]+(?P<value>\S.*)$")
-_HEADING = re.compile(r"^#{1,3}[ \t]+(?P<value>.+?)[ \t]*#*$")
 _KEYS = {
     "title": "title",
     "headline": "title",
@@ -83,7 +83,7 @@ class LabelledTranscript:
         text = source.read_text()
         header, body = _parted(text)
         if header.problem:
-            yield Issue(source.name, header.problem)
+            yield Issue(source.name, header.problem, refused=False)
         lines = body.split("\n")
         labels = find_labels(lines, _declared(header))
         if len(labels.speakers) < 2:
@@ -93,15 +93,16 @@ class LabelledTranscript:
             )
         before = "\n".join(lines[: labels.speaking[0].line]).strip()
         if before:
-            yield Issue(source.name, f"text before the first speaker, skipped: {' '.join(before.split())[:60]}")
+            words = " ".join(before.split())[:60]
+            yield Issue(source.name, f"text before the first speaker, skipped: {words}", refused=False)
         for label in labels.doubtful:
             if label.line >= labels.speaking[0].line:
-                yield Issue(source.name, f"“{label.name}:” read as speech, not as a speaker")
+                yield Issue(source.name, f"“{label.name}:” read as speech, not as a speaker", refused=False)
         turns = _turns(lines, labels, header)
         named_date, named_title = date_in_name(PurePosixPath(source.name).stem)
         date = read_date(header.get("date"))
         if header.get("date") and not date.known:
-            yield Issue(source.name, f"date not understood: {header.get('date')[:60]}")
+            yield Issue(source.name, f"date not understood: {header.get('date')[:60]}", refused=False)
         date = date if date.known else named_date
         title = header.get("title") or named_title
         uid = conversation_uid(self.name, title, date.iso(), turns)
@@ -141,13 +142,13 @@ def _parted(text: str) -> tuple[_Header, str]:
     place = 0
     in_block = False
     for place, line in enumerate(lines):  # noqa: B007
-        heading = _HEADING.match(line)
+        heading = heading_of(line, 3)
         found = _HEADER.match(line)
         key = found["key"].casefold() if found else ""
         if not line.strip():
             in_block = False
         elif heading and "title" not in values:
-            values["title"] = heading["value"]
+            values["title"] = heading
         elif found and key in _KEYS and keys[key] == 1:
             # A key that returns is a speaker: "Interviewer: …" before every question.
             values.setdefault(_KEYS[key], found["value"].strip().strip("*").strip())

@@ -1,7 +1,7 @@
 """WhatsApp's exported chats, whose lines differ by phone, language and year.
 
-The order of day and month is nowhere written in the file: a value over 12 decides it, else the order in which the
-messages must have come, else the user is asked.
+The order of day and month is nowhere written in the file: a year that comes first decides it for its own date, a value
+over 12 for all, else the order in which the messages must have come, else the user is asked.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from typing import Literal
 from core.corpus.ambiguity import Ambiguous
 from core.corpus.identity import opening_words, uid_of
 from core.corpus.records import Conversation, Issue, Match, Options, Probe, Record, SourceFile, Turn
+from core.corpus.whatsapp_notices import MARKS, placeholders, read_body
 from core.dates import DateSpan
 from core.errors import ImportFailed
 
-TurnKind = Literal["said", "system", "media", "deleted"]
 _Order = Literal["day", "month"]
 
-_MARKS = "\u200e\u200f\u202a\u202c\ufeff"
 _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " "})
 _HEADER_CHARACTERS = 240
 _HEADER = re.compile(
@@ -39,15 +38,6 @@ _SYSTEM = re.compile(
     r"|You were added|You're now an admin|missed (?:voice|video) call",
     re.IGNORECASE,
 )
-_MEDIA = re.compile(
-    r"^(?:<[^<>\n]*\bomitted>|(?:image|video|audio|GIF|sticker|document|Contact card|voice message) omitted"
-    r"|<attached: [^<>\n]+>|[^\n]{1,200}\(file attached\)|<View once [^<>\n]+>|null)$",
-    re.IGNORECASE,
-)
-_DELETED = re.compile(
-    r"^(?:This message was deleted|You deleted this message|This message was deleted by admin[^\n]*)\.?$", re.IGNORECASE
-)
-_EDITED = re.compile(r"[ ]?[\u200e]?<This message was edited>$")
 
 
 @dataclass(slots=True)
@@ -56,6 +46,8 @@ class _Message:
 
     line: int
     numbers: tuple[int, int, int]
+    year_first: bool
+    """Then the month comes next and the day last, whatever the other dates do."""
     clock: tuple[int, int, int]
     rest: str
     more: list[str] = field(default_factory=list)
@@ -95,14 +87,16 @@ class WhatsApp:
             yield Issue(f"line {number}", "before the first message, skipped")
         if not messages:
             raise ImportFailed(f"{source.name}: holds no WhatsApp messages", "Export the chat again, without media.")
-        order = _order([message.numbers for message in messages], source.name, options)
+        order = _order([message.numbers for message in messages if not message.year_first], source.name, options)
+        authored = ((message, author) for message in messages if (author := _author(message)))
+        left_out = placeholders(_body(message, author).strip() for message, author in authored)
         turns: list[Turn] = []
         for message in messages:
             time = _time(message, order)
             if time is None:
                 yield Issue(f"line {message.line}", "no such day in this order of day and month, skipped")
             else:
-                turns.append(_turn(message, time))
+                turns.append(_turn(message, time, left_out))
         if not turns:
             raise ImportFailed(
                 f"{source.name}: no message has a possible date", "Say the other order of day and month."
@@ -126,10 +120,10 @@ def _chat_member(names: Sequence[str]) -> str:
 
 def _header(line: str) -> tuple[re.Match[str], str] | None:
     """The header of a message and the rest of its line, when the line has one."""
-    bare = line.lstrip(_MARKS)
+    bare = line.lstrip(MARKS)
     # The header's own spaces vary; those of the message are left as they were typed.
     found = _HEADER.match(bare[:_HEADER_CHARACTERS].translate(_SPACES))
-    if not found or _clock(found) is None or not _possible(_numbers(found)):
+    if not found or _clock(found) is None or not _possible(found):
         return None
     return found, bare[found.end() :]
 
@@ -146,7 +140,7 @@ def _messages(text: str) -> tuple[list[_Message], list[int]]:
         header = _header(line)
         clock = _clock(header[0]) if header else None
         if header and clock:
-            messages.append(_Message(number, _numbers(header[0]), clock, header[1]))
+            messages.append(_Message(number, _numbers(header[0]), _year_first(header[0]), clock, header[1]))
         elif messages:
             messages[-1].more.append(line)
         elif line.strip():
@@ -157,14 +151,19 @@ def _messages(text: str) -> tuple[list[_Message], list[int]]:
 def _numbers(header: re.Match[str]) -> tuple[int, int, int]:
     """The three numbers of a date with the year first, as (year, number, number)."""
     a, b, c = header["a"], header["b"], header["c"]
-    if len(a) >= 3:
+    if _year_first(header):
         return int(a), int(b), int(c)
     year = int(c)
     return year + 2000 if len(c) <= 2 else year, int(a), int(b)
 
 
-def _possible(numbers: tuple[int, int, int]) -> bool:
-    return _day(numbers, "day") is not None or _day(numbers, "month") is not None
+def _year_first(header: re.Match[str]) -> bool:
+    return len(header["a"]) >= 3
+
+
+def _possible(header: re.Match[str]) -> bool:
+    numbers = _numbers(header)
+    return _day(numbers, "month") is not None or (not _year_first(header) and _day(numbers, "day") is not None)
 
 
 def _day(numbers: tuple[int, int, int], order: _Order) -> datetime | None:
@@ -214,32 +213,24 @@ def _never_falls(dates: Sequence[tuple[int, int, int]], order: str) -> bool:
 
 
 def _time(message: _Message, order: _Order) -> datetime | None:
-    day = _day(message.numbers, order)
+    day = _day(message.numbers, "month" if message.year_first else order)
     hour, minute, second = message.clock
     return day.replace(hour=hour, minute=minute, second=second) if day else None
 
 
-def _turn(message: _Message, time: datetime) -> Turn:
-    rest = message.rest.lstrip(_MARKS)
-    found = _AUTHOR.match(rest)
-    whole = "\n".join([rest, *message.more]).rstrip()
-    if not found or _SYSTEM.search(found["author"]):
+def _author(message: _Message) -> re.Match[str] | None:
+    found = _AUTHOR.match(message.rest.lstrip(MARKS))
+    return None if found and _SYSTEM.search(found["author"]) else found
+
+
+def _body(message: _Message, author: re.Match[str]) -> str:
+    return "\n".join([author.string[author.end() :], *message.more])
+
+
+def _turn(message: _Message, time: datetime, left_out: frozenset[str]) -> Turn:
+    author = _author(message)
+    if author is None:
+        whole = "\n".join([message.rest.lstrip(MARKS), *message.more]).rstrip()
         return Turn("", whole, time, kind="system")
-    said = "\n".join([rest[found.end() :].lstrip(_MARKS), *message.more]).rstrip()
-    said = _EDITED.sub("", said).rstrip(_MARKS)
-    return Turn(" ".join(found["author"].translate(_SPACES).split()), said, time, kind=_kind(said))
-
-
-def _kind(said: str) -> TurnKind:
-    if not said.strip():
-        return "media"
-    if _DELETED.match(said):
-        return "deleted"
-    if _MEDIA.match(said):
-        return "media"
-    return "system" if _is_notice(said) else "said"
-
-
-def _is_notice(said: str) -> bool:
-    """On iPhones the group itself is the author of the encryption notice."""
-    return "end-to-end encrypted" in said and "\n" not in said and len(said) < 240
+    said, kind = read_body(_body(message, author), left_out)
+    return Turn(" ".join(author["author"].translate(_SPACES).split()), said, time, kind=kind)

@@ -11,21 +11,23 @@ from core.store.conversations import (
     ExchangeRow,
     TurnRow,
     assign_split,
+    chat_elsewhere,
     conversation_id,
+    extent_of,
     put_conversation,
     same_conversation_elsewhere,
     splits,
     sync_exchanges,
+    take_over,
+    weight_of_split,
 )
 from core.store.database import Database
 from core.store.documents import DocumentRow, put_document, same_document_elsewhere
-from core.store.identity import content_uid
 from core.store.merging.tables import Tally
-from core.store.sources import SourceRow, find_source, finish_source
+from core.store.sources import SourceRow, content_of, find_source, finish_source
 from core.store.tiddlers import put_tiddler
 
 _STRICTNESS = {"none": 2, "recall": 1, "train": 0}
-_ASIDE = {"heldout": 2, "validation": 1, "train": 0}
 _SOURCE = "id, uid, location, format, content_hash, use, use_chosen, imported_at"
 _DATED = "title, link, date, date_precision, first_day, last_day"
 _CHANGED = (
@@ -71,7 +73,7 @@ def _merge_source(db: Database, theirs: SourceRow, own: SourceRow | None, tally:
                 (theirs.location, theirs.format, theirs.imported_at, own_id),
             )
         db.execute("UPDATE source SET use_chosen = ? WHERE id = ?", (chosen, own_id))
-        finish_source(db, own_id, _content(db, own_id) if own is None or changed else own.content_hash, use)
+        finish_source(db, own_id, content_of(db, own_id) if own is None or changed else own.content_hash, use)
 
 
 def _merge_documents(db: Database, their_id: int, own_id: int, later: bool, same: bool, tally: Tally) -> bool:
@@ -112,15 +114,22 @@ def _merge_conversations(db: Database, their_id: int, own_id: int, later: bool, 
     changed = False
     for row in rows:
         conversation = ConversationRow(0, row[0], own_id, *row[1:11])
-        if row[11] and same_conversation_elsewhere(db, conversation):
+        turns = [
+            TurnRow(*turn)
+            for turn in db.rows(
+                "SELECT position, speaker, text, time, reply_to, kind FROM other.turn WHERE conversation_id = ?"
+                " ORDER BY position",
+                (row[12],),
+            )
+        ]
+        others = chat_elsewhere(db, conversation, turns)
+        further = any(chat.extent >= extent_of(turns) for chat in others)
+        if further or (row[11] and same_conversation_elsewhere(db, conversation)):
             tally.left_out["conversations"] += 1
             continue
-        turns = db.rows(
-            "SELECT position, speaker, text, time, reply_to, kind FROM other.turn WHERE conversation_id = ?"
-            " ORDER BY position",
-            (row[12],),
-        )
-        put_conversation(db, conversation, [TurnRow(*turn) for turn in turns])
+        for chat in others:
+            take_over(db, chat, own_id)
+        put_conversation(db, conversation, turns)
         here = conversation_id(db, own_id, row[0])
         exchanges = db.rows(
             "SELECT 0, uid, ?, position, segment, asker, question, answer, first_day, last_day, initiates"
@@ -138,21 +147,7 @@ def _merge_splits(db: Database) -> None:
     for uid, split, chosen_by in db.rows("SELECT conversation_uid, split, chosen_by FROM other.conversation_split"):
         own = known.get(uid)
         theirs = (str(split), str(chosen_by))
-        if own is None or own != max(own, theirs, key=_weight):
+        if own is None or own != max(own, theirs, key=weight_of_split):
             assign_split(db, uid, *theirs)
             if split != "train":
                 remove_chunks_of_conversation(db, uid)
-
-
-def _weight(each: tuple[str, str]) -> tuple[bool, int]:
-    return each[1] == "person", _ASIDE[each[0]]
-
-
-def _content(db: Database, source_id: int) -> str:
-    """The hash of a source's content, as an import makes it."""
-    rows = db.rows(
-        "SELECT content_hash FROM document WHERE source_id = ?1"
-        " UNION ALL SELECT content_hash FROM conversation WHERE source_id = ?1",
-        (source_id,),
-    )
-    return content_uid("content", sorted(row[0] for row in rows))

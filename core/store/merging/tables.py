@@ -54,7 +54,7 @@ RULES = {
     "message_memory": "with its message; a passage that is not here is named no more, its words stay",
     "receipt": "with its message",
     "message_rating": "the later one",
-    "pair": "by uid",
+    "pair": "by uid; what it rests on as told by the side that can",
     "proposal": "by uid",
     "statement": "by uid",
     "statement_end": "by statement: what was taken back on either side holds no more",

@@ -20,15 +20,19 @@ def merge_talk(db: Database, adapters: Mapping[int, int], tally: Tally) -> None:
     messages = _merge_sessions(db, adapters, tally)
     _merge_ratings(db, messages)
     rows = db.rows(
-        "SELECT uid, question, prompt, left_text, right_text, origin, message_id, created_at FROM other.pair"
+        "SELECT uid, question, prompt, left_text, right_text, origin, message_id, created_at, owners FROM other.pair"
         " WHERE uid NOT IN (SELECT uid FROM main.pair) ORDER BY id"
     )
-    for uid, question, prompt, left, right, origin, message_id, created_at in rows:
+    for uid, question, prompt, left, right, origin, message_id, created_at, owners in rows:
         db.execute(
-            "INSERT INTO main.pair (uid, question, prompt, left_text, right_text, origin, message_id, created_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (uid, question, prompt, left, right, origin, messages.get(message_id), created_at),
+            "INSERT INTO main.pair (uid, question, prompt, left_text, right_text, origin, message_id, created_at,"
+            " owners) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (uid, question, prompt, left, right, origin, messages.get(message_id), created_at, owners),
         )
+    db.execute(
+        "UPDATE main.pair SET owners = (SELECT owners FROM other.pair AS theirs WHERE theirs.uid = pair.uid)"
+        " WHERE owners IS NULL"
+    )
     tally.added["pairs"] += len(rows)
     columns = "uid, kind, about, title, before, after, reason, score, created_at"
     _merge_statements(db, messages, tally)

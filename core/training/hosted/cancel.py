@@ -10,6 +10,7 @@ from core.errors import TrainingError, UsageError
 from core.models.generation import CallFailed
 from core.runs.journal import Run, load_run
 from core.settings import HostedSettings
+from core.training.hosted.accounts import settled
 from core.training.hosted.host import Host
 from core.training.hosted.launch import HOSTED_KIND
 from core.training.hosted.protocol import RemoteJob
@@ -55,7 +56,7 @@ def cancel_at_host(workspace: Workspace, run_id: str, waits: Waits | None = None
     if found is None:
         _note(run, record.model_copy(update={"starting": False}))
         return CancelledJob(run_id, record.host, "", NO_JOB)
-    _note(run, record.model_copy(update={"job": found.id, "starting": False, "status": found.state}))
+    _note(run, settled(workspace.database, settings, record, found))
     return CancelledJob(run_id, record.host, found.id, found.state)
 
 

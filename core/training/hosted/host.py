@@ -26,6 +26,8 @@ PAGE = 100
 """Rows of one page of a list."""
 MOST_PAGES = 200
 """Of one list: a host that never says it was the last is not believed."""
+LOOKS = 5
+"""At a list, before what is not in it counts as not there: a host may list what it made some seconds later."""
 STOP_POLL = 0.1
 """Seconds in which a request to stop is heard."""
 NOT_BEGUN = frozenset(
@@ -88,12 +90,20 @@ class Host:
         return read(await self._request(send(), {}), RemoteFile, self.name)
 
     async def find_file(self, name: str, size: int) -> RemoteFile | None:
-        """The file of this name, if it has come whole."""
-        async for page in self._pages("/files", FilePage, {"purpose": "fine-tune"}):
-            for file in page.data:
-                if file.filename == name and (not file.bytes or file.bytes == size):
-                    return file
-        return None
+        """The file of this name, if it has come whole and a job can be started on it."""
+
+        async def look() -> RemoteFile | None:
+            async for page in self._pages("/files", FilePage, {"purpose": "fine-tune"}):
+                for file in page.data or ():
+                    if file.filename == name and (not file.bytes or file.bytes == size) and not file.is_gone:
+                        return file
+            return None
+
+        return await self._looked_for(look)
+
+    async def file(self, file: str) -> RemoteFile:
+        """A file as it stands."""
+        return read(await self._get(f"/files/{_in_path(file)}", {}), RemoteFile, self.name)
 
     def job_body(self, label: str, file: str) -> dict[str, Any]:
         """The fields of a request for a job, without those that this host refused."""
@@ -116,11 +126,15 @@ class Host:
 
     async def find_job(self, label: str, file: str) -> RemoteJob | None:
         """The job that was started with this label or on this file, which no other job has."""
-        async for page in self._pages("/fine_tuning/jobs", JobPage, {}):
-            for job in page.data:
-                if job.metadata.get(LABEL) == label or (file and job.training_file == file):
-                    return job
-        return None
+
+        async def look() -> RemoteJob | None:
+            async for page in self._pages("/fine_tuning/jobs", JobPage, {}):
+                for job in page.data or ():
+                    if job.metadata.get(LABEL) == label or (file and job.training_file == file):
+                        return job
+            return None
+
+        return await self._looked_for(look)
 
     async def job(self, job: str) -> RemoteJob:
         """A job as it stands."""
@@ -134,9 +148,9 @@ class Host:
         """The events of a job that are not known yet, oldest first."""
         fresh: dict[str, RemoteEvent] = {}
         async for page in self._pages(f"/fine_tuning/jobs/{_in_path(job)}/events", EventPage, {}):
-            found = {event.id: event for event in page.data if event.id not in known and event.id not in fresh}
+            found = {event.id: event for event in page.data or () if event.id not in known and event.id not in fresh}
             fresh |= found
-            times = [event.created_at for event in page.data]
+            times = [event.created_at for event in page.data or ()]
             if not found and times == sorted(times, reverse=True):
                 break  # Newest first: what follows is known too.
         # Pages come newest first, and events of one second in the order of their page.
@@ -144,13 +158,23 @@ class Host:
         oldest_first.sort(key=lambda event: event.created_at)
         return oldest_first
 
+    async def _looked_for(self, look: Callable[[], Awaitable[T | None]]) -> T | None:
+        """What a look at a list finds. Where it finds nothing, the list is read again a few times, ever later."""
+        for number in range(LOOKS):
+            if number:
+                await self.sleep(self._waits.first * 2 ** (number - 1))
+            found = await look()
+            if found is not None:
+                return found
+        return None
+
     async def _pages(self, path: str, what: type[Page], query: dict[str, Any]) -> AsyncIterator[Page]:
         after = ""
         seen: set[str] = set()
         for _ in range(MOST_PAGES):
             asked = {**query, "limit": PAGE, **({"after": after} if after else {})}
             page = read(await self._get(path, asked), what, self.name)
-            ids = [row.id for row in page.data]
+            ids = [row.id for row in page.data or ()]
             yield page
             # A host that leaves ``after`` unread gives the first page for ever.
             if not page.has_more or not ids or seen.issuperset(ids):
@@ -190,7 +214,7 @@ class Host:
 
 
 def _in_path(name: str) -> str:
-    """A host's own name for a job, as a piece of an address. Raises CallFailed for one that would lead elsewhere."""
+    """A host's own name for a job or a file, as a piece of an address. Raises CallFailed for one that leads away."""
     if not name.replace("-", "").replace("_", "").replace(".", "").replace(":", "").isalnum() or set(name) <= {"."}:
-        raise CallFailed("refused", f"{name[:60]!r} cannot be the name of a job", retryable=False)
+        raise CallFailed("refused", f"{name[:60]!r} cannot be the name of a job or a file", retryable=False)
     return name

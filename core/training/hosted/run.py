@@ -24,11 +24,12 @@ from core.models.hosts import host_of
 from core.runs.job import Job
 from core.runs.journal import read_events
 from core.settings import HostedSettings
-from core.store.model_calls import ANSWERED, Ended, Leaving, close_call, open_call
+from core.store.model_calls import ANSWERED, Leaving, open_call
+from core.training.hosted.accounts import close_row, settled
 from core.training.hosted.hint import persona_lines
 from core.training.hosted.host import LABEL, NOT_BEGUN, Host
 from core.training.hosted.launch import cancelling, refuse_beside_a_job
-from core.training.hosted.plan import Prepared, check_plan, cost_of, prepare
+from core.training.hosted.plan import Prepared, check_plan, prepare
 from core.training.hosted.protocol import LONGEST_TOLD, RemoteEvent, RemoteJob
 from core.training.hosted.record import CANCELLED, FAILED, OVER, Record, read_record, write_record
 
@@ -104,11 +105,13 @@ class HostedWork:
         record = self._save(
             record, digest=digest, samples=plan.samples, tokens=plan.tokens, cost=plan.cost, left_out=plan.left_out
         )
-        if record.file:
+        sent = record.file
+        if sent and bool(await self._host.persist(lambda: self._is_there(sent))):
             return record
         self._job.progress(0, 1, f"uploading {plan.samples} samples to {plan.host}")
         name = f"{LABEL}-{record.label}.jsonl"
-        looked_for = record.uploading
+        # Some hosts list files and tell of none: what is in the list still need not go there twice.
+        looked_for = record.uploading or bool(sent)
 
         async def attempt() -> str:
             nonlocal looked_for
@@ -118,10 +121,19 @@ class HostedWork:
                 found = await self._send(name, prepared)
             return found
 
-        record = self._save(record, uploading=True)
+        record = self._save(record, file="", uploading=True)
         file = await self._host.persist(attempt)
         self._job.event("uploaded", file=file, bytes=len(prepared.content))
         return self._save(record, file=file, uploading=False)
+
+    async def _is_there(self, file: str) -> bool:
+        """Whether a job can be started on a file that an earlier attempt sent."""
+        try:
+            return not (await self._host.file(file)).is_gone
+        except CallFailed as failure:
+            if failure.reason in ("not found", "refused"):
+                return False
+            raise
 
     async def _file_there(self, name: str, size: int) -> str:
         """The host's name for a file that an earlier attempt may have sent, or an empty string."""
@@ -139,7 +151,7 @@ class HostedWork:
         check_host(self._host.name, workspace.settings.privacy, workspace.database)
         with self._ledger("fine-tuning file", len(prepared.content), prepared.about):
             uploaded = await self._host.upload(name, prepared.content)
-        if uploaded.status == "error":
+        if uploaded.is_gone:
             said = " ".join((uploaded.status_details or "no reason given").split())[:LONGEST_TOLD]
             raise CallFailed("refused", f"{self._host.name} refused the file: {said}", retryable=False)
         return uploaded.id
@@ -183,7 +195,8 @@ class HostedWork:
         try:
             found = await self._host.find_job(record.label, record.file)
             if found is not None:
-                self._close(record.row, ANSWERED, record.tokens * self._settings.epochs, record.cost or 0.0)
+                used = record.tokens * self._settings.epochs
+                close_row(self._job.workspace.database, record.row, ANSWERED, used, record.cost or 0.0)
             return found
         except CallFailed as failure:
             if failure.reason not in ("not found", "refused"):
@@ -223,11 +236,7 @@ class HostedWork:
         model = seen.fine_tuned_model
         if seen.state not in FAILED | CANCELLED and not model:
             raise CallFailed("not an answer", f"{self._host.name} names no model for {record.job}", retryable=True)
-        cost = cost_of(seen.trained_tokens, self._settings) if seen.trained_tokens else None
-        if cost is not None:
-            record = record.model_copy(update={"cost": cost})
-            self._close(record.row, ANSWERED, seen.trained_tokens or 0, cost)
-        self._save(record, status=seen.state)
+        write_record(self._job.folder, settled(self._job.workspace.database, self._settings, record, seen))
         again = "simulee train hosted starts another one"
         if seen.state in FAILED:
             raise TrainingError(
@@ -283,12 +292,7 @@ class HostedWork:
         finally:
             used = job if outcome == ANSWERED else None
             tokens = used.tokens * self._settings.epochs if used else 0
-            self._close(row, outcome, tokens, (used.cost or 0.0) if used else 0.0)
-
-    def _close(self, row: int, outcome: str, tokens: int, cost: float) -> None:
-        database = self._job.workspace.database
-        with database.write():
-            close_call(database, row, Ended(moment(), outcome, tokens, 0, cost))
+            close_row(database, row, outcome, tokens, (used.cost or 0.0) if used else 0.0)
 
     def _result(self, record: Record, ended: RemoteJob) -> dict[str, Any]:
         self._job.progress(1, 1, f"{record.job} {ended.state}")

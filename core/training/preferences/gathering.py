@@ -1,7 +1,7 @@
 """What there is to learn from: decided pairs, thumbs on answers, or a file; never what is held out.
 
-A run is told which by references that are frozen when it starts, so that a resumed run learns from the same ones.
-Imports no torch.
+A run is told which by references that are frozen when it starts, so that a resumed run learns from the same ones;
+whether it still may is looked at again each time. Imports no torch.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
@@ -17,15 +17,15 @@ from core.corpus.holdout import expected_splits
 from core.dataset.leaks import find_leaks
 from core.dataset.preference_file import PairLine, read_pairs
 from core.errors import TrainingError
-from core.store.chunks import passages
 from core.store.conversations import exchanges_of, list_conversations
 from core.store.identity import content_uid
 from core.store.pairs import PairRow, list_pairs
-from core.store.sessions import MessageRow, memories_of_message, question_of, rated_messages
+from core.store.sessions import MessageRow, answer_uid, question_of, rated_messages, rests_on
+from core.training.preferences.clearance import Clearance
 from core.workspace import Workspace
 
 Reference = tuple[str, str]
-"""A uid, or ``m<row id>`` of a rated answer, and what was chosen: left, right, neither; good, bad."""
+"""The uid of a pair or of a rated answer, and what was chosen: left, right, neither; good, bad."""
 Method = Literal["dpo", "kto"]
 
 
@@ -43,13 +43,19 @@ class Preference:
     rejected: str
     day: str
     """When it was made, ISO; empty when it is not known."""
-    message_id: int | None = None
-    """The answer that was judged, where it was one in a chat."""
+    owners: tuple[str, ...] | None = None
+    """uids of what its prompt and its answers rest on; None where nobody can tell."""
 
     @property
     def questions_uid(self) -> str:
-        """The same for every judgement on one question: they are trained on together, or validate together."""
-        return content_uid("question", self.question)
+        """The same for every judgement on one question, however it is written: they are trained on together, or
+        validate together."""
+        return content_uid("question", _words(self.question) or self.question)
+
+    @property
+    def asked(self) -> str:
+        """What the answers answer."""
+        return self.prompt or self.question
 
 
 class Judged(Protocol):
@@ -70,7 +76,9 @@ class Gathered:
     held_out: int = 0
     """Judgements on held-out conversations."""
     not_cleared: int = 0
-    """Judgements on answers to prompts with memories that are for recall only, or whose passages are gone."""
+    """Judgements on answers to prompts with words that are not for training, or of which nobody can tell."""
+    overruled: int = 0
+    """Judgements, or with KTO single answers, of which another judgement says something else, or the same again."""
     refused: tuple[str, ...] = ()
     """Lines of a file that are no pairs."""
 
@@ -81,40 +89,54 @@ class Gathered:
 
 def gathered(workspace: Workspace, method: Method, file: Path | None = None) -> Gathered:
     """What is decided now, or what a file holds. Raises UsageError for a file that cannot be read."""
+    refused: tuple[str, ...] = ()
     if file is not None:
-        found = read_pairs(file)
-        return _learnable(workspace, dict.fromkeys(map(_of_line, found.pairs)), found.refused)
-    pairs = [each for pair in list_pairs(workspace.database) for each in _of_pair(pair, method)]
-    if method == "dpo":
-        return _learnable(workspace, pairs, ())
-    judged = {(each.question, answer) for each in pairs for answer in (each.chosen, each.rejected)}
-    thumbs = [_of_message(workspace, message) for message in rated_messages(workspace.database)]
-    # An answer that was corrected or compared is judged by that, not by an earlier thumb.
-    thumbs = [each for each in thumbs if (each.question, each.chosen or each.rejected) not in judged]
-    return _learnable(workspace, [*pairs, *thumbs], ())
+        every, refused = _in_file(file)
+        # As an import does: of two lines that contradict each other the first one counts.
+        listed = list({_both(each): each for each in reversed(every)}.values())[::-1]
+    else:
+        every = [each for pair in list_pairs(workspace.database) for each in _of_pair(pair, method)]
+        listed = [each for pair in _standing(workspace) for each in _of_pair(pair, method)]
+        if method == "kto":
+            judged = {(each.question, answer) for each in listed for answer in (each.chosen, each.rejected)}
+            thumbs = [_of_message(workspace, message) for message in rated_messages(workspace.database)]
+            every += thumbs
+            # An answer that was corrected or compared is judged by that, not by an earlier thumb.
+            listed += [each for each in thumbs if (each.question, each.chosen or each.rejected) not in judged]
+    found = _learnable(workspace, listed)
+    kept, again = _one_label(found.preferences) if method == "kto" else (found.preferences, 0)
+    return replace(found, preferences=kept, overruled=len(every) - len(listed) + again, refused=refused)
 
 
 def found_again(
     workspace: Workspace, method: Method, references: Sequence[Sequence[str]], file: Path | None
 ) -> list[Preference]:
-    """The judgements that a run was started with. Raises TrainingError when one of them is gone."""
+    """The judgements that a run was started with. Raises TrainingError when one of them is gone, or may not be learned
+    from any more."""
     wanted = {(str(uid), str(choice)) for uid, choice in references}
     if file is not None:
-        every = list(gathered(workspace, method, file).preferences)
+        every, _ = _in_file(file)
     else:
         pairs = {pair.uid: pair for pair in list_pairs(workspace.database)}
-        messages = {f"m{message.id}": message for message in rated_messages(workspace.database)}
+        messages = {_uid_of(workspace, message): message for message in rated_messages(workspace.database)}
         every = []
         for uid, choice in sorted(wanted):
             if uid in pairs:
                 every += _chosen(pairs[uid], choice, method)
             elif uid in messages:
                 every.append(_of_message(workspace, messages[uid], choice))
-    found = [each for each in every if each.reference in wanted]
-    gone = len(wanted - {each.reference for each in found})
+    listed = [each for each in every if each.reference in wanted]
+    gone = len(wanted - {each.reference for each in listed})
     if gone:
         raise TrainingError(f"{gone} of the preferences that this run began with are gone", "start a new run")
-    return sorted(found, key=lambda each: (content_uid(each.reference), each.rejected))
+    found = _learnable(workspace, listed)
+    if len(found.preferences) < len(listed):
+        raise TrainingError(
+            f"{len(listed) - len(found.preferences)} of the preferences that this run began with may not be learned"
+            " from any more: held out, or not cleared for training",
+            "start a new run",
+        )
+    return sorted(_one_label(listed)[0] if method == "kto" else listed, key=_order)
 
 
 def split(judged: Sequence[AJudged], share: float) -> tuple[list[AJudged], list[AJudged]]:
@@ -132,9 +154,11 @@ def _place(preference: Preference) -> float:
     return int(content_uid("split", preference.questions_uid)[:8], 16) / 2**32
 
 
-def _learnable(workspace: Workspace, every: Iterable[Preference], refused: tuple[str, ...]) -> Gathered:
-    """All but what asks a held-out question or nearly says its answer, and what rests on words not cleared for it."""
-    listed = list(every)
+def _learnable(workspace: Workspace, listed: Sequence[Preference]) -> Gathered:
+    """All but what asks a held-out question or nearly says its answer, and what rests on words not cleared for it.
+
+    Of two bad answers, which are one decision, both stay or neither: a reference that is kept means the same again.
+    """
     splits = expected_splits(workspace)
     held = [
         exchange
@@ -144,19 +168,56 @@ def _learnable(workspace: Workspace, every: Iterable[Preference], refused: tuple
     ]
     asked = {_words(exchange.question) for exchange in held if exchange.question}
     texts = ((str(place), f"{each.chosen}\n{each.rejected}") for place, each in enumerate(listed))
-    leaking = {int(leak.where) for leak in find_leaks(((each.uid, each.answer) for each in held), texts)}
-    clean = [each for place, each in enumerate(listed) if place not in leaking and _words(each.question) not in asked]
-    kept = tuple(each for each in clean if _is_cleared(workspace, each))
-    return Gathered(kept, len(listed) - len(clean), len(clean) - len(kept), refused)
+    leaks = find_leaks(((each.uid, each.answer) for each in held), texts)
+    out = {listed[int(leak.where)].reference for leak in leaks}
+    out |= {each.reference for each in listed if _words(each.question) in asked}
+    clean = [each for each in listed if each.reference not in out]
+    clearance = Clearance(workspace.database)
+    unclear = {each.reference for each in clean if not clearance.covers(each.owners)}
+    kept = tuple(each for each in clean if each.reference not in unclear)
+    return Gathered(kept, len(listed) - len(clean), len(clean) - len(kept))
 
 
-def _is_cleared(workspace: Workspace, preference: Preference) -> bool:
-    """Whether every passage that the answer could rest on may be trained on; one that is gone cannot tell."""
-    if preference.message_id is None:
-        return True
-    shown = [each.chunk_id for each in memories_of_message(workspace.database, preference.message_id)]
-    found = passages(workspace.database, [each for each in shown if each is not None])
-    return all(each in found and found[each].use == "train" for each in shown)
+def _one_label(every: Iterable[Preference]) -> tuple[tuple[Preference, ...], int]:
+    """(judgements, how many answers were taken out of them): each answer to a prompt is called good or bad once.
+
+    One that was preferred and rejected is bad: a better one is known. It depends on nothing but these judgements, so
+    that a resumed run comes to the same.
+    """
+    ordered = sorted(every, key=_order)
+    bad = {(each.asked, each.rejected) for each in ordered if each.rejected}
+    taken: set[tuple[str, str]] = set()
+    kept, dropped = [], 0
+    for each in ordered:
+        sides = []
+        for answer, is_taken in ((each.chosen, taken | bad), (each.rejected, taken)):
+            counts = bool(answer) and (each.asked, answer) not in is_taken
+            dropped += bool(answer) and not counts
+            sides.append(answer if counts else "")
+        taken |= {(each.asked, answer) for answer in sides if answer}
+        if any(sides):
+            kept.append(replace(each, chosen=sides[0], rejected=sides[1]))
+    return tuple(kept), dropped
+
+
+def _order(preference: Preference) -> tuple[str, str]:
+    """The same whatever the order in which judgements are found."""
+    return content_uid(preference.reference), preference.rejected
+
+
+def _both(preference: Preference) -> tuple[str, str, frozenset[str]]:
+    """The same for the same two answers to the same prompt, whichever is preferred."""
+    return preference.question, preference.prompt, frozenset((preference.chosen, preference.rejected))
+
+
+def _standing(workspace: Workspace) -> list[PairRow]:
+    """Decided pairs; where the same two answers stand in two of them, as when their sides were exchanged, the one that
+    was decided on last."""
+    decided = [each for each in list_pairs(workspace.database) if each.state in ("accepted", "rejected")]
+    last: dict[tuple[str, str, frozenset[str]], PairRow] = {}
+    for pair in sorted(decided, key=lambda each: each.decision):
+        last[pair.question, pair.prompt, frozenset((pair.left, pair.right))] = pair
+    return sorted(last.values(), key=lambda each: each.id)
 
 
 def _of_pair(pair: PairRow, method: Method) -> list[Preference]:
@@ -171,7 +232,7 @@ def _chosen(pair: PairRow, choice: str, method: Method) -> list[Preference]:
     def made(chosen: str, rejected: str) -> Preference:
         return Preference(
             (pair.uid, choice), pair.origin, pair.question, pair.prompt, chosen, rejected, pair.created_at[:10],
-            pair.message_id,
+            pair.owners,
         )  # fmt: skip
 
     match choice:
@@ -185,18 +246,33 @@ def _chosen(pair: PairRow, choice: str, method: Method) -> list[Preference]:
 
 
 def _of_message(workspace: Workspace, message: MessageRow, choice: str = "") -> Preference:
-    question = question_of(workspace.database, message)
     choice = choice or ("good" if message.rating > 0 else "bad")
     good, bad = (message.text, "") if choice == "good" else ("", message.text)
-    asked = question.text if question else ""
     return Preference(
-        (f"m{message.id}", choice), "rating", asked, message.prompt, good, bad, message.created_at[:10], message.id
-    )
+        (_uid_of(workspace, message), choice), "rating", _question(workspace, message), message.prompt, good, bad,
+        message.created_at[:10], rests_on(workspace.database, message.id),
+    )  # fmt: skip
+
+
+def _uid_of(workspace: Workspace, message: MessageRow) -> str:
+    return answer_uid(_question(workspace, message), message)
+
+
+def _question(workspace: Workspace, message: MessageRow) -> str:
+    question = question_of(workspace.database, message)
+    return question.text if question else ""
+
+
+def _in_file(file: Path) -> tuple[list[Preference], tuple[str, ...]]:
+    """Its pairs, each once, and its lines that are none."""
+    found = read_pairs(file)
+    return list(dict.fromkeys(map(_of_line, found.pairs))), found.refused
 
 
 def _of_line(line: PairLine) -> Preference:
+    """A file is its owner's: what its words rest on is theirs to answer for."""
     uid = content_uid("pair", line.question, line.prompt, line.chosen, line.rejected)
-    return Preference((uid, "left"), "file", line.question, line.prompt, line.chosen, line.rejected, "")
+    return Preference((uid, "left"), "file", line.question, line.prompt, line.chosen, line.rejected, "", ())
 
 
 def _words(text: str) -> str:

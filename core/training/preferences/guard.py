@@ -4,6 +4,9 @@ At each look the same questions are answered, greedily, and what is said is held
 them: its length, how much of it repeats itself, and how far its words are from the reference's (Kullback-Leibler
 divergence, over the whole vocabulary, at every token that was said). Past a threshold the run stops; the weights of the
 last look that was well are kept.
+
+An answer is written as far as it takes to see that it grew too long, and no further. Where the reference itself did not
+end within ``guard_tokens``, nobody knows how long it would have been, and growth is not judged.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import math
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,15 +27,24 @@ from core.models.causal_lm import CausalLM
 from core.runs.job import Job
 from core.settings import DpoSettings
 from core.training.checkpoints import is_whole, write_manifest
+from core.training.launching import is_first
 from core.training.preferences.rendering import Rendered
 from core.training.speaking import aside
+from core.training.watching import any_of_us
 
 WELL = "well"
 """The folder of the weights at the last look that was well."""
 STEP = "step"
 """The file in it that says which step that was."""
+SHORT = 32
+"""Tokens of two sentences or so: a twin of few words that learns to say one more has not lost its language, however
+many times longer that is."""
+UNENDED = 0.5
+"""Share of the answers over which it is a collapse that they run on: one alone may be to a question that needs more."""
 TRAINED, REFERENCE = "default", "ref"
 """PEFT's names of the two adapters: TRL gives the reference this one."""
+
+ELSEWHERE = "the first process saw a collapse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +58,50 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Answers as they are now, averaged."""
+    """Answers as they are now."""
 
     said: tuple[str, ...]
-    length: float
-    """Tokens."""
+    lengths: tuple[int, ...]
+    """Tokens of each."""
+    ended: tuple[bool, ...]
+    """Whether each came to its end before it was cut."""
     distinct: float
-    """Distinct-2 (Li et al. 2016): pairs of neighboring tokens that are not a repetition, of all of one answer's."""
+    """Distinct-2 (Li et al. 2016), averaged: pairs of neighboring tokens that are not a repetition, of all of one
+    answer's."""
     kl: float = 0.0
-    """Nats per token from the reference."""
+    """Nats per token from the reference, averaged."""
+
+    @property
+    def length(self) -> float:
+        """Tokens, averaged."""
+        return _mean(self.lengths)
+
+
+def longest_well(reference: Look, settings: DpoSettings) -> float | None:
+    """Up to how many tokens the answers may grow; None where the reference does not tell."""
+    ended = [length for length, end in zip(reference.lengths, reference.ended, strict=True) if end]
+    return max(settings.guard_length * _mean(ended), SHORT) if ended else None
+
+
+def verdict(look: Look, reference: Look, settings: DpoSettings) -> str:
+    """Why answers are a collapse; empty where they are not."""
+    if look.length < 1 <= reference.length:
+        return "the answers are empty"
+    most = longest_well(reference, settings)
+    if most is not None:
+        told = [place for place, end in enumerate(reference.ended) if end]
+        unended = sum(not look.ended[place] for place in told)
+        if unended > UNENDED * len(told):
+            before = _mean([reference.lengths[place] for place in told])
+            return (
+                f"the answers grew: {unended} of {len(told)} do not end within {most:.0f} tokens, the reference's have"
+                f" {before:.0f}"
+            )
+    if look.distinct < settings.guard_distinct * reference.distinct:
+        return f"the answers repeat themselves: distinct-2 is {look.distinct:.2f}, not {reference.distinct:.2f}"
+    if not look.kl <= settings.guard_kl:  # Also where it is not a number.
+        return f"the answers are {look.kl:.2f} nats per token from the reference, over {settings.guard_kl:g}"
+    return ""
 
 
 def questions_of(validation: Sequence[Rendered], train: Sequence[Rendered], most: int) -> list[Question]:
@@ -77,7 +124,10 @@ def as_reference(model: Any) -> Iterator[None]:
 
 
 class Guard(TrainerCallback):
-    """Looks every so many steps and at the last one; it stops the run, and says why in ``collapsed``."""
+    """Looks every so many steps and at the last one; it stops the run, and says why in ``collapsed``.
+
+    Of several processes, whose weights are the same, the first one looks.
+    """
 
     def __init__(
         self, job: Job, lm: CausalLM, model: Any, questions: Sequence[Question], settings: DpoSettings, every: int
@@ -98,13 +148,16 @@ class Guard(TrainerCallback):
         step = state.global_step
         if not self._questions or (step % self._every and step < state.max_steps):
             return
-        look = self.look()
-        self._tell(step, look)
-        self.collapsed = self._verdict(look)
-        if self.collapsed:
+        if is_first():
+            look = self.look()
+            self._tell(step, look)
+            assert self._reference is not None
+            self.collapsed = verdict(look, self._reference, self._settings)
+        if any_of_us(bool(self.collapsed), args.device):
+            self.collapsed = self.collapsed or ELSEWHERE
             control.should_training_stop = True
             control.should_save = False
-        else:
+        elif is_first():
             self._keep(Path(args.output_dir), step)
 
     def look(self) -> Look:
@@ -112,21 +165,25 @@ class Guard(TrainerCallback):
         with aside(self._lm), torch.no_grad():
             if self._reference is None:
                 with as_reference(self._model):
-                    self._reference = self._answers()[0]
-            look, sequences = self._answers()
+                    self._reference = self._answers(self._settings.guard_tokens)[0]
+            most = longest_well(self._reference, self._settings)
+            look, sequences = self._answers(self._settings.guard_tokens if most is None else math.floor(most) + 1)
             kls = [value for prompt, said in sequences for value in self._divergences(prompt, said)]
-        return Look(look.said, look.length, look.distinct, sum(kls) / len(kls))
+        return replace(look, kl=_mean(kls))
 
-    def _answers(self) -> tuple[Look, list[tuple[list[int], list[int]]]]:
-        """What the active adapter says, and (prompt, answer) as token ids."""
-        prompts = [each.prompt for each in self._questions]
-        told = self._lm.continuations(prompts, self._settings.guard_tokens)
+    def _answers(self, most: int) -> tuple[Look, list[tuple[list[int], list[int]]]]:
+        """What the active adapter says in so many tokens at the most, and (prompt, answer) as token ids."""
         encode = self._lm.tokenizer.encode
+        prompts = [each.prompt for each in self._questions]
+        read = [encode(prompt) for prompt in prompts]
+        room = self._lm.model.config.max_position_embeddings - max(map(len, read))
+        told = self._lm.continuations(prompts, max(1, min(most, room)))
         said = [encode(each.text) for each in told]
-        lengths = [each.tokens for each in told]
-        distinct = [_distinct(each) for each in said]
-        look = Look(tuple(each.text for each in told), sum(lengths) / len(told), sum(distinct) / len(told))
-        return look, [(encode(prompt), ids) for prompt, ids in zip(prompts, said, strict=True)]
+        look = Look(
+            tuple(each.text for each in told), tuple(each.tokens for each in told), tuple(each.ended for each in told),
+            _mean([_distinct(each) for each in said]),
+        )  # fmt: skip
+        return look, list(zip(read, said, strict=True))
 
     def _divergences(self, prompt: list[int], said: list[int]) -> list[float]:
         """KL from the reference where each token was said, and where the next one would be."""
@@ -139,23 +196,6 @@ class Guard(TrainerCallback):
     def _log_probabilities(self, ids: torch.Tensor, last: int) -> torch.Tensor:
         logits = self._lm.model(input_ids=ids, use_cache=False, logits_to_keep=last).logits[0]
         return torch.log_softmax(logits.float(), dim=-1)
-
-    def _verdict(self, look: Look) -> str:
-        """Why these answers are a collapse; empty where they are not."""
-        reference, settings = self._reference, self._settings
-        assert reference is not None
-        if look.length < 1 <= reference.length:
-            return "the answers are empty"
-        if look.length > settings.guard_length * max(reference.length, 1.0):
-            return (
-                f"the answers grew to {look.length:.0f} tokens, {look.length / max(reference.length, 1.0):.1f} times"
-                " the reference's"
-            )
-        if look.distinct < settings.guard_distinct * reference.distinct:
-            return f"the answers repeat themselves: distinct-2 is {look.distinct:.2f}, not {reference.distinct:.2f}"
-        if not look.kl <= settings.guard_kl:  # Also where it is not a number.
-            return f"the answers are {look.kl:.2f} nats per token from the reference, over {settings.guard_kl:g}"
-        return ""
 
     def _tell(self, step: int, look: Look) -> None:
         reference = self._reference
@@ -187,6 +227,10 @@ class Guard(TrainerCallback):
         write_manifest(partial)
         shutil.rmtree(kept, ignore_errors=True)
         partial.rename(kept)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _distinct(ids: Sequence[int]) -> float:

@@ -8,10 +8,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from core.adapters.files import require_lora
 from core.errors import TrainingError, UsageError
 from core.settings import dpo_settings
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
 from core.store.decisions import last_decision_id
+from core.training.launch_file import read_launch
 from core.training.preferences.gathering import Gathered, Method, gathered
 from core.training.preferences.presets import named_preset
 from core.workspace import Workspace
@@ -47,13 +49,15 @@ def preference_params(
     use: bool = True,
     preset: str | None = None,
     seed: int | None = None,
+    launch: str | None = None,
     settings: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
     """Everything that decides what a run does: later decisions and changes of ``persona.toml`` do not reach it.
 
     ``file`` is learned from in place of the workspace's own judgements. ``start_from`` names an adapter to go on from,
-    by default the twin's; ``BARE`` none. ``settings`` overrule ``[training.dpo]`` where they are not None.
-    Raises UsageError, SettingsError, or TrainingError when there is nothing to learn from.
+    by default the twin's; ``BARE`` none. ``launch`` is a configuration of ``accelerate launch``. ``settings`` overrule
+    ``[training.dpo]`` where they are not None. Raises UsageError, SettingsError, ModelError, or TrainingError when
+    there is nothing to learn from.
     """
     if preset is not None:
         named_preset(preset)
@@ -78,9 +82,21 @@ def preference_params(
         "preferences": [list(each.reference) for each in found.preferences],
         "origins": found.origins,
         "left_out": {
-            "held_out": found.held_out, "not_cleared": found.not_cleared, "refused": len(found.refused),
+            "held_out": found.held_out, "not_cleared": found.not_cleared, "overruled": found.overruled,
+            "refused": len(found.refused),
         },
-    }  # fmt: skip
+    } | (_launched(launch) if launch else {})  # fmt: skip
+
+
+def _launched(launch: str) -> dict[str, Any]:
+    """Raises UsageError for a configuration under which no process holds whole weights."""
+    told = read_launch(Path(launch))
+    if told.sharded:
+        raise UsageError(
+            "the guard and the reference need the whole weights, which are shared out among processes there",
+            "name a configuration with whole weights in each process, as docs/launch/one-node.yaml is",
+        )
+    return {"launch": str(Path(launch).resolve()), "processes": told.processes}
 
 
 def file_hash(file: Path) -> str:
@@ -92,7 +108,7 @@ def file_hash(file: Path) -> str:
 
 
 def _start(workspace: Workspace, name: str | None, base: str | None) -> AdapterRow | None:
-    """The adapter to go on from. Raises UsageError for an unknown one, or one of another base."""
+    """The adapter to go on from. Raises UsageError for an unknown one or another base's, ModelError for no LoRA."""
     if name == BARE:
         return None
     start = active_adapter(workspace.database) if name is None else find_adapter(workspace.database, name)
@@ -104,6 +120,7 @@ def _start(workspace: Workspace, name: str | None, base: str | None) -> AdapterR
         if name is None:
             return None
         raise UsageError(f"{start.name} was trained on {start.base}, not on {base}", f"--base {start.base}")
+    require_lora(start, "training on preferences", "name one to go on from: --from A, or --from base")
     return start
 
 
@@ -117,7 +134,7 @@ def _check(found: Gathered, method: Method, file: Path | None) -> None:
         f"{count} {words}"
         for count, words in (
             (found.held_out, "ask what is held out"),
-            (found.not_cleared, "rest on words that are for recall only"),
+            (found.not_cleared, "rest on words that are not cleared for training"),
             (len(found.refused), "are no pairs"),
         )
         if count

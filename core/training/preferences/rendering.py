@@ -45,17 +45,23 @@ class PreferenceRenderer:
 
     def rendered(self, preference: Preference, day: str) -> Rendered:
         """``day`` is the date of a prompt that is not known, where the judgement itself has none."""
-        stored = self._is_own(preference.prompt)
-        prompt = preference.prompt if stored else self._prompt(preference, day)
+        # A file may have a whole prompt where a question could stand.
+        stored = self._own(preference.asked)
+        prompt = stored or self._prompt(preference, day)
         encode = self._renderer.tokenizer.encode
         # The prompt and the answer apart, as a sample of the dataset is: that is where a sample's loss begins.
         return Rendered(
-            preference, prompt, encode(prompt), self._said(preference.chosen), self._said(preference.rejected), stored
-        )
+            preference, prompt, encode(prompt), self._said(preference.chosen), self._said(preference.rejected),
+            bool(stored),
+        )  # fmt: skip
 
-    def _is_own(self, prompt: str) -> bool:
-        """Whether a stored prompt is in this base's template: another model's would be read as plain words."""
-        return bool(self._turn.strip()) and self._turn in prompt
+    def _own(self, prompt: str) -> str:
+        """A prompt that is in this base's template, with the white space at its end that a file takes away; empty for
+        any other: another model's would be read as plain words."""
+        mark = self._turn.rstrip()
+        if not mark or mark not in prompt:
+            return ""
+        return prompt + self._turn[len(mark) :] if prompt.endswith(mark) else prompt
 
     def _prompt(self, preference: Preference, day: str) -> str:
         scene = scene_of(self._settings, self._target, preference.day or day, ())

@@ -18,7 +18,9 @@ from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
 from core.settings import DpoSettings, TrainingSettings
 from core.training.means import Means
+from core.training.preferences.reading import read_sparingly
 from core.training.preferences.rendering import Rendered
+from core.training.together import machines, processes
 
 Row = dict[str, Any]
 
@@ -66,9 +68,11 @@ def judgement_rows(rendered: Sequence[Rendered], at_once: int, seed: int) -> lis
     """Answers as KTO reads them, in the order in which they are read.
 
     Within the ``at_once`` rows of one forward pass each prompt also gets its neighbor's answer, from which KTO
-    estimates how far the model is from its reference (Ethayarajh et al. 2024, section 4.1). A last row that would be
-    alone joins nobody and is its own neighbor.
+    estimates how far the model is from its reference (Ethayarajh et al. 2024, section 4.1); as much of it as leaves the
+    row no longer than the longest one that is trained on, which is what fits the base and what memory was planned for.
+    A last row that would be alone joins nobody and is its own neighbor.
     """
+    longest = max((each.tokens for each in rendered), default=0)
     rows: list[Row] = [
         {"prompt_ids": each.prompt_ids, "completion_ids": ids, "label": good}
         for each in rendered
@@ -80,7 +84,7 @@ def judgement_rows(rendered: Sequence[Rendered], at_once: int, seed: int) -> lis
         together = rows[start : start + at_once]
         said = [row["completion_ids"] for row in together]
         for row, other in zip(together, [said[-1], *said[:-1]], strict=True):
-            row["KL_completion_ids"] = other
+            row["KL_completion_ids"] = other[: longest - len(row["prompt_ids"])]
     return rows
 
 
@@ -136,7 +140,7 @@ def common_settings(
         "output_dir": str(checkpoints),
         "per_device_train_batch_size": at_once,
         "per_device_eval_batch_size": at_once,
-        "gradient_accumulation_steps": max(1, round(training.batch / at_once)),
+        "gradient_accumulation_steps": max(1, round(training.batch / (at_once * processes()))),
         "learning_rate": training.learning_rate,
         "lr_scheduler_type": "cosine",
         "warmup_steps": round(training.warmup * steps),
@@ -147,6 +151,7 @@ def common_settings(
         "logging_steps": 1,
         "save_strategy": "steps",
         "save_steps": training.checkpoint_steps,
+        "save_on_each_node": machines() > 1,
         "eval_strategy": "steps" if validate else "no",
         "eval_steps": every,
         "bf16": means.dtype == "bfloat16",
@@ -154,6 +159,7 @@ def common_settings(
         "gradient_checkpointing_kwargs": {"use_reentrant": False} if means.gradient_checkpointing else None,
         "torch_compile": means.compile,
         "disable_dropout": True,
+        "ddp_find_unused_parameters": False,
         "remove_unused_columns": False,
         "dataloader_pin_memory": means.dtype == "bfloat16",
         "disable_tqdm": True,
@@ -184,4 +190,6 @@ def trainer_of(
             callbacks=list(callbacks),
         )
     trainer.remove_callback(transformers.PrinterCallback)
+    if not config.torch_compile:  # A compiler wants rows of few lengths, each read alike.
+        read_sparingly(model, paired=kind is PairTrainer)
     return trainer

@@ -17,15 +17,15 @@ from core.runs.job import Job
 from core.settings import DpoSettings, TrainingSettings
 from core.store.adapters import AdapterRow, find_adapter
 from core.training.amounts import steps_of
-from core.training.base_model import load_base, trainable
+from core.training.base_model import check_same_base, load_base, trainable
 from core.training.base_size import parameters_in, parameters_of
-from core.training.checkpoints import newest_whole
 from core.training.estimate import preference_estimate
 from core.training.failures import told_clearly
+from core.training.launching import is_first, is_launched, launched
 from core.training.means import Means, Shape, config_of, this_hardware
 from core.training.preferences.gathering import Method, found_again, split
 from core.training.preferences.guard import REFERENCE, Guard, questions_of
-from core.training.preferences.launch import SHARED, file_hash
+from core.training.preferences.launch import ENTRIES, SHARED, file_hash
 from core.training.preferences.means import means_for
 from core.training.preferences.presets import named_preset, preset_for
 from core.training.preferences.rendering import PreferenceRenderer, Rendered
@@ -42,6 +42,8 @@ from core.training.preferences.trainers import (
 from core.training.presets import filled
 from core.training.resuming import train_on
 from core.training.saving import save_adapter, take_best
+from core.training.starting import folder_to_go_on_from
+from core.training.together import check_same, newest_common
 from core.training.watching import FIGURES, Watcher, peak_memory_mb
 from core.workspace import Workspace
 
@@ -66,6 +68,8 @@ def run_kto(job: Job) -> dict[str, Any]:
 
 
 def _run(job: Job, method: Method) -> dict[str, Any]:
+    if job.params.get("launch") and not is_launched():
+        return launched(job, ENTRIES[method])
     began = time.monotonic()
     work = _Prepared.of(job, method)
     checkpoints = job.folder / "checkpoints"
@@ -126,9 +130,9 @@ def _start(workspace: Workspace, name: str | None) -> tuple[AdapterRow | None, P
     if name is None:
         return None, None
     adapter = find_adapter(workspace.database, name)
-    if adapter is None or not (workspace.root / adapter.path).is_dir():
+    if adapter is None:
         raise TrainingError(f"the adapter {name} is gone", "start a new run")
-    return adapter, workspace.root / adapter.path
+    return adapter, folder_to_go_on_from(workspace, adapter)
 
 
 def _rendered(job: Job, method: Method) -> list[Rendered]:
@@ -144,7 +148,8 @@ def _rendered(job: Job, method: Method) -> list[Rendered]:
 
 def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict[str, Any]:
     settings, own, means = work.settings, work.own, work.means
-    lm = load_base(work.base, means, several=False)
+    lm = load_base(work.base, means, several=is_launched())
+    check_same_base(job, lm)
     # A resumed run's randomness comes from its checkpoint; this fixes the adapter's initial weights.
     transformers.set_seed(settings.seed)
     model = trainable(lm, means, settings, work.start_folder)
@@ -152,14 +157,19 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     tokens = sum(map(_tokens, rows))
     steps = steps_of(len(rows), settings, job.params.get("max_steps"))
     every = max(1, steps // own.evaluations)
-    resume_from, damaged = newest_whole(checkpoints)
     weights = weights_of(rows) if work.method == "kto" else None
+    common = common_settings(checkpoints, settings, means, steps, every, work.at_once, bool(validation))
+    # It makes the processes known to each other.
+    config = kto_config(common, own, weights) if weights else dpo_config(common, own)
+    check_same(_decisive(job, work, lm.revision, tokens, steps))
+    resume_from, damaged = newest_common(checkpoints)
     rank = model.peft_config["default"].r
     expected = preference_estimate(job.workspace, work.method, job.params)
     job.event(
         "plan",
-        **_said(work) | means.told() | {"rank": rank},
+        **_said(work) | means.told() | {"rank": rank, "attention": lm.attention},
         base=work.base,
+        revision=lm.revision,
         start_from=work.start.name if work.start else None,
         preset=work.preset,
         preferences=len(work.train) + len(work.validation),
@@ -182,9 +192,12 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     watcher = Watcher(
         job, tokens / len(rows) * min(len(rows), settings.batch or 1), figures=_figures(), section=SECTION
     )
-    common = common_settings(checkpoints, settings, means, steps, every, work.at_once, bool(validation))
-    config = kto_config(common, own, weights) if weights else dpo_config(common, own)
     trainer = trainer_of(model, rows, validation, config, [watcher, guard])
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        raise TrainingError(
+            "the guard and the reference need the whole weights, which are shared out among processes here",
+            "launch with whole weights in each process, as docs/launch/one-node.yaml does",
+        )
     train_on(trainer, resume_from, steps)
     reached = trainer.state.global_step
     if reached < steps and not guard.collapsed:
@@ -204,6 +217,8 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     }
     if resume_from is None:
         result |= {"seconds": round(time.monotonic() - began, 1), "estimated_seconds": round(expected.seconds, 1)}
+    if not is_first():
+        return result
     if guard.collapsed:
         well = guard.well(checkpoints)
         why = f"stopped at step {reached} of {steps}: {guard.collapsed}"
@@ -239,6 +254,19 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     return {"adapter": name, "hash": content_hash, **result}
 
 
+def _decisive(job: Job, work: _Prepared, revision: str, tokens: int, steps: int) -> dict[str, Any]:
+    """What must be the same in all processes, or they would learn two things, or wait for each other for ever."""
+    return _said(work) | {
+        "base": work.base,
+        "its revision": revision,
+        "the adapter to go on from": work.start.hash if work.start else None,
+        "preferences": sorted(map(tuple, job.params["preferences"])),
+        "tokens": tokens,
+        "steps": steps,
+        "judgements in memory together": work.at_once,
+    }
+
+
 def _rows(work: _Prepared, rendered: Sequence[Rendered]) -> list[Row]:
     if work.method == "kto":
         return judgement_rows(rendered, work.at_once, work.settings.seed)
@@ -246,10 +274,8 @@ def _rows(work: _Prepared, rendered: Sequence[Rendered]) -> list[Row]:
 
 
 def _tokens(row: Row) -> int:
-    """Tokens of a row: a pair reads its prompt twice."""
-    if "completion_ids" in row:
-        return len(row["prompt_ids"]) + len(row["completion_ids"])
-    return 2 * len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"])
+    """Tokens of a row: a pair reads its prompt once."""
+    return sum(len(row.get(name, ())) for name in ("prompt_ids", "completion_ids", "chosen_ids", "rejected_ids"))
 
 
 def _said(work: _Prepared) -> dict[str, Any]:

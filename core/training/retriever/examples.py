@@ -9,7 +9,7 @@ same ones, whatever was decided meanwhile.
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,10 @@ from core.recall.load import as_of, training_words
 from core.recall.recollect import UNRELATED_POOL
 from core.retrieval.search import Query, Searcher
 from core.settings import RetrieverSettings
-from core.store.chunks import Passage, passages
+from core.store.chunks import ChunkRow, Passage, passages
 from core.store.conversations import ConversationRow, ExchangeRow, exchanges_of, trainable_conversations
 from core.store.decisions import last_decision_id
-from core.store.memories import VerdictRow, verdicts
+from core.store.memories import VerdictRow, undecided, verdicts
 from core.store.sight import Sight
 from core.workspace import Workspace
 
@@ -42,6 +42,9 @@ class Example:
     accepted: tuple[int, ...]
     rejected: tuple[int, ...]
     """Chunk ids of which every decided memory was rejected."""
+    spared: tuple[int, ...]
+    """Chunk ids that may be right too, though nobody has said so: memories of the question that are not decided on, and
+    what shares words with an accepted one by the cut. Accepted for others, they are still no negatives of this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,12 @@ def gather(workspace: Workspace, searcher: Searcher, settings: RetrieverSettings
     accept, limits = training_words(workspace), workspace.settings.retrieval
     assign_splits(workspace)
     examples, decided_by = [], Counter[str]()
-    for each in decided(workspace, accept):
+    every = list(decided(workspace, accept))
+    open_ones = defaultdict[int, list[int]](list)
+    for exchange_id, chunk_id in undecided(workspace.database):
+        open_ones[exchange_id].append(chunk_id)
+    beside = _sharing_words(workspace, {chunk_id for each in every for chunk_id in each.accepted})
+    for each in every:
         exchange = each.exchange
         # As many as recall over the corpus asks for: what merges several orders ranks by how many it is asked for.
         query = Query(
@@ -101,7 +109,13 @@ def gather(workspace: Workspace, searcher: Searcher, settings: RetrieverSettings
         found = [hit.passage.chunk.id for hit in searcher.search(query, accept)[: settings.candidates]]
         candidates = dict.fromkeys([*found, *each.accepted, *each.rejected])
         if len(candidates) > 1:
-            examples.append(Example(exchange, each.split, tuple(candidates), each.accepted, each.rejected))
+            spared = {*open_ones[exchange.id], *(other for one in each.accepted for other in beside[one])}
+            examples.append(
+                Example(
+                    exchange, each.split, tuple(candidates), each.accepted, each.rejected,
+                    tuple(sorted(spared.difference(each.accepted))),
+                )
+            )  # fmt: skip
             decided_by.update(verdict.by for verdict in each.verdicts)
     return Gathered(tuple(examples), dict(decided_by), last_decision_id(workspace.database))
 
@@ -119,6 +133,22 @@ def decided(workspace: Workspace, accept: Callable[[Passage], bool]) -> Iterator
         accepted = dict.fromkeys(each.chunk_id for each in seen if each.accepted)
         rejected = dict.fromkeys(each.chunk_id for each in seen if each.chunk_id not in accepted)
         yield Decided(exchange, split, tuple(seen), tuple(accepted), tuple(rejected))
+
+
+def _sharing_words(workspace: Workspace, ids: Iterable[int]) -> dict[int, list[int]]:
+    """For each of some passages those of the others that share words with it by the cut, one beginning in the other."""
+    found = [each.chunk for each in passages(workspace.database, sorted(ids)).values()]
+    of_owner = defaultdict[tuple[int | None, int | None], list[ChunkRow]](list)
+    for chunk in found:
+        of_owner[chunk.document_id, chunk.exchange_id].append(chunk)
+    return {
+        chunk.id: [
+            other.id
+            for other in of_owner[chunk.document_id, chunk.exchange_id]
+            if other.id != chunk.id and other.start < chunk.stop and chunk.start < other.stop
+        ]
+        for chunk in found
+    }
 
 
 def questions(workspace: Workspace) -> Iterator[tuple[str, ExchangeRow]]:
@@ -156,7 +186,7 @@ def _as_json(gathered: Gathered) -> dict[str, Any]:
         "last_decision": gathered.last_decision,
         "examples": [
             {"exchange": each.exchange.uid, "split": each.split, "candidates": each.candidates,
-             "accepted": each.accepted, "rejected": each.rejected}
+             "accepted": each.accepted, "rejected": each.rejected, "spared": each.spared}
             for each in gathered.examples
         ],
     }  # fmt: skip
@@ -168,6 +198,8 @@ def _read(workspace: Workspace, kept: Path) -> Gathered | None:
         told = json.loads(kept.read_text("utf-8"))
     except (OSError, ValueError):
         return None
+    if not all("spared" in row for row in told["examples"]):  # Of an earlier release.
+        return None
     usable = {exchange.uid: (split, exchange) for split, exchange in questions(workspace)}
     accept = training_words(workspace)
     examples = []
@@ -178,6 +210,9 @@ def _read(workspace: Workspace, kept: Path) -> Gathered | None:
         if _visible(workspace, exchange, accept, row["candidates"]) != set(row["candidates"]):
             return None
         examples.append(
-            Example(exchange, split, tuple(row["candidates"]), tuple(row["accepted"]), tuple(row["rejected"]))
-        )
+            Example(
+                exchange, split, tuple(row["candidates"]), tuple(row["accepted"]), tuple(row["rejected"]),
+                tuple(row["spared"]),
+            )
+        )  # fmt: skip
     return Gathered(tuple(examples), told["decided_by"], told["last_decision"])

@@ -69,6 +69,13 @@ def read_space(db: Database, spec: EmbedderSpec, accept: Callable[[Passage], boo
     )
 
 
+def reciprocal_ranks(
+    space: PassageSpace, wanted: Sequence[Sequence[int]], queries: NDArray[np.float32], sights: Sequence[Sight]
+) -> list[float]:
+    """What ``found_by_vector`` takes the mean of for its MRR, question by question."""
+    return [_reciprocal(space.ranks(*each)) for each in zip(queries, wanted, sights, strict=True) if each[1]]
+
+
 def found_by_vector(
     space: PassageSpace, wanted: Sequence[Sequence[int]], queries: NDArray[np.float32], sights: Sequence[Sight]
 ) -> dict[str, float] | None:
@@ -103,6 +110,9 @@ def summed(ranks: Sequence[Ranks]) -> dict[str, float] | None:
     if not ranks:
         return None
     recalls = {f"recall@{cut}": round(fmean(fmean(rank <= cut for rank in row) for row in ranks), 4) for cut in CUTS}
-    first = [min(row) for row in ranks]
-    mrr = fmean(1 / rank if rank <= max(CUTS) else 0.0 for rank in first)
-    return {**recalls, "mrr": round(mrr, 4), "questions": len(ranks)}
+    return {**recalls, "mrr": round(fmean(map(_reciprocal, ranks)), 4), "questions": len(ranks)}
+
+
+def _reciprocal(ranks: Ranks) -> float:
+    first = min(ranks)
+    return 1 / first if first <= max(CUTS) else 0.0

@@ -25,7 +25,7 @@ def retriever_params(
 
     ``full`` trains a whole encoder, else a head. ``base`` scores the answers: by default the judge's model where that
     runs in this process, else the persona's. ``epochs`` say the steps by the number of questions. ``use`` True adopts
-    what was trained whatever it brings, False never, None where it brings a gain. ``settings`` overrule the
+    what was trained whatever it brings, False never, None where it shows a gain. ``settings`` overrule the
     workspace's where they are not None. Raises SettingsError.
     """
     models = workspace.settings.models

@@ -17,6 +17,8 @@ from core.training.retriever.preference import preference
 
 Scores = Sequence[NDArray[np.float64]]
 """For each example, the answer's bits per token after each candidate; empty where nothing was scored."""
+NEARLY_THE_SAME = 0.95
+"""Cosine of two passages above which what is right of one is taken to be right of the other."""
 DECISIONS, LIKELIHOOD = "accepted memories", "the passage that makes the real answer likeliest"
 """What is right to find, in words."""
 
@@ -50,10 +52,24 @@ def lessons_of(
         torch.from_numpy(targets).to(device),
         [[at[each] for each in example.accepted] for example in examples],
         [[at[each] for each in example.rejected] for example in examples],
+        [[at[each] for each in spared] for spared in _spared(space, examples)],
         sights,
         space.last_days[places],
         space.conversations[places],
     )
+
+
+def _spared(space: PassageSpace, examples: Sequence[Example]) -> list[set[int]]:
+    """For each question what was accepted for others and may be right here too: what its example says, and what says
+    nearly the same as a passage that was accepted here."""
+    shared = sorted({each for example in examples for each in example.accepted})
+    vectors = space.vectors[space.places(shared)]
+    found = []
+    for example in examples:
+        likeness = vectors @ space.vectors[space.places(example.accepted)].T
+        near = {each for each, row in zip(shared, likeness, strict=True) if (row > NEARLY_THE_SAME).any()}
+        found.append((near | set(example.spared).intersection(shared)).difference(example.accepted))
+    return found
 
 
 def teaching(examples: Sequence[Example], split: str, scores: Scores, settings: RetrieverSettings) -> list[int]:

@@ -31,6 +31,8 @@ class Lessons:
     accepted: Sequence[Sequence[int]]
     """For each question, places."""
     rejected: Sequence[Sequence[int]]
+    spared: Sequence[Sequence[int]]
+    """What may be right for the question, though nobody has said so."""
     sights: Sequence[Sight]
     last_days: NDArray[np.int64]
     """For each passage, as in the store."""
@@ -68,7 +70,8 @@ def likelihood_loss(lessons: Lessons, rows: Sequence[int], queries: torch.Tensor
 def contrastive_loss(lessons: Lessons, rows: Sequence[int], queries: torch.Tensor, temperature: float) -> torch.Tensor:
     """Mean InfoNCE over accepted passages, against the rejected ones of the question and what was accepted for others.
 
-    Another question's passage is a negative only where this one could have found it: not from its own future.
+    Another question's passage is a negative only where this one could have found it, not from its own future, and
+    where nothing speaks for it: it says other things than what was accepted here, and it is not still to be decided on.
     """
     places, positive, negative = contrasts(lessons, rows)
     if not positive.any():
@@ -89,4 +92,5 @@ def contrasts(lessons: Lessons, rows: Sequence[int]) -> tuple[NDArray[np.int64],
     rejected = np.array([np.isin(places, lessons.rejected[row]) for row in rows])
     days, conversations = lessons.last_days[places], lessons.conversations[places]
     seen = np.array([lessons.sights[row].shows_each(days, conversations) for row in rows])
-    return places, positive, rejected | (shared & seen & ~positive)
+    spared = np.array([np.isin(places, lessons.spared[row]) for row in rows])
+    return places, positive, rejected | (shared & seen & ~positive & ~spared)

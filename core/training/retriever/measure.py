@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from core.models.embedder import Embedder
 from core.retrieval.retrievers import TunedQuery
 from core.retrieval.search import Searcher
+from core.scoring.bootstrap import FEWEST_CLUSTERS, ClusterRatio, Interval
 from core.settings import RetrievalSettings
 from core.store.chunks import Passage
 from core.store.sight import Sight
 from core.training.retriever.examples import TRAIN, VALIDATION, Example
-from core.training.retriever.figures import PassageSpace, found_by_search, found_by_vector
+from core.training.retriever.figures import PassageSpace, found_by_search, found_by_vector, reciprocal_ranks
 from core.training.retriever.fitting import QueryModel
 from core.training.retriever.lessons import Scores, right_passages
 from core.training.retriever.preference import FLAT
@@ -68,14 +69,28 @@ class Measure:
             "searched": searched,
         }
 
-    def validation_mrr(self, model: QueryModel) -> float | None:
+    def gain(self, before: NDArray[np.float32], after: NDArray[np.float32]) -> Interval | None:
+        """After minus before in validation MRR by vector, with the interval of a paired bootstrap over the questions.
+
+        Both are vectors of all questions. None where nothing validates.
+        """
+        found = [
+            ClusterRatio.of(
+                [(each, 1) for each in reciprocal_ranks(self._space, self._wanted[VALIDATION], queries, self._sights)]
+            )
+            for queries in (after, before)
+        ]
+        return found[0].difference(found[1]) if len(found[0].numerator) else None
+
+    def validation_mrr(self, model: QueryModel, batch: int) -> float | None:
         """Of a model in training, by vector; None where nothing validates."""
         rows = [row for row, wanted in enumerate(self._wanted[VALIDATION]) if wanted]
         if not rows:
             return None
         model.train(False)
         with torch.no_grad():
-            queries = model.vectors(rows).cpu().numpy()
+            parts = [model.vectors(rows[start : start + batch]).cpu() for start in range(0, len(rows), batch)]
+            queries = torch.cat(parts).numpy()
         found = found_by_vector(
             self._space, [self._wanted[VALIDATION][row] for row in rows], queries, [self._sights[row] for row in rows]
         )
@@ -83,29 +98,32 @@ class Measure:
 
 
 def verdict(
-    before: dict[str, Any], after: dict[str, Any], best: int, flat: float | None
-) -> tuple[float | None, bool, str]:
-    """The gain in validation MRR by vector (None where nothing validates), whether to adopt it, and words for it.
+    before: dict[str, Any], after: dict[str, Any], gain: Interval | None, best: int, flat: float | None
+) -> tuple[bool, str]:
+    """Whether to adopt what was trained, and words for it.
 
-    ``best`` is the step that is kept, ``flat`` the mean entropy of the language model's target as a share of the
-    largest. What is found better by vector and worse as one searches is not to be adopted.
+    ``gain`` is that in validation MRR by vector, None where nothing validates; ``best`` the step that is kept; ``flat``
+    the mean entropy of the language model's target as a share of the largest. Only a gain whose interval is above 0 is
+    one, and over a few questions no interval means anything. The step was chosen by the loss on the same questions, so
+    the interval still errs on the good side. What is found better by vector and worse as one searches is not adopted.
     """
-    if before["validation"] is None:
-        return None, False, "nothing validates: whether it finds better is not known"
-    gain = round(after["validation"]["mrr"] - before["validation"]["mrr"], 4)
-    said = f"validation MRR {_change(before, after, 'validation')} on {before['validation']['questions']} questions"
+    if gain is None:
+        return False, "nothing validates: whether it finds better is not known"
+    questions = before["validation"]["questions"]
+    said = f"validation MRR {_change(before, after, 'validation')} on {questions} questions"
     teacher = "; the language model prefers no passage: its target is flat" if (flat or 0) > FLAT else ""
     if not best:
-        return gain, False, f"no gain: no step lowered the validation loss, so nothing was learned{teacher}"
-    if gain <= 0:
-        return gain, False, f"no gain: {said}{teacher}"
+        return False, f"no gain: no step lowered the validation loss, so nothing was learned{teacher}"
+    if gain.value <= 0:
+        return False, f"no gain: {said}{teacher}"
+    said += f", {gain.value:+.3f} (95% interval {gain.low:+.3f} to {gain.high:+.3f})"
     if before["searched"] and after["searched"]["mrr"] < before["searched"]["mrr"]:
-        return (
-            gain,
-            False,
-            f"no gain: {said} by vector, but {_change(before, after, 'searched')} as you search{teacher}",
-        )
-    return gain, True, f"gain: {said}{teacher}"
+        return False, f"no gain: {said} by vector, but {_change(before, after, 'searched')} as you search{teacher}"
+    if questions < FEWEST_CLUSTERS:
+        return False, f"no gain that fewer than {FEWEST_CLUSTERS} questions could show: {said}{teacher}"
+    if gain.low <= 0:
+        return False, f"no gain that {questions} questions could show: {said}{teacher}"
+    return True, f"gain: {said}{teacher}"
 
 
 def _change(before: dict[str, Any], after: dict[str, Any], part: str) -> str:

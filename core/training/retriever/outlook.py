@@ -12,6 +12,7 @@ import numpy as np
 from core.errors import TrainingError, UsageError
 from core.recall.load import training_words
 from core.runs.journal import Run, list_runs, read_events, seconds_between
+from core.scoring.bootstrap import FEWEST_CLUSTERS
 from core.settings import RetrieverSettings
 from core.store.chunks import has_vectors, index_metadata
 from core.store.sight import Sight
@@ -102,6 +103,11 @@ def outlook(workspace: Workspace, params: dict[str, Any]) -> Outlook:
     warnings = []
     if not questions[VALIDATION]:
         warnings.append("nothing validates: whether it finds better will not be known, so it is not adopted by itself")
+    elif (measured_on := _measured_on(found)) < FEWEST_CLUSTERS:
+        warnings.append(
+            f"the gain is measured on {measured_on} questions: fewer than {FEWEST_CLUSTERS} show none, so it is not"
+            " adopted by itself"
+        )
     scored = len(found) * settings.candidates if settings.lsr_weight else 0
     return Outlook(
         embedder,
@@ -119,6 +125,12 @@ def outlook(workspace: Workspace, params: dict[str, Any]) -> Outlook:
         _seconds(measured) if measured else 0.0,
         tuple(warnings),
     )
+
+
+def _measured_on(found: list[Decided]) -> int:
+    """How many questions the gain is measured on: those that validate and have an accepted memory, if any has one."""
+    validating = [each for each in found if each.split == VALIDATION]
+    return sum(bool(each.accepted) for each in validating) or len(validating)
 
 
 def _scoring(answers: int, base: str) -> float:

@@ -1,7 +1,8 @@
 """The ``retriever`` run: gather, score, train, measure, keep, and adopt what brings a gain.
 
-It has no checkpoints: a head trains in seconds, and what is dear, the scores of the language model, is cached passage
-by passage. A run that was stopped or killed gathers nothing again, scores what is left, and trains to the same bytes.
+What is dear, the scores of the language model, is cached passage by passage, and a whole encoder has checkpoints; a
+head trains in seconds, and begins anew. So a run that was stopped or killed gathers nothing again, scores what is left,
+and trains to the same bytes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
@@ -29,15 +31,19 @@ from core.retrieval.search import Searcher
 from core.runs.job import Job
 from core.settings import RetrieverSettings
 from core.store.chunks import chunks_without_vector
+from core.store.identity import content_uid
+from core.store.sight import Sight
+from core.training.failures import told_with
 from core.training.retriever import encoder, head
 from core.training.retriever.examples import TRAIN, VALIDATION, Gathered, gather_once, sight_of
-from core.training.retriever.figures import read_space
+from core.training.retriever.figures import PassageSpace, read_space
 from core.training.retriever.fitting import Fitted, Moment, QueryModel, fit
 from core.training.retriever.lessons import Scores, lessons_of, teaching
 from core.training.retriever.measure import Measure, verdict
 from core.training.retriever.outlook import nothing_accepted, nothing_to_choose, nothing_to_learn
 from core.training.retriever.pace import Pace, pace_of
 from core.training.retriever.preference import flatness, preference, score_answers
+from core.training.retriever.standing import CHECKPOINTS, Checkpoints
 
 EXAMPLES = "examples.json"
 """In the run's folder: what it learns from."""
@@ -75,14 +81,30 @@ class _Training:
         examples = gathered.examples
         sights = [sight_of(self._workspace, example.exchange) for example in examples]
         space = read_space(self._workspace.database, self._embedder.spec, self._accept)
-        scores = self._scored(gathered)
+        with told_with(job.folder / CHECKPOINTS, "score with a smaller --base, or not: --lsr-weight 0"):
+            scores = self._scored(gathered)
         plain = self._embedded([example.exchange.question for example in examples])
         job.stop_point()
         rows = teaching(examples, TRAIN, scores, settings)
         if not rows:
             raise nothing_accepted()
+        pace = pace_of(settings, bool(job.params["full"]), len(rows), job.params.get("epochs"))
+        with told_with(job.folder / CHECKPOINTS, f"set a batch under {pace.batch} under [retriever], then train again"):
+            return self._trained(gathered, sights, space, scores, plain, rows, pace)
+
+    def _trained(
+        self,
+        gathered: Gathered,
+        sights: list[Sight],
+        space: PassageSpace,
+        scores: Scores,
+        plain: NDArray[np.float32],
+        rows: list[int],
+        pace: Pace,
+    ) -> dict[str, Any]:
+        """The result of the run, with the version that it kept."""
+        job, settings, examples, full = self._job, self._settings, gathered.examples, bool(self._job.params["full"])
         validation = teaching(examples, VALIDATION, scores, settings)
-        full = bool(job.params["full"])
         if not full:
             # Sums in an order that does not hang on the machine's cores; it is small enough for one.
             torch.set_num_threads(1)
@@ -93,7 +115,7 @@ class _Training:
             if full
             else head.HeadModel(plain, settings)
         )
-        pace = pace_of(settings, full, len(rows), job.params.get("epochs"))
+        checkpoints = Checkpoints(job, self._learns_from(sights, pace), model.device) if full else None
         lessons = lessons_of(space, examples, sights, scores, settings, model.device)
         flat = round(fmean(flatness(preference(bits, settings.tau)) for bits in scores), 4) if scores else None
         told: dict[str, Any] = {
@@ -112,13 +134,23 @@ class _Training:
             **told, samples=len(rows), device=model.device,
             **{**settings.model_dump(mode="json"), "steps": pace.steps, "batch": pace.batch,
                "learning_rate": pace.learning_rate},
+            **(checkpoints.told() if checkpoints else {}),
         )  # fmt: skip
         measure = Measure(
             self._workspace, self._embedder, self._plain, self._accept, space, gathered.examples, sights, scores
         )
         before = measure.of(None, plain)
-        fitted = fit(model, lessons, rows, validation, settings, pace, self._watch(pace, model, measure))
-        return self._finish(model, fitted, measure, plain, before, told)
+        watch = self._watch(pace, model, measure)
+        fitted = fit(model, lessons, rows, validation, settings, pace, watch, checkpoints)
+        result = self._finish(model, fitted, measure, plain, before, told)
+        if checkpoints:
+            checkpoints.remove()
+        return result
+
+    def _learns_from(self, sights: list[Sight], pace: Pace) -> str:
+        """Changes with all that decides the weights and may change between two attempts."""
+        spec, examples = self._embedder.spec, (self._job.folder / EXAMPLES).read_text("utf-8")
+        return content_uid(examples, [asdict(sight) for sight in sights], spec.model, spec.revision, asdict(pace))
 
     def _refuse_nothing(self, gathered: Gathered) -> None:
         if not gathered.examples:
@@ -147,16 +179,16 @@ class _Training:
         # One by one, as a search does: in a batch some embedders give other last bits.
         return np.stack([self._embedder.embed([text])[0] for text in texts])
 
-    def _watch(self, pace: Pace, model: QueryModel, measure: Measure) -> Callable[[Moment], None]:
-        def watch(moment: Moment) -> None:
-            self._job.stop_point()
+    def _watch(self, pace: Pace, model: QueryModel, measure: Measure) -> Callable[[Moment], bool]:
+        def watch(moment: Moment) -> bool:
             values = {"loss": moment.loss, "eval_loss": moment.eval_loss}
             if moment.eval_loss is not None:
-                values["mrr"] = measure.validation_mrr(model)
+                values["mrr"] = measure.validation_mrr(model, pace.batch)
             figures = {name: round(value, 6) for name, value in values.items() if value is not None}
             if figures:
                 self._job.event("metrics", step=moment.step, lr=moment.learning_rate, **figures)
             self._job.progress(moment.step, pace.steps, "training")
+            return self._job.stop_requested
 
         return watch
 
@@ -178,7 +210,8 @@ class _Training:
         turned = measure.turned(tuned, plain)
         after = measure.of(tuned, turned)
         drift = round(float(np.einsum("qd,qd->q", plain, turned).mean()), 4)
-        gain, better, words = verdict(before, after, fitted.best, told["target_entropy"])
+        gain = measure.gain(plain, turned)
+        better, words = verdict(before, after, gain, fitted.best, told["target_entropy"])
         outcome = {
             "steps": fitted.best,
             "taken": fitted.taken,
@@ -188,7 +221,8 @@ class _Training:
             "before": before,
             "after": after,
             "drift": drift,
-            "gain": gain,
+            "gain": None if gain is None else round(gain.value, 4),
+            "gain_interval": None if gain is None else [round(gain.low, 4), round(gain.high, 4)],
             "verdict": words,
             "hash": tuned.identity,
         }

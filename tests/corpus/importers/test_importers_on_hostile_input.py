@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 
 from core.corpus.exchanges import derive_exchanges
 from core.corpus.importers import IMPORTERS
+from core.corpus.limits import PROBE_BYTES
 from core.corpus.opening import open_source
 from core.corpus.records import Conversation, Document, Importer, Options
-from core.corpus.sniffing import SURE, choose, inspect
+from core.corpus.sniffing import SURE, choose, importer_named, inspect
 from core.errors import ImportFailed, UsageError
 
 PIECES = st.sampled_from(
@@ -134,3 +136,44 @@ def test_long_repetitions_take_no_longer_than_their_length(tmp_path, importer, u
     path = tmp_path / "long.txt"
     path.write_text("x" + unit * (40_000 // len(unit)) + "\n")
     check(path, importer)
+
+
+TWO_MEGABYTES = 2 << 20
+HOSTILE_NOTES = {
+    "a heading of spaces": "# a" + " " * TWO_MEGABYTES + "b",
+    "a heading of marks": "# a" + " #" * (TWO_MEGABYTES // 2) + " b",
+    "comments that nothing closes": "<!-- " * (TWO_MEGABYTES // 5),
+    "code that nothing closes": "```py\n" * (TWO_MEGABYTES // 6),
+    "other code that nothing closes": "~~~py\n" * (TWO_MEGABYTES // 6),
+    "links that nothing closes": "[a](" * (TWO_MEGABYTES // 4),
+    "blank lines": "a" + "\n" * TWO_MEGABYTES + "b",
+}
+
+
+def test_hostile_notes_of_two_megabytes_are_imported_at_all(tmp_path, simulee, workspace):
+    vault = tmp_path / "vault"
+    vault.mkdir()
+    for name, text in HOSTILE_NOTES.items():
+        (vault / f"{name}.md").write_text(f"{text}\nIt rained.\n")
+    told = simulee("import", vault, "-w", workspace.root, "--json")
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["sources"][0]["documents"] == len(HOSTILE_NOTES)
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("markdown", "x\n" + "[" * PROBE_BYTES),
+        ("markdown", "x" + "\n" * PROBE_BYTES + "x"),
+        ("transcript", "# a" + " #" * PROBE_BYTES + " b\nBo Tarn: hi\nAda Marlow: hi\n"),
+        ("subtitles", "1\n00:00:01,000 --> 00:00:02,000\n" + "<v " * PROBE_BYTES + "\n"),
+        ("whatsapp", "14/02/2019, 10:00 - Bo: " + "\u200e<a>" * PROBE_BYTES + "\n14/02/2019, 10:01 - Bo: x\n"),
+    ],
+    ids=["marks", "blank lines", "a heading", "voices", "marks of WhatsApp"],
+)
+def test_hostile_files_are_looked_at_and_read_or_refused(tmp_path, form, text):
+    path = tmp_path / "long.md"
+    path.write_text(text)
+    with contextlib.suppress(UsageError):
+        choose(path)
+    check(path, importer_named(form))

@@ -68,3 +68,57 @@ def test_a_file_name_in_the_file_is_not_opened(parse, write_file):
     secret = write_file("secret.xml", RSS)
     with pytest.raises(ImportFailed):
         parse(write_file("f.xml", str(secret)), "feed")
+
+
+WORDPRESS = """<?xml version="1.0" encoding="UTF-8"?>
+<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/"
+ xmlns:excerpt="http://wordpress.org/export/1.2/excerpt/" xmlns:wp="http://wordpress.org/export/1.2/">
+<channel><title>Soundings</title><wp:wxr_version>1.2</wp:wxr_version>{items}</channel></rss>"""
+
+
+def wordpress_item(number: int, kind: str, status: str, words: str, password: str = "") -> str:
+    return (
+        f'<item><title>{words}</title><guid isPermaLink="false">https://x.example/?p={number}</guid>'
+        "<pubDate>Sun, 02 Nov 2014 10:00:00 +0000</pubDate>"
+        f"<content:encoded><![CDATA[<p>{words}</p>]]></content:encoded><excerpt:encoded><![CDATA[]]></excerpt:encoded>"
+        f"<wp:post_id>{number}</wp:post_id><wp:status><![CDATA[{status}]]></wp:status>"
+        f"<wp:post_password><![CDATA[{password}]]></wp:post_password>"
+        f"<wp:post_type><![CDATA[{kind}]]></wp:post_type>"
+        "<wp:comment><wp:comment_author>Bo</wp:comment_author><wp:comment_content>Nice.</wp:comment_content></wp:comment>"
+        "</item>"
+    )
+
+
+@pytest.fixture
+def wordpress(write_file):
+    items = [
+        wordpress_item(1, "post", "publish", "Out in the world"),
+        wordpress_item(2, "post", "draft", "Not finished"),
+        wordpress_item(3, "post", "private", "For me alone"),
+        wordpress_item(9, "post", "publish", "For those who know the word", "sesame"),
+        wordpress_item(4, "post", "trash", "Thrown away"),
+        wordpress_item(5, "page", "publish", "About"),
+        wordpress_item(6, "nav_menu_item", "publish", "Home"),
+        wordpress_item(7, "nav_menu_item", "publish", "Contact"),
+        wordpress_item(8, "wp_global_styles", "publish", "Styles"),
+    ]
+    return write_file("site.xml", WORDPRESS.format(items="".join(items)))
+
+
+def test_only_the_published_posts_of_a_wordpress_export_are_public_writing(parse, wordpress):
+    document, issue = parse(wordpress, "feed")
+    assert (document.text, document.visibility) == ("Out in the world", "public")
+    assert issue.reason == (
+        "no published posts, left out: 2 private, 2 nav_menu_item, 1 draft, 1 trash, 1 page, 1 wp_global_styles"
+    )
+
+
+def test_drafts_of_a_wordpress_export_come_along_as_private_when_asked_for(parse, wordpress):
+    *documents, issue = parse(wordpress, "feed", include_private=True)
+    assert [(each.text, each.visibility) for each in documents] == [
+        ("Out in the world", "public"),
+        ("Not finished", "private"),
+        ("For me alone", "private"),
+        ("For those who know the word", "private"),
+    ]
+    assert issue.reason == "no published posts, left out: 2 nav_menu_item, 1 trash, 1 page, 1 wp_global_styles"

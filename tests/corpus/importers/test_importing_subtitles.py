@@ -73,6 +73,15 @@ def test_names_with_a_colon_become_turns(parse, write_file):
     assert not talk.date.known
 
 
+def test_marks_of_place_and_style_are_neither_names_nor_words(parse, write_file):
+    text = SRT.replace("- Ada: Because.", "{\\an8}ADA: Because.").replace("- Bo: I see.", "{\\i1}BO: {\\i0}I see.")
+    (talk,) = parse(
+        write_file("2015 a.srt", text + "\n5\n00:00:05,000 --> 00:00:06,000\n{\\an8}ADA: Yes.\n"), "subtitles"
+    )
+    assert ("ADA", "Because.") in [(turn.speaker, turn.text) for turn in talk.turns]
+    assert not any("{" in turn.speaker + turn.text for turn in talk.turns)
+
+
 def test_captions_without_speakers_are_refused(parse, write_file):
     with pytest.raises(ImportFailed, match="never guessed"):
         parse(

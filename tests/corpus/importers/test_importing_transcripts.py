@@ -62,6 +62,25 @@ def test_someone_who_speaks_once_is_not_merged_into_the_target(parse, write_file
     assert turns(parse, path)[2] == ("Mags Orrin", "Rubbish!")
 
 
+@pytest.mark.parametrize("label", ["Plan B", "Rule One", "Step 2", "Vitamin C", "Door Number Two"])
+def test_a_numbered_thing_with_a_colon_stays_within_the_answer_and_is_reported(parse, write_file, label):
+    path = write_file("a.txt", f"Ines Calder: Why?\nAda: So.\n{label}: the ferry.\nInes Calder: And?\nAda: No.\n")
+    assert turns(parse, path)[1] == ("Ada", f"So.\n{label}: the ferry.")
+    assert any(isinstance(each, Issue) and label in each.reason for each in parse(path, "transcript"))
+
+
+def test_a_declared_name_speaks_though_it_looks_numbered(parse, write_file):
+    path = write_file("a.txt", f"{HEADER.replace('Ada Marlow', 'Plan B')}Bo: Why?\nPlan B: So.\nBo: And?\n")
+    assert turns(parse, path)[1] == ("Plan B", "So.")
+
+
+@pytest.mark.parametrize("label", ["Mags Orrin", "Speaker 3", "Audience member 2", "J. R. Pell"])
+def test_whoever_speaks_once_by_a_full_name_or_a_numbered_role_is_a_speaker(parse, write_file, label):
+    label = label.replace("member", "Member")
+    path = write_file("a.txt", f"Bo: Why?\nAda: So.\n{label}: Rubbish!\nBo: And?\nAda: No.\n")
+    assert turns(parse, path)[2] == (label, "Rubbish!")
+
+
 def test_anonymous_speakers_are_kept_as_labelled(parse, write_file):
     path = write_file("a.txt", "[SPEAKER_00]: Why?\n[SPEAKER_01]: So.\n[SPEAKER_00]: And?\n[SPEAKER_01]: No.\n")
     assert turns(parse, path)[:2] == [("SPEAKER_00", "Why?"), ("SPEAKER_01", "So.")]
@@ -74,7 +93,7 @@ def test_text_before_the_first_speaker_is_reported(parse, write_file):
 
 def test_an_unreadable_date_is_reported_and_unknown(parse, write_file):
     records = parse(write_file("a.txt", "Date: last spring\n\nQ: x\nA: y\n"), "transcript")
-    assert records[0] == Issue("a.txt", "date not understood: last spring")
+    assert records[0] == Issue("a.txt", "date not understood: last spring", refused=False)
     assert not records[-1].date.known
 
 

@@ -45,7 +45,7 @@ def test_a_chat_becomes_one_private_conversation(parse, write_file):
     ("line", "iso"),
     [
         ("[14/02/2019, 18:31:05] Bo: hi", "2019-02-14T18:31:05"),
-        ("\u200e[14.02.19, 18:31:05] Bo: \u200ehi", "2019-02-14T18:31:05"),
+        ("\u200e[14.02.19, 18:31:05] Bo: hi", "2019-02-14T18:31:05"),
         ("2/14/19, 6:31\u202fPM - Bo: hi", "2019-02-14T18:31:00"),
         ("02/14/2019, 12:05 a. m. - Bo: hi", "2019-02-14T00:05:00"),
         ("02/14/2019, 12:05 p.m. - Bo: hi", "2019-02-14T12:05:00"),
@@ -73,6 +73,13 @@ def test_headers_of_many_phones(parse, write_file, line, iso):
 def test_the_order_of_day_and_month_is_decided_by_the_dates(parse, write_file, dates, days):
     found = chat(parse, write_file("chat.txt", lines(*dates)))
     assert [turn.time.date().isoformat() for turn in found.turns] == days
+
+
+@pytest.mark.parametrize("day_first", [None, True, False])
+def test_a_year_that_comes_first_is_followed_by_the_month_whatever_the_user_says(parse, write_file, day_first):
+    path = write_file("chat.txt", "2019-02-03, 18:31 - Bo: hi\n2019-01-04, 18:31 - Bo: late\n")
+    found = chat(parse, path, day_first=day_first)
+    assert [turn.time.date().isoformat() for turn in found.turns] == ["2019-02-03", "2019-01-04"]
 
 
 @pytest.mark.parametrize("dates", [("02/03/2019",), ("01/02/2019", "03/04/2019")])
@@ -106,6 +113,75 @@ def test_a_later_export_of_the_same_chat_has_the_same_identity(parse, write_file
     earlier = chat(parse, write_file("WhatsApp Chat with Bo.txt", ANDROID))
     later = chat(parse, write_file("WhatsApp Chat with Bo (1).txt", ANDROID + "15/02/2019, 18:36 - Ada: more\n"))
     assert earlier.uid == later.uid
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "text"),
+    [
+        ("<Media omitted>\nhere at last", "said", "here at last"),
+        ("IMG-20190214-WA0001.jpg (file attached)\nand the cake", "said", "and the cake"),
+        ("IMG-20190214-WA0001.jpg (tiedosto liitetty)\nkakku", "said", "kakku"),
+        ("Rezept Kuchen.pdf (Datei angehängt)", "media", "Rezept Kuchen.pdf (Datei angehängt)"),
+        ("\u200eMissed voice call", "system", "Missed voice call"),
+        ("\u200ePOLL:\nFriday?\n\u200eOPTION: Yes (2 votes)", "system", "POLL:\nFriday?\n\u200eOPTION: Yes (2 votes)"),
+        ("POLL:\nFriday?\nOPTION: Yes (2 votes)", "system", "POLL:\nFriday?\nOPTION: Yes (2 votes)"),
+        ("\u200e<attached: 0000.jpg>", "media", "<attached: 0000.jpg>"),
+        ("Sunset \u200e<attached: 0000.jpg>", "said", "Sunset"),
+        ("Sunset\nand tea \u200e<attached: 0000.jpg>", "said", "Sunset\nand tea"),
+        ("Look \u200eimage omitted", "said", "Look"),
+        ("Schau \u200eBild weggelassen", "said", "Schau"),
+        ("tides.pdf • \u200e3 pages \u200e<attached: 0000-tides.pdf>", "media", None),
+        ("all of it omitted", "said", "all of it omitted"),
+        ("we were late <This message was edited>", "said", "we were late"),
+        ("wir kamen \u200e<Diese Nachricht wurde bearbeitet>", "said", "wir kamen"),
+        ("Look \u200eimage omitted \u200e<This message was edited>", "said", "Look"),
+        ("<Medien ausgeschlossen>", "media", "<Medien ausgeschlossen>"),
+        ("\u200eThis message was deleted.", "deleted", "This message was deleted."),
+        ("Diese Nachricht wurde gelöscht.", "deleted", None),
+        ("Du hast diese Nachricht gelöscht.", "deleted", None),
+        ("Se eliminó este mensaje.", "deleted", None),
+        ("Mensagem apagada", "deleted", None),
+        ("Ce message a été supprimé", "deleted", None),
+        ("Questo messaggio è stato eliminato", "deleted", None),
+        ("Dit bericht is verwijderd", "deleted", None),
+        ("Messages and calls are end-to-end encrypted. Only people in this chat can read them.", "system", None),
+        ("Signal. It is end-to-end encrypted and I trust it", "said", None),
+        ("<sigh>", "said", "<sigh>"),
+    ],
+)
+def test_what_whatsapp_writes_is_no_words_and_the_words_beside_it_are_kept(parse, write_file, body, kind, text):
+    turn = chat(parse, write_file("chat.txt", f"14/02/2019, 18:31 - Bo: {body}\n14/02/2019, 18:32 - Ada: hi\n")).turns[
+        0
+    ]
+    assert (turn.speaker, turn.kind) == ("Bo", kind)
+    assert turn.text == (body if text is None else text)
+
+
+def test_a_placeholder_of_any_language_is_told_by_coming_back(parse, write_file):
+    bodies = [
+        "<Без медиафайлов>",
+        "<Без медиафайлов>\nвот и мы",
+        "<Без медиафайлов>",
+        "<sigh>",
+        "<sigh>",
+        "<one of a kind>",
+    ]
+    found = chat(parse, write_file("chat.txt", "".join(f"14/02/2019, 18:31 - Bo: {body}\n" for body in bodies)))
+    assert [(turn.kind, turn.text) for turn in found.turns] == [
+        ("media", "<Без медиафайлов>"),
+        ("said", "вот и мы"),
+        ("media", "<Без медиафайлов>"),
+        ("said", "<sigh>"),
+        ("said", "<sigh>"),
+        ("said", "<one of a kind>"),
+    ]
+
+
+def test_a_chat_among_thousands_of_pictures_is_found(parse, write_zip):
+    pictures: dict[str, str | bytes] = {f"{number:08}-PHOTO.jpg": b"" for number in range(6_000)}
+    path = write_zip("WhatsApp Chat - Bo.zip", {**pictures, "_chat.txt": ANDROID})
+    assert choose(path).importer.name == "whatsapp"
+    assert len(chat(parse, path).turns) == 6
 
 
 def test_the_zip_that_whatsapp_makes_is_read(parse, write_zip):

@@ -16,7 +16,7 @@ from core.training.hosted.launch import hosted_params
 from core.training.hosted.record import read_record
 from core.workspace import Workspace
 from tests.hosted_server import HostedServer
-from tests.training.hosted.conftest import INTERVIEWS, Here, Hosted
+from tests.training.hosted.conftest import INTERVIEWS, TINY, Here, Hosted
 
 
 def test_the_file_is_the_export_and_the_model_has_its_name(hosted: Hosted) -> None:
@@ -188,6 +188,83 @@ def test_a_job_that_ends_otherwise_is_told_and_not_started_again(
         Here(workspace).go()  # Another run is another job, and nothing is in its way.
 
 
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_a_job_that_did_not_succeed_has_used_what_the_host_says_it_trained(hosted: Hosted, status: str) -> None:
+    with HostedServer(ends={"status": status}) as server:
+        workspace = hosted(server.url, price=2.0)
+        for trained, told in ((None, (0, 0.0)), (1_000_000, (1_000_000, 2.0))):
+            server.ends["trained_tokens"] = trained
+            here = Here(workspace)
+            with pytest.raises(TrainingError):
+                here.go()
+            job = recent_calls(workspace.database, 1)[0]
+            assert (job.purpose, job.outcome, job.prompt_tokens, job.cost) == ("fine-tuning job", "answered", *told)
+            record = read_record(here.run.folder)
+            assert record is not None
+            assert record.cost == told[1]
+
+
+def test_a_job_that_is_cancelled_at_the_host_is_no_longer_reckoned_in_the_ledger(hosted: Hosted) -> None:
+    with HostedServer(looks=10**9) as server:
+        workspace = hosted(server.url, price=2.0)
+        here = Here(workspace)
+        with pytest.raises(Interrupted):
+            here.go(lambda: "job" in server.requests)
+        assert recent_calls(workspace.database, 1)[0].cost > 0
+        cancel_at_host(workspace, here.run.id)
+    job = recent_calls(workspace.database, 1)[0]
+    assert (job.purpose, job.outcome, job.prompt_tokens, job.cost) == ("fine-tuning job", "answered", 0, 0.0)
+
+
+@pytest.mark.parametrize("request_name", ["upload", "start"])
+def test_what_a_host_lists_late_is_not_sent_a_second_time(hosted: Hosted, request_name: str) -> None:
+    with HostedServer(faults={request_name: ["closed after"]}, lag=2) as server:
+        Here(hosted(server.url)).go()
+    assert (len(server.files), len(server.jobs)) == (1, 1)
+    assert server.requests.count(request_name) == 1
+
+
+def test_a_job_that_a_host_lists_late_is_cancelled_all_the_same(hosted: Hosted) -> None:
+    with HostedServer(faults={"start": ["hang after"]}, lag=2) as server:
+        workspace = hosted(server.url)
+        here = Here(workspace)
+        with pytest.raises(Interrupted):
+            here.go(lambda: bool(server.jobs))
+        assert cancel_at_host(workspace, here.run.id, TINY).job == "ftjob-0"
+
+
+@pytest.mark.parametrize("status", ["error", "deleted"])
+def test_a_file_that_the_host_refused_or_removed_since_is_sent_again(hosted: Hosted, status: str) -> None:
+    with HostedServer(faults={"start": ["429 long wait"]}) as server:
+        here = Here(hosted(server.url))
+        with pytest.raises(TrainingError, match="429"):
+            here.go()
+        server.statuses["file-0"] = status
+        here.go()
+    assert list(server.files) == ["file-0", "file-1"]
+    assert [job["training_file"] for job in server.jobs.values()] == ["file-1"]
+
+
+def test_a_file_that_is_there_still_is_not_sent_again_though_the_host_tells_of_none(hosted: Hosted) -> None:
+    with HostedServer(faults={"start": ["429 long wait"], "file": ["not found"]}) as server:
+        here = Here(hosted(server.url))
+        with pytest.raises(TrainingError, match="429"):
+            here.go()
+        here.go()
+    assert server.requests.count("upload") == 1
+
+
+def test_a_host_that_spells_its_answers_a_little_differently_is_understood(hosted: Hosted) -> None:
+    faults = {"upload": ["closed"], "start": ["closed"]}
+    with HostedServer(loose=True, faults=faults) as server:
+        done = Here(hosted(server.url, price=2.0)).go()
+        assert (done["trained_tokens"], done["cost"]) == (4_000_000, 8.0)
+        server.ends = {"status": "failed", "error": "line 3 is bad"}
+        with pytest.raises(TrainingError, match="line 3 is bad"):
+            Here(hosted(server.url, price=2.0)).go()
+    assert (len(server.files), len(server.jobs)) == (2, 2)
+
+
 def test_to_stop_is_to_stop_watching_and_the_job_goes_on(hosted: Hosted) -> None:
     with HostedServer(looks=10**9) as server:
         workspace = hosted(server.url)
@@ -223,7 +300,7 @@ def test_a_job_that_never_began_is_nothing_to_cancel(hosted: Hosted) -> None:
         here = Here(workspace)
         with pytest.raises(Interrupted):
             here.go(lambda: "start" in server.requests)
-        assert cancel_at_host(workspace, here.run.id).status == NO_JOB
+        assert cancel_at_host(workspace, here.run.id, TINY).status == NO_JOB
         record = read_record(here.run.folder)
         assert record is not None
         assert not record.under_way

@@ -34,7 +34,7 @@ LONG = "and then the rain, " * 60
 def prefer(workspace: Workspace, question: str, chosen: str, rejected: str, prompt: str = "") -> str:
     """Put a pair and let a person prefer its left side. Returns its uid."""
     with workspace.database.write():
-        uid = put_pair(workspace.database, question, prompt, chosen, rejected, "comparison", None, AT)
+        uid = put_pair(workspace.database, question, prompt, chosen, rejected, "comparison", None, AT, owners=())
     decide(workspace.database, NELL, [Decision(uid, "accept", text="left", card_kind="pair")])
     return uid
 

@@ -57,6 +57,29 @@ def test_what_is_there_is_not_made_again_and_a_larger_limit_goes_on(bare: Worksp
     assert _make(bare, 9, accept=False)["pairs"] == 0
 
 
+def test_what_is_not_cleared_any_more_is_not_made_and_what_was_made_of_it_is_not_learned_from(bare: Workspace) -> None:
+    _make(bare, 9, accept=True)
+    asked = {each.question for each in gathered(bare, "dpo").preferences if each.origin == "generated"}
+    assert "What came in 2010?" in asked
+    with bare.database.write():
+        bare.database.execute("UPDATE source SET use = 'recall' WHERE location LIKE '%/2010.json'")
+    found = gathered(bare, "dpo")
+    left = {each.question for each in found.preferences if each.origin == "generated"}
+    assert (asked - left, found.not_cleared) == ({"What came in 2010?"}, 1)
+    with bare.database.write():
+        bare.database.execute("DELETE FROM pair WHERE origin = 'generated'")
+    assert (_make(bare, 9, accept=True)["pairs"], _make(bare, 9, accept=True)["not_cleared"]) == (2, 1)
+
+
+def test_making_again_tells_what_older_pairs_rest_on(bare: Workspace) -> None:
+    _make(bare, 9, accept=True)
+    with bare.database.write():
+        bare.database.execute("UPDATE pair SET owners = NULL WHERE origin = 'generated'")
+    assert gathered(bare, "dpo").not_cleared == 3
+    assert _make(bare, 9, accept=True)["pairs"] == 0
+    assert gathered(bare, "dpo").not_cleared == 0
+
+
 def test_decided_by_rule_the_real_answer_is_preferred_on_either_side_and_a_person_can_differ(bare: Workspace) -> None:
     _make(bare, 9, accept=True)
     learned = [each for each in gathered(bare, "dpo").preferences if each.origin == "generated"]

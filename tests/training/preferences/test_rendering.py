@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.dataset.build import renderer_of
+from core.dataset.preference_file import pair_of
 from core.dataset.scenes import scene_of
 from core.prompts.render import PromptTurn, RecalledMemory
 from core.training.preferences.gathering import Preference, split
@@ -62,6 +64,18 @@ def test_a_prompt_of_another_models_template_is_made_anew_from_its_question(rend
     assert found.prompt == rendering.rendered(ASKED, "2020-01-01").prompt
 
 
+def test_a_prompt_that_stands_where_a_question_could_is_not_wrapped_again(
+    workspace: Workspace, rendering: PreferenceRenderer
+) -> None:
+    renderer = renderer_of(workspace)
+    scene = scene_of(workspace.settings, workspace.target, "2019-03-04", ())
+    prompt = renderer.prompt(renderer.messages(scene, [PromptTurn("Why maps?")]))
+    line = pair_of(json.dumps({"prompt": prompt, "chosen": "They argue.", "rejected": "They are useful."}))
+    found = rendering.rendered(dataclasses.replace(ASKED, question=line.question, prompt=line.prompt), "2020-01-01")
+    assert found.stored
+    assert found.prompt_ids == renderer.tokenizer.encode(prompt)
+
+
 def _of(question: str, chosen: list[int], rejected: list[int]) -> Rendered:
     return Rendered(dataclasses.replace(ASKED, question=question), question, [1, 2], chosen, rejected, False)
 
@@ -78,6 +92,28 @@ def test_questions_are_split_for_good(questions: list[str], share: float) -> Non
     if validation:
         assert {each.prompt for each in validation} <= {each.prompt for each in aside}
         assert {each.prompt for each in train} <= {each.prompt for each in more}
+
+
+def test_one_question_written_in_two_ways_is_not_on_both_sides_of_the_split() -> None:
+    for number in range(40):
+        ways = [f"Why maps, {number}?", f"why  MAPS {number}", f"Why maps — {number}!"]
+        train, validation = split([_of(each, [3], [4]) for each in [*ways, "Something else?", "And more?"]], 0.5)
+        sides = [{each.preference.question for each in side} & set(ways) for side in (train, validation)]
+        assert sorted(map(len, sides)) == [0, 3]
+    marks = [_of("?", [3], [4]), _of("!", [3], [4])]
+    assert len({each.preference.questions_uid for each in marks}) == 2, "where there are no words, the marks tell"
+
+
+def test_a_row_with_its_neighbors_answer_is_never_longer_than_those_that_are_trained_on() -> None:
+    rendered = [
+        dataclasses.replace(_of("a", [7] * 90, [8] * 2), prompt_ids=[1] * 10),
+        dataclasses.replace(_of("b", [5] * 3, [6] * 2), prompt_ids=[1] * 95),
+    ]
+    longest = max(each.tokens for each in rendered)
+    rows = judgement_rows(rendered, 4, 0)
+    assert max(len(row["prompt_ids"]) + len(row["KL_completion_ids"]) for row in rows) <= longest == 100
+    assert all(row["KL_completion_ids"] for row in rows)
+    assert sorted(len(row["completion_ids"]) for row in rows) == [2, 2, 3, 90]
 
 
 def test_good_and_bad_answers_weigh_the_same_in_all() -> None:

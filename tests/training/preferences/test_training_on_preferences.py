@@ -101,7 +101,7 @@ def test_what_it_learned_from_and_what_was_left_out_stay_known(undisturbed: str,
     assert adapter is not None
     assert started_from is not None
     settings = adapter.settings
-    assert settings["left_out"] == {"held_out": 1, "not_cleared": 0, "refused": 0, "too_long": 1}
+    assert settings["left_out"] == {"held_out": 1, "not_cleared": 0, "overruled": 0, "refused": 0, "too_long": 1}
     assert settings["origins"] == {"comparison": 3}
     assert len(settings["preferences"]) == 3
     assert (settings["method"], settings["start_from"], settings["beta"], settings["loss"]) == (

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import SettingsError, TrainingError, UsageError
+from core.errors import ModelError, SettingsError, TrainingError, UsageError
 from core.review.decisions import Decision, decide, undo
+from core.store.adapters import AdapterRow, put_adapter, use_adapter
 from core.store.chunks import ChunkRow, chunk_ids_of, sync_chunks
 from core.store.documents import list_documents
 from core.store.pairs import put_pair
@@ -44,7 +45,8 @@ def test_only_decided_pairs_are_learned_from_the_way_they_were_decided(interview
     prefer(interviewed, "Why maps?", "They argue.", "They are useful.")
     with database.write():
         right, bad, _waiting, undone = (
-            put_pair(database, "Why maps?", "", f"left {n}", f"right {n}", "comparison", None, AT) for n in range(4)
+            put_pair(database, "Why maps?", "", f"left {n}", f"right {n}", "comparison", None, AT, owners=())
+            for n in range(4)
         )
     decide(database, NELL, [Decision(right, "accept", text="right", card_kind="pair")])
     decide(database, NELL, [Decision(bad, "reject", card_kind="pair")])
@@ -153,5 +155,12 @@ def test_what_cannot_be_is_refused_before_anything_starts(interviewed: Workspace
         dpo_params(interviewed, start_from="sft-9")
     with pytest.raises(UsageError, match="no preset 'huge'"):
         dpo_params(interviewed, preset="huge")
+    with interviewed.database.write():
+        row = AdapterRow(0, "sft-2", None, "sft-2", "b", "r", 0, "adapters/sft-2", "h", {"method": "full"}, AT)
+        use_adapter(interviewed.database, put_adapter(interviewed.database, row))
+    with pytest.raises(ModelError, match="training on preferences needs one") as caught:
+        dpo_params(interviewed)
+    assert "--from base" in caught.value.hint
+    assert dpo_params(interviewed, start_from="base")["start_from"] is None
     with pytest.raises(SettingsError, match="loss"):
-        dpo_params(interviewed, settings={"loss": "aot"})
+        dpo_params(interviewed, start_from="base", settings={"loss": "aot"})

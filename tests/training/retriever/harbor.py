@@ -2,7 +2,7 @@
 
 Of every topic there are two notes: gossip that repeats the interviewer's question and says nothing, and an entry of
 the ledger that says what happened. A person accepted the entries and rejected the gossip. Five interviews train, one
-validates, two are held out; each asks about four topics of its own.
+validates, two are held out; each asks about four topics of its own, or about eight, where a gain is to be shown.
 """
 
 from __future__ import annotations
@@ -26,8 +26,15 @@ TOPICS = (
     "the post office", "the lifeboat", "the oil rigs", "the golf course", "the chapel roof", "the bus to town",
     "the seal cull", "the ice house", "the regatta", "the old cinema", "the sea wall", "the tax office",
     "the salt works", "the pilot cutter", "the cemetery", "the brewery", "the radio mast", "the cannery", "the mayor",
+    "the slipway", "the library", "the butcher", "the coast road", "the telephone box", "the allotments", "the dentist",
+    "the carnival", "the quarry", "the swimming club", "the almshouses", "the customs house", "the rope walk",
+    "the weather station", "the football ground", "the choir", "the sheep fair", "the wind farm", "the clock tower",
+    "the youth hostel", "the watermill", "the aquarium", "the bandstand", "the tram", "the laundry", "the fire brigade",
+    "the orchard", "the chess club", "the shipyard", "the pharmacy", "the viaduct", "the kennels",
 )  # fmt: skip
-PER_INTERVIEW = 4
+INTERVIEWS, PER_INTERVIEW = 8, 4
+MANY = 8
+"""Questions of an interview: so many must validate before a gain can be shown."""
 PERSON = Actor("person", "Ines")
 
 
@@ -46,24 +53,31 @@ def question(topic: str) -> str:
     return f"What do you think of {topic}, and how do you feel about it?"
 
 
-def make_harbor(root: Path, decided: bool = True, interviews: int = len(TOPICS) // PER_INTERVIEW) -> Workspace:
+def make_harbor(
+    root: Path,
+    decided: bool = True,
+    interviews: int = INTERVIEWS,
+    per_interview: int = PER_INTERVIEW,
+    embedder: Path | None = None,
+) -> Workspace:
     """The workspace, imported and embedded; with ``decided`` its memories too, decided on by a person.
 
     Of four interviews three train, none validates and one is held out.
     """
     notes = root / "notes"
     notes.mkdir(parents=True)
-    for place, topic in enumerate(TOPICS[: interviews * PER_INTERVIEW]):
+    for place, topic in enumerate(TOPICS[: interviews * per_interview]):
         (notes / f"2004-01-01 Note {2 * place}.md").write_text(gossip(topic), "utf-8")
         (notes / f"2005-01-01 Note {2 * place + 1}.md").write_text(entry(topic, place), "utf-8")
     files = [notes]
     for number in range(interviews):
-        topics = TOPICS[number * PER_INTERVIEW : (number + 1) * PER_INTERVIEW]
+        topics = TOPICS[number * per_interview : (number + 1) * per_interview]
         exchanges = [[question(topic), f"It cost me, that is what. {len(topic)} years of it."] for topic in topics]
         told = {"participants": {"q": "Ines Calder", "a": TARGET}, "date": f"{2010 + number}-05-01"}
         files.append(root / f"{number}.json")
         files[-1].write_text(json.dumps({**told, "exchanges": exchanges}), "utf-8")
-    workspace = Workspace.create(root / "ws", TARGET)
+    named = {"models": {"embedder": {"engine": "sentence-transformers", "model": str(embedder)}}} if embedder else {}
+    workspace = Workspace.create(root / "ws", TARGET, sections=named)
     choices, _ = importing.plan(files, None)
     sources = [{"path": str(each.source.path), "format": each.importer.name} for each in choices]
     run_to_end(workspace, importing.KIND, importing.ENTRY, {"sources": sources})

@@ -22,7 +22,7 @@ from core.runs.journal import read_events
 from core.store.fingerprints import fingerprint
 from core.training.retriever.launch import RETRIEVER_ENTRY, RETRIEVER_KIND, retriever_params
 from core.workspace import Workspace
-from tests.training.retriever.harbor import PER_INTERVIEW, PERSON, TOPICS, make_harbor, question
+from tests.training.retriever.harbor import MANY, PERSON, TOPICS, make_harbor, question
 
 pytestmark = pytest.mark.slow
 Simulee = Callable[..., CompletedProcess[str]]
@@ -30,7 +30,7 @@ Simulee = Callable[..., CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def harbor(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    workspace = make_harbor(tmp_path_factory.mktemp("harbor"))
+    workspace = make_harbor(tmp_path_factory.mktemp("harbor"), per_interview=MANY)
     workspace.database.close()
     return workspace.root
 
@@ -66,18 +66,19 @@ def _is_entry_of(topic: str, text: str) -> bool:
 def test_validation_finds_what_was_accepted_and_the_head_is_adopted(trained: tuple[Path, dict[str, Any]]) -> None:
     root, done = trained
     before, after = done["before"], done["after"]
-    assert before["validation"]["questions"] == PER_INTERVIEW
+    assert before["validation"]["questions"] == MANY
     assert before["validation"]["mrr"] < 0.5
     assert after["validation"]["mrr"] > 0.9
     assert after["searched"]["mrr"] >= before["searched"]["mrr"]
     assert done["gain"] == pytest.approx(after["validation"]["mrr"] - before["validation"]["mrr"], abs=1e-3)
+    assert done["gain_interval"][0] > 0
     assert done["verdict"].startswith("gain: ")
     assert 0.5 < done["drift"] < 1
     assert retriever_in_use(root / "adapters") == done["adapter"] == "retriever-1"
 
 
 def test_it_finds_the_like_in_questions_that_were_held_out(harbor: Path, trained: tuple[Path, dict[str, Any]]) -> None:
-    heldout = TOPICS[-2 * PER_INTERVIEW :]
+    heldout = TOPICS[-2 * MANY :]
     plain, turned = Workspace.open(harbor), Workspace.open(trained[0])
     assert not any(_is_entry_of(topic, _first(plain, topic)) for topic in heldout)
     assert sum(_is_entry_of(topic, _first(turned, topic)) for topic in heldout) >= len(heldout) - 2
@@ -91,9 +92,9 @@ def test_no_stored_vector_is_changed(harbor: Path, trained: tuple[Path, dict[str
 def test_the_card_says_what_it_was_trained_on_and_what_that_brought(trained: tuple[Path, dict[str, Any]]) -> None:
     root, done = trained
     card = json.loads((root / "adapters" / FOLDER / "retriever-1" / CARD).read_text("utf-8"))
-    assert card["decided_by"] == {"person: Ines": 2 * 6 * PER_INTERVIEW}
-    assert card["questions"] == {"train": 5 * PER_INTERVIEW, "validation": PER_INTERVIEW}
-    assert (card["accepted"], card["rejected"]) == (6 * PER_INTERVIEW, 6 * PER_INTERVIEW)
+    assert card["decided_by"] == {"person: Ines": 2 * 6 * MANY}
+    assert card["questions"] == {"train": 5 * MANY, "validation": MANY}
+    assert (card["accepted"], card["rejected"]) == (6 * MANY, 6 * MANY)
     assert card["last_decision"] == 2 * len(TOPICS)
     assert (card["before"], card["after"], card["hash"]) == (done["before"], done["after"], done["hash"])
     assert card["settings"]["lsr_weight"] == 0
@@ -158,7 +159,7 @@ def test_what_brings_no_gain_says_so_and_is_adopted_only_when_asked(harbor: Path
         PERSON,
         [
             Decision(f"{was}-{place}", verb)
-            for place in range(5 * PER_INTERVIEW)
+            for place in range(5 * MANY)
             for was, verb in (("accept", "reject"), ("reject", "accept"))
         ],
     )

@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.corpus import importing
 from core.corpus.holdout import assigned_splits, hold_out
+from core.journey import EMBED
 from core.models.embedder import Embedder
 from core.models.load_embedder import load_embedder
 from core.retrieval.search import Searcher
 from core.review.decisions import Actor, Decision, decide
+from core.runs.control import run_to_end
 from core.settings import RetrieverSettings
 from core.store.chunks import index_metadata, passages
 from core.store.conversations import trainable_conversations
@@ -120,6 +123,63 @@ def test_what_others_accepted_is_no_negative_for_a_question_from_before_its_day(
     column = int(np.flatnonzero(days == rows[middle].chunk.last_day)[0])
     assert negative[:, column].any()
     assert not negative[~sees_it, column].any()
+
+
+def test_what_may_be_right_for_a_question_too_is_no_negative_of_it(tmp_path: Path, embedder: Embedder) -> None:
+    workspace = make_harbor(tmp_path)
+    notes = tmp_path / "more"
+    notes.mkdir()
+    told = [f"In the year {1900 + year} the pilot's boat number {year} came home late and empty." for year in range(40)]
+    (notes / "2003-01-01 Long.md").write_text(" ".join(told), "utf-8")
+    for day, name in (("2003-02-01", "First"), ("2003-03-01", "Again")):
+        (notes / f"{day} {name}.md").write_text(f"{gossip('the lamp')} That was all, they said.", "utf-8")
+    choices, _ = importing.plan([notes], None)
+    sources = [{"path": str(each.source.path), "format": each.importer.name} for each in choices]
+    run_to_end(workspace, importing.KIND, importing.ENTRY, {"sources": sources})
+    run_to_end(workspace, *EMBED, {})
+    rows = passages(workspace.database, [row[0] for row in index_metadata(workspace.database)])
+
+    def titled(name: str) -> list[int]:
+        found = [each.chunk for each in rows.values() if name in each.title]
+        return [chunk.id for chunk in sorted(found, key=lambda chunk: chunk.start)]
+
+    long = titled("Long")
+    assert rows[long[1]].chunk.start < rows[long[0]].chunk.stop
+    assert rows[long[2]].chunk.start > rows[long[0]].chunk.stop
+    exchanges = [each.exchange for each in _gathered(workspace, embedder).of("train")][:3]
+    accepted = [(0, long[0]), (1, long[1]), (1, long[2]), (0, titled("First")[0]), (2, titled("Again")[0])]
+    for number, (question, chunk_id) in enumerate(accepted):
+        row = MemoryRow(0, f"more-{number}", exchanges[question].id, chunk_id, 1, 0.5, "extractive", "x", "x", 0, 1)
+        with workspace.database.write():
+            put_memories(workspace.database, exchanges[question].id, [(row, {})], remove_others=False)
+    decide(workspace.database, PERSON, [Decision(f"more-{number}", "accept") for number in range(len(accepted))])
+    # The third question was shown the long note's last part too, and nobody has decided on that yet.
+    row = MemoryRow(0, "open", exchanges[2].id, long[2], 1, 0.5, "extractive", "x", "x", 0, 1)
+    with workspace.database.write():
+        put_memories(workspace.database, exchanges[2].id, [(row, {})], remove_others=False)
+
+    kept = tmp_path / "examples.json"
+    examples = _gathered(workspace, embedder, kept).of("train")
+    assert _gathered(workspace, embedder, kept).of("train") == examples
+    sights = [sight_of(workspace, each.exchange) for each in examples]
+    lessons = lessons_of(
+        read_space(workspace.database, embedder.spec, lambda _: True), examples, sights, [], SETTINGS, "cpu"
+    )
+    places, _, negative = contrasts(lessons, range(len(examples)))
+    ids = sorted({each for example in examples for each in example.candidates})
+    against = [{ids[place] for place in places[row]} for row in negative]
+    row_of = [next(at for at, each in enumerate(examples) if each.exchange.id == asked.id) for asked in exchanges]
+    first, second, third = (against[at] for at in row_of)
+    # Words that the cut gave to both parts, a text told twice, and what is still to be decided on.
+    assert long[1] not in first
+    assert long[0] not in second
+    assert titled("Again")[0] not in first
+    assert titled("First")[0] not in third
+    assert long[2] not in third
+    # What shares nothing, and what another topic's entry of the same form says, stay negatives.
+    assert long[2] in first
+    assert {long[0], long[1]} <= third
+    assert sum(rows[each].chunk.text.startswith("Ledger") for each in first) == 19
 
 
 def test_people_and_rules_are_told_apart_and_imports_left_out(harbor: Workspace, embedder: Embedder) -> None:

@@ -52,6 +52,7 @@ def _lessons(target: list[float], accepted: list[list[int]], rejected: list[list
         torch.tensor([[*target, 0.0]] * count),
         accepted,
         rejected,
+        [[]] * count,
         [Sight()] * count,
         np.zeros(4, dtype=np.int64),
         np.zeros(4, dtype=np.int64),

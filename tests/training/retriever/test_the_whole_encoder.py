@@ -14,10 +14,10 @@ from core.runs.control import run_to_end
 from core.store.fingerprints import fingerprint
 from core.training.retriever.launch import RETRIEVER_ENTRY, RETRIEVER_KIND, retriever_params
 from core.workspace import Workspace
-from tests.training.retriever.harbor import TOPICS, make_harbor, question
+from tests.training.retriever.harbor import MANY, TOPICS, make_harbor, question
 
 pytestmark = pytest.mark.slow
-HELD_OUT = TOPICS[-8:]
+HELD_OUT = TOPICS[-2 * MANY :]
 
 
 def _entries_first(workspace: Workspace) -> int:
@@ -28,7 +28,7 @@ def _entries_first(workspace: Workspace) -> int:
 
 
 def test_it_learns_is_searched_with_and_is_taken_back(tmp_path: Path) -> None:
-    workspace = make_harbor(tmp_path)
+    workspace = make_harbor(tmp_path, per_interview=MANY)
     before = fingerprint(workspace.database, "embed")
     assert _entries_first(workspace) == 0
     params = retriever_params(workspace, full=True, lsr_weight=0.0, steps=8, learning_rate=5e-5)

@@ -11,10 +11,10 @@ import pytest
 from textual.containers import VerticalScroll
 
 from core.corpus.holdout import assign_splits
-from core.fidelity.bootstrap import ClusterRatio
 from core.fidelity.reading import compare, questions_of, scorecards
 from core.fidelity.systems import SYSTEMS
 from core.runs.journal import load_run
+from core.scoring.bootstrap import ClusterRatio
 from core.store.conversations import ConversationRow, ExchangeRow, exchanges_of, trainable_conversations
 from core.store.scorecards import list_scorecards, put_scorecard
 from core.workspace import Workspace
@@ -227,11 +227,27 @@ def test_two_scorecards_stand_side_by_side_with_paired_differences(
         base, twin = _rows(seat)
         assert base.rstrip().endswith("+0.000")
         assert twin.rstrip().endswith("-0.250")
-        assert "no interval" not in _words(seat, "notes")
+        assert "Not the same" not in _words(seat, "notes")
         await seat.press("escape")
         assert "beside" not in _words(seat, "title")
         await seat.press("d", "2")
         await seat.until(lambda: _words(seat, "title").startswith("#1"))
+
+    sit(interviewed.root, "evaluate", work)
+
+
+def test_two_bases_stand_side_by_side_without_a_difference(interviewed: Workspace, sit: Callable[..., None]) -> None:
+    _score(interviewed, ("b0", "b4"))
+    card = {**list_scorecards(interviewed.database)[0][2], "base": "another"}
+    with interviewed.database.write():
+        put_scorecard(interviewed.database, None, None, card, "2026-11-19")
+
+    async def work(seat: Any) -> None:
+        await seat.until(lambda: len(_rows(seat)) == 3)
+        await seat.press("b", "2")
+        await seat.until(lambda: "beside #1" in _words(seat, "title"))
+        assert [row.rstrip()[-1] for row in _rows(seat)] == ["-", "-"]
+        assert "Not the same base: bits per token compare within one base model only." in seat.shown
 
     sit(interviewed.root, "evaluate", work)
 
@@ -247,6 +263,8 @@ def test_a_difference_is_paired_only_where_the_questions_are_the_same(interviewe
     card = {**older.card, "questions": older.card["questions"][1:]}
     odd = compare(newer, type(older)(older.id, older.created_at, card))
     assert all(row.difference and row.difference.low == row.difference.high for row in odd)
+    foreign = compare(newer, type(older)(older.id, older.created_at, {**older.card, "base": "another"}))
+    assert all(row.first and row.second and row.difference is None for row in foreign)
     alone = compare(newer, type(older)(9, "", {**card, "systems": {"b0": card["systems"]["b0"]}}))
     assert [row.second is None for row in alone] == [False, True]
 

@@ -16,7 +16,7 @@ from core.store.adapters import AdapterRow, put_adapter, use_adapter
 from core.store.pairs import put_pair
 from core.store.sessions import add_message, begin_session, rate_message
 from core.workspace import Workspace
-from tests.training.retriever.harbor import make_harbor
+from tests.training.retriever.harbor import MANY, make_harbor
 from tui.results import result_line
 from tui.screens.train import planning
 from tui.screens.train.plan import Choices, Prepared
@@ -47,8 +47,9 @@ def _footer(seat: Any) -> str:
 def _prefer(workspace: Workspace, number: int) -> None:
     with workspace.database.write():
         uid = put_pair(
-            workspace.database, f"Why ink, {number}?", "", f"It dries, {number}.", "I can help.", "comparison", None, AT
-        )
+            workspace.database, f"Why ink, {number}?", "", f"It dries, {number}.", "I can help.", "comparison", None,
+            AT, owners=(),
+        )  # fmt: skip
     decide(workspace.database, NELL, [Decision(uid, "accept", text="left", card_kind="pair")])
 
 
@@ -264,14 +265,14 @@ def test_a_curve_of_another_kind_is_not_laid_over(workspace: Workspace, history:
 
 @pytest.mark.slow
 def test_a_head_is_trained_from_the_screen_then_taken_back_and_adopted_again(tmp_path: Path, sit: Sit) -> None:
-    workspace = make_harbor(tmp_path)
+    workspace = make_harbor(tmp_path, per_interview=MANY)
 
     async def work(seat: Any) -> None:
         await seat.press("m", "4")
-        await seat.until(lambda: "20 train · 4 validate" in _row(seat, "questions"))
-        assert "24 accepted · 24 rejected (person: Ines 48)" in _row(seat, "memories")
-        assert f"{BASE} · 240 answers at the most" in _row(seat, "scored by")
-        assert "about 84 s to score them (a guess), then seconds" in _row(seat, "time")
+        await seat.until(lambda: "40 train · 8 validate" in _row(seat, "questions"))
+        assert "48 accepted · 48 rejected (person: Ines 96)" in _row(seat, "memories")
+        assert f"{BASE} · 480 answers at the most" in _row(seat, "scored by")
+        assert "about 3 min to score them (a guess), then seconds" in _row(seat, "time")
         await seat.press("f", "3")
         await seat.until(lambda: "loss contrastive: accepted against rejected" in _row(seat, "loss"))
         assert "scored by" not in _words(seat, "words")

@@ -62,10 +62,10 @@ def _questions(workspace: Workspace, scored: Scored) -> list[Question]:
     return questions_of(workspace, scored)
 
 
-def _compared(_: Workspace, first: Scored, second: Scored) -> tuple[list[Compared], bool]:
-    from core.fidelity.reading import compare, same_questions
+def _compared(_: Workspace, first: Scored, second: Scored) -> tuple[list[Compared], str]:
+    from core.fidelity.reading import apart, compare
 
-    return compare(first, second), same_questions(first, second)
+    return compare(first, second), apart(first, second)
 
 
 class EvaluateScreen(Stage):
@@ -86,7 +86,8 @@ class EvaluateScreen(Stage):
         """Which question is open."""
         self._questions: list[Question] = []
         self._compared: list[Compared] = []
-        self._paired = False
+        self._apart = ""
+        """Why the two cannot be compared in full."""
         self._plan: Plan | None = None
 
     def body(self) -> ComposeResult:
@@ -135,7 +136,7 @@ class EvaluateScreen(Stage):
         now, beside = self._now(), self._other()
         self._questions = await self.bench.read(_questions, now) if now else []
         self._place = min(self._place, max(0, len(self._questions) - 1))
-        self._compared, self._paired = await self.bench.read(_compared, now, beside) if now and beside else ([], False)
+        self._compared, self._apart = await self.bench.read(_compared, now, beside) if now and beside else ([], "")
 
     def runs_changed(self) -> None:
         self._draw_work()
@@ -223,8 +224,8 @@ class EvaluateScreen(Stage):
                 listed.focus()
             self._draw_more(listed.cursor)
             notes = notes_words(now)
-            if self._other() is not None and not self._paired:
-                notes = " Not the same questions: the differences have no interval.\n" + notes
+            if self._other() is not None and self._apart:
+                notes = f" {self._apart}\n{notes}"
             self.query_one("#notes", Words).put(notes)
         self.keys_changed()
 

@@ -9,8 +9,8 @@ from tui.moments import local
 from tui.widgets.text import Part
 
 if TYPE_CHECKING:
-    from core.fidelity.bootstrap import Interval
     from core.fidelity.reading import Answered, Compared, Question, Scored
+    from core.scoring.bootstrap import Interval
 
 NAME = 12
 """Columns for a system's name."""

@@ -105,7 +105,7 @@ def trouble_parts(picture: RunPicture, resume_key: str) -> list[Part]:
     """Why a run stopped, and what to do; nothing for one that goes well."""
     at = f" at step {picture.checkpoint}" if picture.checkpoint else ""
     goes_on = f"{resume_key} goes on from its last checkpoint{at}"
-    if picture.kind == retriever.KIND:
+    if picture.kind == retriever.KIND and not picture.checkpoint:
         goes_on = f"{resume_key} goes on; what was scored is kept"
     if picture.state == "lost":
         return [("! its process is gone. ", "$error"), goes_on]

@@ -27,7 +27,7 @@ def verdict_parts(picture: RunPicture, is_used: bool, use_key: str) -> list[Part
     """The verdict, recall@k and MRR before and after, the drift, and the key that adopts or takes back."""
     result = picture.result
     try:
-        gained = result["gain"] is not None and result["gain"] > 0
+        gained = str(result["verdict"]).startswith("gain: ")
         parts: list[Part] = [(str(result["verdict"]), "bold $success" if gained else "bold $warning"), "\n"]
         parts += [*_use_parts(is_used, use_key), "\n"]
         parts += [

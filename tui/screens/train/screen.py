@@ -327,7 +327,8 @@ class TrainScreen(Planning):
         if picture is None or picture.state != "running":
             self.say("only a run that is at work can be stopped", "warning")
         elif await self.bench.cancel_run(picture.id) is not None:
-            saves = "stop" if picture.kind == retriever.KIND else "save a checkpoint and stop"
+            is_head = picture.kind == retriever.KIND and not picture.params.get("full")
+            saves = "stop" if is_head else "save a checkpoint and stop"
             self.say(f"asked {picture.id} to {saves}; {self.key('resume')} goes on later", "good")
 
     async def action_resume(self) -> None:

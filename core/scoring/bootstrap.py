@@ -1,4 +1,4 @@
-"""Paired cluster bootstrap over interviews: whole interviews are drawn, and two systems on the same draw."""
+"""Paired cluster bootstrap: whole interviews, or questions, are drawn, and two systems on the same draw."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class ClusterRatio:
-    """Per interview, a numerator and a denominator: bits and tokens, or a sum and a count. Arrays of shape (n,)."""
+    """Per interview or question a numerator and a denominator: bits and tokens, or a sum and a count. Shapes (n,)."""
 
     numerator: NDArray[np.float64]
     denominator: NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.fidelity.bootstrap import ClusterRatio
+from core.scoring.bootstrap import ClusterRatio
 
 
 def test_a_ratio_is_pooled_not_averaged() -> None:

@@ -1,0 +1,72 @@
+"""Which conversation of a source is a corrected form of one that it no longer holds.
+
+Without a native id a conversation's uid is made from its title, date and opening words, so that correcting any of them
+makes another conversation. What was set aside under the old uid, and what was recalled for it, belongs to the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from core.corpus.holdout import pass_on
+from core.store.conversations import (
+    ConversationRow,
+    conversations_of_source,
+    exchanges_of,
+    hand_on_memories,
+    splits,
+    turns_of,
+)
+from core.store.database import Database
+
+ALIKE = 0.5
+"""The least share of its runs of three words that a conversation has in common with its corrected form."""
+
+_Words = set[tuple[str, str, str]]
+
+
+def hand_on(database: Database, source_id: int, uids: Collection[str], added: Collection[str]) -> None:
+    """Before what a source no longer holds is removed: hand its splits and memories on to its corrected forms.
+
+    ``uids`` are what the source holds now, ``added`` those of them that this import brought. The caller holds the
+    transaction.
+    """
+    rows = conversations_of_source(database, source_id)
+    gone = [row for row in rows if row.uid not in uids]
+    if not gone:
+        return
+    known = splits(database)
+    # An import that was cut short may have brought some of them before, and a stage placed them since.
+    free = [row for row in rows if row.uid in uids and known.get(row.uid, ("train", "rule")) == ("train", "rule")]
+    fresh = {row.uid for row in free if row.uid in added or row.uid not in known}
+    for old, new in _heirs(database, gone, free, fresh):
+        pass_on(database, old.uid, new.uid)
+        hand_on_memories(database, exchanges_of(database, old.id), exchanges_of(database, new.id))
+
+
+def _heirs(
+    database: Database, gone: list[ConversationRow], free: list[ConversationRow], fresh: Collection[str]
+) -> list[tuple[ConversationRow, ConversationRow]]:
+    """Each that is gone with the one most alike; then, where one of each is left, with the only new one.
+
+    Two can have one heir: an import that was cut short leaves a form that was corrected again.
+    """
+    words = {row.id: _words(database, row) for row in (*gone, *free)}
+    pairs: list[tuple[ConversationRow, ConversationRow]] = []
+    left: list[ConversationRow] = []
+    for old in gone:
+        new = max(free, key=lambda row: len(words[row.id] & words[old.id]), default=None)
+        if new is not None and words[old.id] and len(words[new.id] & words[old.id]) >= ALIKE * len(words[old.id]):
+            pairs.append((old, new))
+        else:
+            left.append(old)
+    taken = {new.id for _, new in pairs}
+    unclaimed = [row for row in free if row.uid in fresh and row.id not in taken]
+    if len(left) == len(unclaimed) == 1:
+        pairs.append((left[0], unclaimed[0]))
+    return pairs
+
+
+def _words(database: Database, row: ConversationRow) -> _Words:
+    words = " ".join(turn.text for turn in turns_of(database, row.id)).casefold().split()
+    return set(zip(words, words[1:], words[2:], strict=False))
