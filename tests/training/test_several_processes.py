@@ -13,20 +13,12 @@ import pytest
 from accelerate.commands.config.config_args import ClusterConfig, load_config_from_file
 
 from core.errors import Interrupted, RunError, TrainingError
-from core.models.causal_lm import CausalLM
 from core.runs.control import cancel, follow, result_of, resume, run_to_end, start
 from core.runs.job import Job
 from core.runs.journal import create_run, load_run, read_events
-from core.settings import TrainingSettings
 from core.training.checkpoints import by_step, is_whole
-from core.training.inputs import rows_of
 from core.training.launch import SFT_ENTRY, SFT_KIND, sft_params
 from core.training.launching import launched
-from core.training.means import Means
-from core.training.presets import filled, preset_for
-from core.training.sft import _config as sft_config
-from core.training.sft import _trainer as sft_trainer
-from core.training.watching import Watcher
 from core.transfer.pack import pack
 from core.transfer.unpack import unpack
 from core.workspace import Workspace
@@ -282,18 +274,3 @@ def test_a_template_is_a_configuration_of_as_many_processes_as_it_says(template:
     assert isinstance(config, ClusterConfig)
     assert config.num_processes == 8 * config.num_machines
     assert config.num_machines == (2 if template.stem.startswith("two-nodes") else 1)
-
-
-@pytest.mark.slow
-def test_one_process_trains_on_one_device_however_many_it_sees(
-    what: tuple[str, str], workspace: Workspace, tmp_path: Path
-) -> None:
-    settings = filled(TrainingSettings(batch=4), preset_for(135_000_000))
-    means = Means("lora", "float32", "sdpa", "adamw_torch", 2, False, False, False, False, 0)
-    config = sft_config(tmp_path, settings, means, steps=1, accumulated=2, validate=False)
-    config._n_gpu = 2
-    rows = rows_of([{"input_ids": [1, 2, 3], "labels": [1, 2, 3]}] * 4, 3, packing=False)
-    log = _OnAFullDisk(tmp_path)
-    watcher = Watcher(Job(workspace, tmp_path, {}, log), 1.0)
-    trainer = sft_trainer(CausalLM(what[1]).model, rows, rows_of([], 0, packing=False), config, watcher)
-    assert next(iter(trainer.get_train_dataloader()))["input_ids"].numel() == means.micro_batch * 3
