@@ -45,8 +45,7 @@ def result_line(picture: RunPicture) -> str:
 
 def _trained(result: Mapping[str, Any]) -> str:
     loss = f", last loss {result['loss']:.3f}" if result.get("loss") is not None else ""
-    who = result.get("adapter") or f"the part of machine {result['machine_rank']}"
-    return f"{who}: {result['steps']} steps{loss}, {result['tokens_per_second']:.0f} tokens/s"
+    return f"{whose(result)}: {result['steps']} steps{loss}, {result['tokens_per_second']:.0f} tokens/s"
 
 
 def _hosted(result: Mapping[str, Any]) -> str:
@@ -55,7 +54,12 @@ def _hosted(result: Mapping[str, Any]) -> str:
 
 def _preferring(result: Mapping[str, Any]) -> str:
     won = f", {result['accuracy']:.0%} of pairs won" if "accuracy" in result else ""
-    return f"{result['adapter']}: {result.get('stopped') or str(result['steps']) + ' steps'}{won}"
+    return f"{whose(result)}: {result.get('stopped') or str(result['steps']) + ' steps'}{won}"
+
+
+def whose(result: Mapping[str, Any]) -> str:
+    """What a training made; of several machines only the first has the adapter."""
+    return str(result.get("adapter") or f"the part of machine {result['machine_rank']}")
 
 
 def _turned(result: Mapping[str, Any]) -> str:

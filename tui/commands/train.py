@@ -16,6 +16,7 @@ from tui.commands.train_hosted import hosted
 from tui.commands.train_retriever import retriever
 from tui.estimates import brief_estimate, estimate_lines, took_line
 from tui.face import Face, command, group
+from tui.results import whose
 
 MUCH = 0.3
 """Bits per token of general text: a fifth more perplexity."""
@@ -102,9 +103,8 @@ def sft(
 
 def trained_lines(done: dict[str, Any]) -> list[str]:
     """What a training came to, beside what was said before it."""
-    who = done.get("adapter") or f"machine {done['machine_rank']} has done its part"
     lines = [
-        f"{who}: {done['steps']} steps, last loss {done['loss']:.3f},"
+        f"{whose(done)}: {done['steps']} steps, last loss {done['loss']:.3f},"
         f" {done['tokens_per_second']} tokens/s, peak memory {done['peak_memory_mb']} MiB"
     ]
     if "best_step" in done:

@@ -14,6 +14,7 @@ from core.training.preferences.launch import ENTRIES, dpo_params, kto_params
 from core.training.preferences.presets import PRESETS
 from tui.estimates import brief_estimate, estimate_lines, left_out_words, took_line
 from tui.face import DONE_IN_PART, Face, command
+from tui.results import whose
 
 _From = Annotated[
     str | None,
@@ -138,15 +139,16 @@ def _tell_after(face: Face, done: dict[str, Any] | None) -> None:
         for name in ("margin", "accuracy", "eval_margin", "eval_accuracy")
         if name in done
     ]
+    made = done.get("adapter")
     lines = [
-        f"{done['adapter']}: {done['steps']} steps, {', '.join(figures)}, {done['tokens_per_second']} tokens/s,"
+        f"{whose(done)}: {done['steps']} steps, {', '.join(figures)}, {done['tokens_per_second']} tokens/s,"
         f" peak memory {done['peak_memory_mb']} MiB"
     ]
     if "seconds" in done:
         lines.append(took_line(done))
     if "stopped" in done:
-        lines += [f"! {done['stopped']}", f"  It is not the twin's: simulee adapters use {done['adapter']}"]
-    else:
+        lines += [f"! {done['stopped']}", f"  It is not the twin's: simulee adapters use {made}"]
+    elif made:
         lines.append("Next: simulee evaluate, or simulee chat")
     face.result(done, lines)
     if "stopped" in done or done["left_out"]["refused"]:
