@@ -74,9 +74,21 @@ def trainable(lm: CausalLM, means: Means, settings: TrainingSettings, start: Pat
             lora_alpha=settings.alpha,
             lora_dropout=settings.dropout,
             target_modules="all-linear",
+            exclude_modules=_wordless(lm.model) or None,
             task_type="CAUSAL_LM",
         )
         try:
             return get_peft_model(lm.model, lora)
         except ValueError as error:  # State spaces have maps that take none.
             raise ModelError(f"{lm.name} takes no LoRA: {str(error).splitlines()[0]}", "choose another base") from None
+
+
+def _wordless(model: Any) -> list[str]:
+    """The names of the linear maps that no text passes through: a tower that sees or hears learns nothing from words,
+    and processes that train together would wait for its gradients."""
+    reads = {id(module) for module in model.get_decoder().modules()} | {id(model.get_output_embeddings())}
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and id(module) not in reads
+    ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import transformers
+from safetensors.torch import load_file
 
 from core.errors import RunError
 from core.runs.control import run_to_end
@@ -46,6 +47,9 @@ def test_a_base_that_sees_too_is_trained_on_words(copy: tuple[Workspace, str], t
     done = run_to_end(workspace, SFT_KIND, SFT_ENTRY, sft_params(workspace, dataset, base=base, **SHORT))
     assert done["steps"] == 2
     assert _plan(workspace)["samples_alone"] is False
+    trained = load_file(workspace.adapters / "sft-1" / "adapter_model.safetensors")
+    assert trained
+    assert all("language_model" in name for name in trained), "what sees learns nothing from words"
 
 
 @pytest.mark.slow

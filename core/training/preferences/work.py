@@ -164,7 +164,8 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     check_same(_decisive(job, work, lm.revision, tokens, steps))
     resume_from, damaged = newest_common(checkpoints)
     rank = model.peft_config["default"].r
-    expected = preference_estimate(job.workspace, work.method, job.params)
+    hardware = this_hardware()
+    expected = preference_estimate(job.workspace, work.method, job.params, hardware)
     job.event(
         "plan",
         **_said(work) | means.told() | {"rank": rank, "attention": lm.attention},
@@ -181,7 +182,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
         tokens=tokens,
         steps=steps,
         device=lm.device,
-        hardware=this_hardware().name,
+        hardware=hardware.name,
         resumed_from=resume_from.name if resume_from else None,
         damaged=damaged,
         estimated_seconds=round(expected.seconds, 1),
