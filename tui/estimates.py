@@ -79,7 +79,7 @@ def left_out_words(counts: Mapping[str, int]) -> list[str]:
     """Why judgements are not learned from, each reason with its count."""
     words = {
         "held_out": "held out for measuring",
-        "not_cleared": "resting on words that are not cleared for training",
+        "not_cleared": "resting on words not cleared for training, or nobody can tell on which",
         "overruled": "overruled by another judgement on the same answer",
         "refused": "lines of the file that are no pairs",
         "too_long": "longer than max_tokens",

@@ -134,7 +134,7 @@ def _check(found: Gathered, method: Method, file: Path | None) -> None:
         f"{count} {words}"
         for count, words in (
             (found.held_out, "ask what is held out"),
-            (found.not_cleared, "rest on words that are not cleared for training"),
+            (found.not_cleared, "rest on words not cleared for training, or nobody can tell on which"),
             (len(found.refused), "are no pairs"),
         )
         if count
@@ -147,5 +147,7 @@ def _check(found: Gathered, method: Method, file: Path | None) -> None:
     what = "no decided pair" if method == "dpo" else "no judged answer"
     raise TrainingError(
         f"there is {what} to train on{why}",
-        "correct or compare answers in Chat, decide pairs in Review, or name a file: --pairs F",
+        "`simulee pairs make` tells what pairs that it made earlier rest on; else make and decide others"
+        if found.not_cleared
+        else "correct or compare answers in Chat, decide pairs in Review, or name a file: --pairs F",
     )
