@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: setup demo demo-quick test test-fast check format bench keys screens clean
+.PHONY: setup demo demo-quick test test-fast test-long check format bench keys screens clean
 
 setup: $(READY)
 
@@ -31,6 +31,10 @@ test: setup
 
 test-fast: setup
 	$(PYTEST) -m "not slow"
+
+# The same with as many kills, lost terminals and visitors as the promises were held to: some hours.
+test-long: setup
+	SIMULEE_KILLS=20 SIMULEE_TRAINING_KILLS=20 SIMULEE_CLOSES=200 SIMULEE_CROWD_ROUNDS=200 $(PYTEST)
 
 check: setup
 	$(BIN)/ruff format --check core tui tests bench

@@ -28,7 +28,8 @@ from core.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-KILLS = 20
+KILLS = int(os.environ.get("SIMULEE_KILLS", "8"))
+"""Of each stage."""
 KILLS_IN_A_ROW = 4
 """Before a workspace is left to finish and compared."""
 STAGES = ("import", "embed", "recall", "dataset")

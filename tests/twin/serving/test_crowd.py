@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import socket
 import struct
@@ -26,6 +27,8 @@ from core.workspace import Workspace
 from tests.twin.serving.conftest import Started, log_of, request
 
 CLIENTS = 16
+ROUNDS = int(os.environ.get("SIMULEE_CROWD_ROUNDS", "60"))
+"""Of the long visit."""
 GROWTH_MIB = 48
 """The allocator's own room for many threads; a leak of one request's body or prompt in each would pass it."""
 WITHIN = 600.0
@@ -225,7 +228,7 @@ def test_sixteen_clients_some_of_them_broken_get_what_is_theirs(crowd: Started, 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_sixteen_clients_for_long(crowd: Started, bare: Workspace) -> None:
-    sees_through(crowd, bare, 200, 10)
+    sees_through(crowd, bare, ROUNDS, 10)
 
 
 @pytest.mark.slow
