@@ -6,7 +6,10 @@ from collections.abc import Iterable
 
 
 class StopStrings:
-    """One answer on its way to a reader: what may be shown comes out, until a stop string was found."""
+    """One answer on its way to a reader: what may be shown comes out, until a stop string was found.
+
+    The one that is whole first ends the answer, however it is cut into pieces, as it does where an engine looks for it.
+    """
 
     def __init__(self, stops: Iterable[str]) -> None:
         self._stops = tuple(stop for stop in stops if stop)
@@ -19,10 +22,10 @@ class StopStrings:
         if not self._stops or self.found:
             return "" if self.found else piece
         text = self._held + piece
-        first = min((at for stop in self._stops if (at := text.find(stop)) >= 0), default=-1)
-        if first >= 0:
+        found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
+        if found:
             self.found, self._held = True, ""
-            return text[:first]
+            return text[: min(found)[1]]
         held = max(_begun(text, stop) for stop in self._stops)
         shown, self._held = text[: len(text) - held], text[len(text) - held :]
         return shown

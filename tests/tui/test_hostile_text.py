@@ -21,6 +21,7 @@ from tests.hostile_rows import fill, hostile_files
 from tests.hostile_strings import EVERY, FAMILY, HEBREW, PERSIAN, STORED, SURROGATES, Hostile, at
 from tests.pty_terminal import COMMAND, Terminal
 from tui.app import SCREENS
+from tui.face import DONE_IN_PART
 from tui.loop.defects import LOG_FILE
 
 _SGR = r"(?:[34]8;2;\d{1,3};\d{1,3};\d{1,3}|[0123479]|2[2-579]|39|49)"
@@ -288,7 +289,8 @@ def test_no_command_lets_a_row_act(own_rows: Path, files: Path, tmp_path: Path) 
     for place, (code, written) in run_all(READING, own_rows, files, tmp_path).items():
         words = " ".join(READING[place])
         failing = words == "doctor" or words.startswith("runs attach sft")
-        assert code == int(failing), (words, written[-2000:])
+        in_part = words.startswith("import --preview")  # Some of the files are none that can be read.
+        assert code == (DONE_IN_PART if in_part else int(failing)), (words, written[-2000:])
         assert leaks(written, PROGRESS) == [], words
         everything += written
         assert len(written) < 700_000, f"{words}: {len(written)} characters"

@@ -11,7 +11,7 @@ from core.runs.control import run_to_end
 from core.runs.journal import read_events
 from core.training.preferences.launch import DPO_ENTRY, DPO_KIND, dpo_params
 from core.workspace import Workspace
-from tests.training.test_several_processes import TWO_ON_A_CPU
+from tests.training.test_several_processes import TWO_ON_CPUS
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ def _metrics(workspace: Workspace, run: str, name: str) -> list[float]:
 
 def test_two_processes_take_the_steps_of_one(tuned: Workspace, tmp_path: Path) -> None:
     config = tmp_path / "two.yaml"
-    config.write_text(TWO_ON_A_CPU, "utf-8")
+    config.write_text(TWO_ON_CPUS.format(rank=0, machines=1, port=0), "utf-8")
     settings: dict[str, Any] = {"batch": 2, "epochs": 3}
     results = [
         run_to_end(tuned, DPO_KIND, DPO_ENTRY, dpo_params(tuned, launch=launch, start_from="sft-1", settings=settings))

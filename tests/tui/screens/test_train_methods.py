@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from core.models.packaged import revision, smollm2_folder
 from core.retrieval.retrievers import retriever_in_use
 from core.review.decisions import Actor, Decision, decide
 from core.runs.journal import Run, load_run
@@ -66,7 +67,10 @@ def judged(workspace: Workspace) -> Workspace:
             rate_message(database, add_message(database, session, "assistant", "Ada", text, "", {}, AT), rating, AT)
         settings = {"rank": 16, "steps": 30}
         number = put_adapter(
-            database, AdapterRow(0, "sft-1", None, "sft-1", BASE, "r", 1, "adapters/sft-1", "h", settings, "")
+            database,
+            AdapterRow(
+                0, "sft-1", None, "sft-1", BASE, revision(smollm2_folder()), 1, "adapters/sft-1", "h", settings, ""
+            ),
         )
         use_adapter(database, number)
     return workspace
@@ -125,7 +129,7 @@ def test_a_run_on_pairs_is_planned_with_what_it_needs_and_started(judged: Worksp
         await seat.press("s")
         await seat.until(lambda: "dpo-1" in seat.said)
         # The adapter's files are gone, as this fixture has it: the real worker says so.
-        await seat.until(lambda: "the adapter sft-1 is gone" in _words(seat, "trouble"), seconds=300)
+        await seat.until(lambda: "the adapter sft-1 has no readable" in _words(seat, "trouble"), seconds=300)
 
     sit(judged.root, "train", work)
     sit(judged.root, "train", back)
