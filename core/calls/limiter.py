@@ -167,15 +167,16 @@ class Limiter:
         return self._paused_until - time.monotonic()
 
     def _set_alarm(self) -> None:
-        """During a pause nothing gives a place back, so the end of the pause must admit by itself."""
-        if self._alarm is not None or not self._waiting or self._left() <= 0:
+        """Where a place is free and only a pause kept somebody from it, its end must admit by itself: nobody gives a
+        place back. The pause may have ended since it was looked at."""
+        if self._alarm is not None or not self._waiting or self._under_way >= self.window.limit:
             return
 
         def ring() -> None:
             self._alarm = None
             self._admit()
 
-        self._alarm = asyncio.get_running_loop().call_later(self._left(), ring)
+        self._alarm = asyncio.get_running_loop().call_later(max(0.0, self._left()), ring)
 
     def _too_long(self) -> CallFailed:
         left = self._left()

@@ -166,6 +166,20 @@ def test_a_pause_holds_for_all_and_ends_by_itself() -> None:
     asyncio.run(work())
 
 
+@pytest.mark.parametrize("looks", [1, 2])
+def test_a_pause_that_ends_between_two_looks_at_the_clock_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    async def work() -> None:
+        limiter = Limiter(4, 60.0)
+        # Not too long; then, so often, a pause that is about to end; from then on none.
+        left = iter([0.0, *[1e-6] * looks])
+        monkeypatch.setattr(limiter, "_left", lambda: next(left, 0.0))
+        await asyncio.wait_for(limiter.take(), 10)
+
+    asyncio.run(work())
+
+
 def test_a_longer_pause_than_one_waits_for_fails_every_call_at_once() -> None:
     async def work() -> None:
         limiter = Limiter(1, 1.0)
