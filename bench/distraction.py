@@ -1,10 +1,10 @@
 """Whether recall that fails on purpose in training pays: bits per token of the held-out answers.
 
 In a copy of a workspace that has run ``simulee demo`` in full (``python -m bench.distraction [WORKSPACE]``; without
-one, the demo is run first, which takes its 20 minutes): the same
-questions are frozen with a share of them shown nothing, or memories of something else, and the same training is run on
-each; one with the workspace's own share is the demo's adapter. What differs is the share alone. Each adapter is then
-shown nothing, its own memories, all that was retrieved, and memories of another question.
+one, the demo is run first, which takes its 20 minutes): the same questions are frozen with a share of them shown
+nothing, or memories of something else, and the same training is run on each; one with the workspace's own share is the
+demo's adapter. What differs is the share alone. Each adapter is then shown nothing, its own memories, all that was
+retrieved, and memories of another question.
 """
 
 from __future__ import annotations

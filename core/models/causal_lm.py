@@ -367,6 +367,11 @@ class CausalLM:
         return str(self.model.config._attn_implementation)
 
     @property
+    def context(self) -> int:
+        """How many tokens it reads at once; 0 where it does not say."""
+        return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", 0) or 0)
+
+    @property
     def _vocabulary(self) -> int:
         """How many tokens it has."""
         return int(self.model.config.get_text_config().vocab_size)

@@ -88,7 +88,7 @@ class TransformersEngine:
         messages = [{"role": said.role, "content": tokenizer.plain(said.content)} for said in ask.messages]
         prompt = tokenizer.render(messages, add_generation_prompt=True)
         tokens = tokenizer.count(prompt)
-        most = int(getattr(self._model.model.config, "max_position_embeddings", 0) or 0)
+        most = self._model.context
         if most and tokens + ask.max_tokens > most:
             raise CallFailed(
                 "prompt too long", f"{tokens} tokens and an answer of {ask.max_tokens} exceed {most}", retryable=False

@@ -232,11 +232,13 @@ def preference_estimate(
     measured = measured_run(workspace, kind, base, hardware, means.method)
     other = None if measured else run_of_another_kind(workspace, kind, base, hardware, means.method)
     if measured:
-        rate = measured.tokens_per_second
+        rate = measured.tokens_per_second / measured.processes
     elif other:
-        rate = other[1].tokens_per_second * FLOPS_PER_PARAMETER[other[0]] / FLOPS_PER_PARAMETER[kind]
+        share = FLOPS_PER_PARAMETER[other[0]] / FLOPS_PER_PARAMETER[kind]
+        rate = other[1].tokens_per_second / other[1].processes * share
     else:
         rate = _guessed_rate(kind, parameters, hardware, shape)
+    rate *= int(params.get("processes", 1))
     look = measured.look if measured else None
     if look is None:
         # Answers as long as those that are judged; the reference's are heard too, once.

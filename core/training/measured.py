@@ -116,7 +116,9 @@ def _of_preferences(run: Run) -> Measured | None:
     looks = sum("answer_tokens" in each and each["step"] < timed[-1]["step"] for each in metrics)
     look = max(0.0, ends[-1] - step * len(timed)) / looks if looks else None
     memory = max(int(each["memory_mb"]) for each in timed)
-    return Measured(run.id, per_step / step, memory, _seconds_to_plan(attempt), look)
+    return Measured(
+        run.id, per_step / step, memory, _seconds_to_plan(attempt), look, processes=int(plan.get("processes", 1))
+    )
 
 
 def _seconds_to_plan(events: Sequence[Event]) -> float:

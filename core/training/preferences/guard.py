@@ -43,8 +43,8 @@ UNENDED = 0.5
 """Share of the answers over which it is a collapse that they run on: one alone may be to a question that needs more."""
 TRAINED, REFERENCE = "default", "ref"
 """PEFT's names of the two adapters: TRL gives the reference this one."""
-
 ELSEWHERE = "the first process saw a collapse"
+"""Why the other processes stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ class Guard(TrainerCallback):
         encode = self._lm.tokenizer.encode
         prompts = [each.prompt for each in self._questions]
         read = [encode(prompt) for prompt in prompts]
-        room = self._lm.model.config.max_position_embeddings - max(map(len, read))
+        room = self._lm.context - max(map(len, read)) if self._lm.context else most
         told = self._lm.continuations(prompts, max(1, min(most, room)))
         said = [encode(each.text) for each in told]
         look = Look(

@@ -43,7 +43,7 @@ from core.training.presets import filled
 from core.training.resuming import train_on
 from core.training.saving import save_adapter, take_best
 from core.training.starting import folder_to_go_on_from
-from core.training.together import check_same, newest_common
+from core.training.together import check_same, newest_common, processes
 from core.training.watching import FIGURES, Watcher, peak_memory_mb
 from core.workspace import Workspace
 
@@ -181,6 +181,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
         left_out=_left_out(job, work),
         tokens=tokens,
         steps=steps,
+        processes=processes(),
         device=lm.device,
         hardware=hardware.name,
         resumed_from=resume_from.name if resume_from else None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from core.dataset.build import renderer_of
@@ -101,6 +103,16 @@ def test_an_earlier_run_tells_its_steps_and_its_looks_apart(paired: Workspace) -
     assert found.tokens == plain.tokens
     assert found.seconds == pytest.approx(found.tokens / 50 + found.looks * 10.0, abs=2)
     assert f"as {name} did" in "\n".join(estimate_lines(found))
+
+
+def test_several_processes_read_as_many_times_the_tokens_of_one(paired: Workspace, tmp_path: Path) -> None:
+    config = tmp_path / "four.yaml"
+    config.write_text("distributed_type: MULTI_GPU\nnum_machines: 1\nnum_processes: 4\n", "utf-8")
+    alone, together = dpo_params(paired), dpo_params(paired, launch=str(config))
+    for _ in range(2):  # As a guess, then as an earlier run of one process took.
+        rates = [preference_estimate(paired, "dpo", each).tokens_per_second for each in (alone, together)]
+        assert rates[1] == pytest.approx(4 * rates[0])
+        _earlier_run(paired, "dpo", step=2.0, look=10.0)
 
 
 def test_a_resumed_run_measures_by_its_last_attempt(paired: Workspace) -> None:
