@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -14,32 +14,27 @@ from core.corpus.holdout import assign_splits, hold_out
 from core.dataset.leaks import Leak, find_leaks
 from core.dataset.logs import log_lines, windows
 from core.dataset.packing import Stretch, pack
-from core.dataset.scenes import conversation_scene, is_before, stretches_of, turn_of
+from core.dataset.remembered import Memories
+from core.dataset.scenes import conversation_scene, stretches_of, turn_of
 from core.errors import DatasetError
 from core.models.chat_tokenizer import load_tokenizer
 from core.prompts.commands import command_for
 from core.prompts.messages import Message
-from core.prompts.render import RecalledMemory, Renderer
+from core.prompts.render import Renderer
 from core.retrieval.function_words import FUNCTION_WORDS
 from core.settings import DatasetSettings
-from core.store.chunks import passages
 from core.store.conversations import (
     ConversationRow,
     ExchangeRow,
     exchanges_of,
-    list_conversations,
     trainable_conversations,
     turns_of,
 )
 from core.store.datasets import ExampleRow, PartRow, put_dataset
 from core.store.decisions import last_decision_id
 from core.store.identity import content_uid
-from core.store.memories import ReviewRow, accepted_memories
 from core.store.texts import answers, document_texts, trained_turns
 from core.workspace import Workspace
-
-APART = 3
-"""Memories of an exchange that are shown apart, each before a copy of its own (RA-DIT: 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +85,18 @@ def build(
             "there is nothing to train on: no exchange of the target is cleared for training",
             "import interviews or chats in which they answer: simulee import FILE --target NAME",
         )
-    leaks = check_leaks(workspace)
+    memories = memories and how.form == "chat"
+    accepted = Memories.read(database, splits) if memories else Memories({})
+    leaks = check_leaks(workspace, accepted.words())
     if leaks:
         first = leaks[0]
         raise DatasetError(
             f"{len(leaks)} times a held-out answer is nearly repeated elsewhere; first, exchange {first.heldout} in"
             f" {first.where}: {first.share:.0%} of its runs of eight words",
-            "leave that source out (simulee import … --use none), or hold out other conversations (--heldout ID)",
+            "leave that source out (simulee import … --use none) or that memory (simulee review --decide ID reject),"
+            " or hold out other conversations (--heldout ID)",
         )
     renderer = renderer_of(workspace)
-    memories = memories and how.form == "chat"
-    accepted = _accepted(workspace, splits) if memories else {}
     max_tokens = how.max_tokens
     examples: list[ExampleRow] = []
     left_out = 0
@@ -183,7 +179,7 @@ def _stretches(
     renderer: Renderer,
     row: ConversationRow,
     exchanges: Sequence[ExchangeRow],
-    accepted: dict[str, list[_Accepted]],
+    accepted: Memories,
     failed_share: float,
 ) -> tuple[list[_Part], int]:
     """The samples of one conversation, and how many of its exchanges fit in none."""
@@ -193,7 +189,7 @@ def _stretches(
     known: set[tuple[str, tuple[Message, ...]]] = set()
     for stretch_exchanges in stretches_of(exchanges):
         scene = conversation_scene(settings, workspace.target, row, stretch_exchanges)
-        recalled = [_recall(row, each, accepted, failed_share, settings.training.seed) for each in stretch_exchanges]
+        recalled = [accepted.of(row, each, failed_share, settings.training.seed) for each in stretch_exchanges]
         asked = [*zip(stretch_exchanges, recalled, strict=True)]
         commands = _Commands(how.tools, settings.training.seed)
         groups = [asked]
@@ -216,13 +212,13 @@ def _stretches(
     return found, sum(left_out.values())
 
 
-def check_leaks(workspace: Workspace) -> list[Leak]:
-    """Near-copies of held-out answers in anything that the twin may learn or recall: documents, other answers, and what
-    others say in conversations that are trained on."""
+def check_leaks(workspace: Workspace, memories: Iterable[tuple[str, str]] = ()) -> list[Leak]:
+    """Near-copies of held-out answers in anything that the twin may learn or recall: documents, other answers, what
+    others say in conversations that are trained on, and these memories, each (where, text)."""
     database = workspace.database
     held = [(uid, answer) for uid, _, answer in answers(database, "heldout")]
     others = [(where, answer) for _, where, answer in answers(database)]
-    return find_leaks(held, [*document_texts(database), *others, *_heard(workspace)])
+    return find_leaks(held, [*document_texts(database), *others, *_heard(workspace), *memories])
 
 
 def _heard(workspace: Workspace) -> Iterator[tuple[str, str]]:
@@ -234,91 +230,3 @@ def _heard(workspace: Workspace) -> Iterator[tuple[str, str]]:
         if not own:
             said = [*run]
             yield f"{said[0].title}, turn {said[0].position + 1}", "\n".join(turn.text for turn in said)
-
-
-@dataclass(frozen=True, slots=True)
-class _Recalled:
-    exchange_uid: str
-    memory_uids: tuple[str, ...]
-    shown: tuple[RecalledMemory, ...]
-    recall: str
-
-    def apart(self) -> list[_Recalled]:
-        """Each of the best memories by itself, as RA-DIT shows them; none at all is one way too."""
-        alone = [
-            _Recalled(self.exchange_uid, (uid,), (memory,), self.recall)
-            for uid, memory in zip(self.memory_uids[:APART], self.shown[:APART], strict=True)
-        ]
-        return alone or [self]
-
-    def part(self, shown: bool) -> PartRow:
-        if not shown:
-            return PartRow(self.exchange_uid, (), "none")
-        return PartRow(self.exchange_uid, self.memory_uids, self.recall)
-
-
-@dataclass(frozen=True, slots=True)
-class _Accepted:
-    uid: str
-    chunk_id: int
-    memory: RecalledMemory
-    last_day: int
-    conversation_id: int
-
-
-def _accepted(workspace: Workspace, splits: dict[str, str]) -> dict[str, list[_Accepted]]:
-    """Exchange uid → its accepted memories from passages that are cleared for training, best first.
-
-    A conversation that was set aside since the memory was accepted is not cleared any more.
-    """
-    aside = {row.id for row in list_conversations(workspace.database) if splits.get(row.uid, "train") != "train"}
-    rows = accepted_memories(workspace.database)
-    found = passages(workspace.database, [row.memory.chunk_id for row in rows])
-    accepted: dict[str, list[_Accepted]] = {}
-    for row in rows:
-        passage = found[row.memory.chunk_id]
-        if passage.use == "train" and passage.conversation_id not in aside:
-            accepted.setdefault(row.exchange_uid, []).append(
-                _Accepted(
-                    row.memory.uid,
-                    row.memory.chunk_id,
-                    RecalledMemory(_words(row), passage.date, passage.title),
-                    passage.chunk.last_day,
-                    passage.conversation_id,
-                )
-            )
-    return accepted
-
-
-def _words(row: ReviewRow) -> str:
-    return row.edited or row.memory.text
-
-
-def _recall(
-    conversation: ConversationRow,
-    exchange: ExchangeRow,
-    accepted: dict[str, list[_Accepted]],
-    failed_share: float,
-    seed: int,
-) -> _Recalled:
-    """The memories that this exchange's prompt shows; for a share of them, on purpose, none or wrong ones."""
-    own = [memory for memory in accepted.get(exchange.uid, []) if is_before(memory.last_day, exchange)]
-    chance = random.Random(f"{seed}:{exchange.uid}")  # noqa: S311 - reproducible, not secret
-    kind = "kept" if own else "none"
-    if own and chance.random() < failed_share:
-        kind = chance.choice(("none", "wrong"))
-    if kind == "wrong":
-        others = [
-            memory
-            for uid, memories in sorted(accepted.items())
-            if uid != exchange.uid
-            for memory in memories
-            if memory.conversation_id != conversation.id
-            and is_before(memory.last_day, exchange)
-            and memory.chunk_id not in {each.chunk_id for each in own}
-        ]
-        own = chance.sample(others, min(len(own), len(others)))
-        kind = "wrong" if own else "none"
-    if kind == "none":
-        own = []
-    return _Recalled(exchange.uid, tuple(each.uid for each in own), tuple(each.memory for each in own), kind)

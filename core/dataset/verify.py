@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.dataset.build import check_leaks, renderer_of
@@ -43,7 +44,16 @@ class Verdict:
 
 def verify(workspace: Workspace, dataset: DatasetRow) -> Verdict:
     """Check for leaks, and that every sample is byte for byte what the twin would be asked."""
-    return Verdict(f"ds{dataset.id}", check_leaks(workspace), parity_problems(workspace, dataset))
+    leaks = check_leaks(workspace, _shown(workspace.database, dataset))
+    return Verdict(f"ds{dataset.id}", leaks, parity_problems(workspace, dataset))
+
+
+def _shown(database: Database, dataset: DatasetRow) -> Iterator[tuple[str, str]]:
+    """(where, text) of every memory that a sample shows, as it is now: that it was other words then is for parity."""
+    parts = (part for example in examples_of(database, dataset.id) for part in example.parts)
+    for uid in dict.fromkeys(uid for part in parts for uid in part.memory_uids):
+        if (row := find_memory(database, uid)) is not None:
+            yield f"memory m{row.memory.id}", row.edited or row.memory.text
 
 
 def parity_problems(workspace: Workspace, dataset: DatasetRow) -> list[str]:

@@ -6,9 +6,10 @@ from collections import Counter
 
 import pytest
 
-from core.dataset.build import APART, build, renderer_of
+from core.dataset.build import build, renderer_of
 from core.dataset.export import find_dataset
 from core.dataset.logs import windows
+from core.dataset.remembered import APART
 from core.dataset.verify import parity_problems
 from core.errors import SettingsError
 from core.prompts.log import Line, log_messages, name_of
