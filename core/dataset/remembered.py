@@ -6,6 +6,9 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.dataset.scenes import is_before
 from core.prompts.render import RecalledMemory
 from core.store.chunks import passages
@@ -13,6 +16,8 @@ from core.store.conversations import ConversationRow, ExchangeRow, list_conversa
 from core.store.database import Database
 from core.store.datasets import PartRow
 from core.store.memories import accepted_memories
+
+_Places = NDArray[np.int64]
 
 APART = 3
 """Memories of an exchange that are shown apart, each before a copy of its own (RA-DIT: 3)."""
@@ -58,12 +63,67 @@ class Remembered:
         return PartRow(self.exchange_uid, self.memory_uids, self.recall)
 
 
+class _Others:
+    """Memories to draw wrong ones from, in an order that no import or recall changes.
+
+    No draw walks over them one by one: a dataset of many exchanges makes many draws from many memories.
+    """
+
+    def __init__(self, memories: Sequence[Accepted]) -> None:
+        self._memories = memories
+        self._days = np.array([memory.last_day for memory in memories], np.int64)
+        self._conversations = np.array([memory.conversation_id for memory in memories], np.int64)
+        by_chunk: dict[int, list[int]] = {}
+        for place, memory in enumerate(memories):
+            by_chunk.setdefault(memory.chunk_id, []).append(place)
+        self._by_chunk = {chunk_id: np.array(places, np.int64) for chunk_id, places in by_chunk.items()}
+        self._seen: tuple[tuple[int, int], _Places] | None = None
+
+    def draw(
+        self, conversation: ConversationRow, exchange: ExchangeRow, own: Sequence[Accepted], chance: random.Random
+    ) -> list[Accepted]:
+        """As many as its own, or all that there are: from passages that are neither its own memories' nor of its
+        conversation, and that can be remembered in it."""
+        places = self._visible(conversation.id, exchange.first_day)
+        same = self._ranks_of({memory.chunk_id for memory in own}, places)
+        count = len(places) - len(same)
+        # A sample of ranks is the sample of what stands there; each rank steps over those of the same passages.
+        drawn = np.array(chance.sample(range(count), min(len(own), count)), np.int64)
+        drawn += np.searchsorted(same - np.arange(len(same)), drawn, "right")
+        return [self._memories[place] for place in places[drawn]]
+
+    def _ranks_of(self, chunk_ids: set[int], places: _Places) -> _Places:
+        """Which of these places hold memories of these passages, by rank, ascending."""
+        theirs = [self._by_chunk[chunk_id] for chunk_id in chunk_ids & self._by_chunk.keys()]
+        if not theirs or not len(places):
+            return np.array([], np.int64)
+        wanted = np.sort(np.concatenate(theirs))
+        ranks = np.searchsorted(places, wanted).clip(max=len(places) - 1)
+        found: _Places = ranks[places[ranks] == wanted]
+        return found
+
+    def _visible(self, conversation_id: int, first_day: int) -> _Places:
+        """Places of what is from no passage of this conversation and before this day, as ``is_before`` has it.
+
+        Exchanges come in the order of their conversations, and mostly many of one day.
+        """
+        wanted = (conversation_id, first_day)
+        if self._seen is None or self._seen[0] != wanted:
+            seen = self._conversations != conversation_id
+            if first_day >= 0:
+                seen &= self._days < first_day
+            self._seen = wanted, np.flatnonzero(seen)
+        return self._seen[1]
+
+
 class Memories:
     """The accepted memories that a dataset may show."""
 
     def __init__(self, accepted: Mapping[str, Sequence[Accepted]]) -> None:
         """``accepted`` is exchange uid → its memories, best first."""
         self._own = accepted
+        in_order = (memory for _, memories in sorted(accepted.items()) for memory in memories)
+        self._others = _Others([memory for memory in in_order if memory.split == "train"])
 
     @classmethod
     def read(cls, database: Database, splits: Mapping[str, str]) -> Memories:
@@ -110,17 +170,7 @@ class Memories:
         if own and chance.random() < failed_share:
             kind = chance.choice(("none", "wrong"))
         if kind == "wrong":
-            others = [
-                memory
-                for uid, memories in sorted(self._own.items())
-                if uid != exchange.uid
-                for memory in memories
-                if memory.split == "train"
-                and memory.conversation_id != conversation.id
-                and is_before(memory.last_day, exchange)
-                and memory.chunk_id not in {each.chunk_id for each in own}
-            ]
-            own = chance.sample(others, min(len(own), len(others)))
+            own = self._others.draw(conversation, exchange, own, chance)
             kind = "wrong" if own else "none"
         if kind == "none":
             own = []

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import cProfile
+import random
+
 import pytest
 
 from core.corpus.holdout import assign_splits
 from core.dataset.build import build
 from core.dataset.export import find_dataset
+from core.dataset.remembered import Accepted, Memories
+from core.dataset.scenes import is_before
 from core.dataset.verify import verify
 from core.errors import DatasetError
+from core.prompts.render import RecalledMemory
 from core.review.decisions import Actor, Decision, decide
 from core.settings import DatasetSettings
+from core.store.conversations import ConversationRow, ExchangeRow
 from core.store.datasets import examples_of
 from core.store.memories import review_rows
 from core.workspace import Workspace
@@ -75,3 +82,58 @@ def test_a_check_finds_a_held_out_answer_in_a_memory_that_a_sample_shows(reviewe
     assert verify(reviewed, dataset).leaks == []
     decide(reviewed.database, NELL, [Decision(uid, "edit", text=_held_out_answer(reviewed))])
     assert [leak.where for leak in verify(reviewed, dataset).leaks] == [f"memory m{int(uid[1:])}"]
+
+
+def _interviews(count: int) -> tuple[list[tuple[ConversationRow, ExchangeRow]], dict[str, list[Accepted]]]:
+    """Exchanges, five to a conversation, every third day undated; and three memories for each, of few passages."""
+    asked, accepted = [], {}
+    for n in range(count):
+        conversation, day = n // 5 + 1, -1 if n // 5 % 3 == 2 else 700_000 + n // 5
+        row = ConversationRow(conversation, f"k{conversation}", 1, 0, "", "", "", "day", day, day, "public", False, "")
+        exchange = ExchangeRow(n, f"{n * 7919 % 10_007:05}", conversation, n, 0, "Ines", "Why?", "So.", day, day, False)
+        asked.append((row, exchange))
+        accepted[exchange.uid] = [
+            Accepted(
+                0, f"m{n}-{m}", "validation" if n % 11 == 0 else "train", chunk, RecalledMemory(f"{n}-{m}"),
+                -1 if chunk % 7 == 0 else 700_000 + chunk % 40, chunk % 9,
+            )
+            for m, chunk in enumerate(((n * 3) % 97, (n * 5 + 1) % 97, (n * 7 + 2) % 97))
+        ]  # fmt: skip
+    return asked, accepted
+
+
+def test_wrong_memories_are_drawn_from_all_that_could_have_been_remembered_instead() -> None:
+    asked, accepted = _interviews(200)
+    memories = Memories(accepted)
+    drawn = 0
+    for row, exchange in asked:
+        found = memories.of(row, exchange, 1.0, 0)
+        if found.recall != "wrong":
+            continue
+        own = [each for each in accepted[exchange.uid] if is_before(each.last_day, exchange)]
+        others = [
+            each
+            for uid, theirs in sorted(accepted.items())
+            for each in theirs
+            if uid != exchange.uid
+            and each.split == "train"
+            and each.conversation_id != row.id
+            and is_before(each.last_day, exchange)
+            and each.chunk_id not in {memory.chunk_id for memory in own}
+        ]
+        chance = random.Random(f"0:{exchange.uid}")
+        chance.random(), chance.choice(("none", "wrong"))
+        assert found.memory_uids == tuple(each.uid for each in chance.sample(others, min(len(own), len(others))))
+        drawn += 1
+    assert drawn > 40
+
+
+def test_twice_the_exchanges_are_about_twice_the_work() -> None:
+    def steps(count: int) -> int:
+        asked, accepted = _interviews(count)
+        memories = Memories(accepted)
+        profile = cProfile.Profile()
+        profile.runcall(lambda: [memories.of(row, exchange, 1.0, 0) for row, exchange in asked])
+        return sum(each.callcount for each in profile.getstats())
+
+    assert steps(800) < 3 * steps(400)
