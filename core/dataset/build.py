@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 from core.corpus.exchanges import is_named
-from core.corpus.holdout import assign_splits, hold_out
+from core.corpus.holdout import Placing, Splits, place, plan_splits
 from core.dataset.leaks import Leak, find_leaks
 from core.dataset.logs import log_lines, windows
 from core.dataset.packing import Stretch, pack
@@ -26,14 +27,15 @@ from core.settings import DatasetSettings
 from core.store.conversations import (
     ConversationRow,
     ExchangeRow,
+    TurnRow,
     exchanges_of,
-    trainable_conversations,
+    splits,
     turns_of,
 )
 from core.store.datasets import ExampleRow, PartRow, put_dataset
 from core.store.decisions import last_decision_id
 from core.store.identity import content_uid
-from core.store.texts import answers, document_texts, trained_turns
+from core.store.texts import document_texts, every_answer, trainable_turns
 from core.workspace import Workspace
 
 
@@ -63,39 +65,24 @@ def build(
     memories: bool = True,
     watch: Callable[[int, int], None] | None = None,
     how: DatasetSettings | None = None,
+    released: Sequence[str] = (),
 ) -> BuiltDataset:
     """Freeze what is accepted now. ``memories=False`` builds the same samples without memories, to compare.
 
+    ``heldout`` and ``released`` are a person's choice, as in ``plan_splits``: it stands once the dataset is frozen, and
+    nothing of it when this raises. What others decide or set aside meanwhile is newer than the dataset.
     ``how`` takes the place of the workspace's ``[dataset]``.
-    ``watch`` is told how many conversations of how many are packed; nothing is frozen when it raises.
+    ``watch`` is told how many conversations of how many are packed.
 
-    Raises DatasetError when there is nothing to train on or a held-out answer leaks.
+    Raises DatasetError when there is nothing to train on, a held-out answer leaks, or what is held out changes
+    meanwhile, and UsageError for a conversation that cannot be held out or released.
     """
     database, settings = workspace.database, workspace.settings
     how = how or settings.dataset
-    if heldout:
-        hold_out(workspace, list(heldout))
-    splits = assign_splits(workspace)
-    conversations = [
-        (row, [exchange for exchange in exchanges_of(database, row.id) if exchange.question])
-        for row in trainable_conversations(database)
-    ]
-    if not any(splits[row.uid] == "train" and exchanges for row, exchanges in conversations):
-        raise DatasetError(
-            "there is nothing to train on: no exchange of the target is cleared for training",
-            "import interviews or chats in which they answer: simulee import FILE --target NAME",
-        )
     memories = memories and how.form == "chat"
-    accepted = Memories.read(database, splits) if memories else Memories({})
-    leaks = check_leaks(workspace, accepted.words())
-    if leaks:
-        first = leaks[0]
-        raise DatasetError(
-            f"{len(leaks)} times a held-out answer is nearly repeated elsewhere; first, exchange {first.heldout} in"
-            f" {first.where}: {first.share:.0%} of its runs of eight words",
-            "leave that source out (simulee import … --use none) or that memory (simulee review --decide ID reject),"
-            " or hold out other conversations (--heldout ID)",
-        )
+    with database.snapshot():
+        material = _material(workspace, how, plan_splits(workspace, heldout, released), memories)
+    split_of, conversations = material.placing.of_conversations(), material.conversations
     renderer = renderer_of(workspace)
     max_tokens = how.max_tokens
     examples: list[ExampleRow] = []
@@ -103,16 +90,16 @@ def build(
     for done, (row, exchanges) in enumerate(conversations):
         if watch is not None:
             watch(done, len(conversations))
-        split = splits[row.uid]
+        split = split_of[row.uid]
         if split == "heldout":
             continue
         found: list[_Part]
         if how.form == "completion":
-            lines = log_lines(settings, workspace.target, turns_of(database, row.id))
+            lines = log_lines(settings, workspace.target, material.turns[row.id])
             found = [(stretch, ()) for stretch in windows(renderer, lines, max_tokens)]
         else:
             share = how.failed_recall if split == "train" and memories else 0.0
-            found, missed = _stretches(workspace, how, renderer, row, exchanges, accepted, share)
+            found, missed = _stretches(workspace, how, renderer, row, exchanges, material.memories, share)
             left_out += missed
         for stretch, parts in found:
             messages = [message.stored() for message in stretch.messages]
@@ -120,7 +107,7 @@ def build(
                 ExampleRow(0, len(examples), split, row.uid, messages, stretch.tokens, stretch.trained_tokens, parts)
             )
     held = {row.uid: [exchange.uid for exchange in exchanges] for row, exchanges in conversations
-            if splits[row.uid] == "heldout"}  # fmt: skip
+            if split_of[row.uid] == "heldout"}  # fmt: skip
     frozen: dict[str, Any] = {
         "base": settings.models.base,
         "tokenizer": renderer.tokenizer.fingerprint,
@@ -139,8 +126,9 @@ def build(
         [(e.split, e.messages, [(p.exchange_uid, p.memory_uids, p.recall) for p in e.parts]) for e in examples],
     )
     with database.write():
+        place(database, material.placing)
         dataset_id = put_dataset(
-            database, content_hash, frozen, last_decision_id(database),
+            database, content_hash, frozen, material.decision,
             datetime.now(UTC).isoformat(timespec="milliseconds"), examples,
         )  # fmt: skip
     counts = {split: sum(len(e.parts) for e in examples if e.split == split) for split in ("train", "validation")}
@@ -154,6 +142,61 @@ def build(
         sum(e.tokens for e in examples),
         sum(e.trained_tokens for e in examples),
         left_out,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """What a dataset is made of, as it was at one moment."""
+
+    decision: int
+    """The last decision."""
+    placing: Placing
+    conversations: list[tuple[ConversationRow, list[ExchangeRow]]]
+    """What can be trained on, and the questions of each."""
+    turns: dict[int, list[TurnRow]]
+    """By conversation id, where whole conversations are trained on."""
+    memories: Memories
+
+
+def _material(workspace: Workspace, how: DatasetSettings, placing: Placing, memories: bool) -> _Material:
+    """Read and check it. The caller holds the snapshot. Raises DatasetError."""
+    database = workspace.database
+    split_of = placing.of_conversations()
+    _check_that_some_train(Counter(split_of.values()))
+    material = _Material(
+        last_decision_id(database),
+        placing,
+        [(row, [each for each in exchanges_of(database, row.id) if each.question]) for row in placing.conversations],
+        {row.id: turns_of(database, row.id) for row in placing.conversations if split_of[row.uid] != "heldout"}
+        if how.form == "completion"
+        else {},
+        Memories.read(database, placing) if memories else Memories({}),
+    )
+    leaks = check_leaks(workspace, material.memories.words(), placing.after)
+    if leaks:
+        first = leaks[0]
+        raise DatasetError(
+            f"{len(leaks)} times a held-out answer is nearly repeated elsewhere; first, exchange {first.heldout} in"
+            f" {first.where}: {first.share:.0%} of its runs of eight words",
+            "leave that source out (simulee import … --use none) or that memory (simulee review --decide ID reject),"
+            " or hold out other conversations (--heldout ID)",
+        )
+    return material
+
+
+def _check_that_some_train(counts: Counter[str]) -> None:
+    if counts["train"]:
+        return
+    if not counts:
+        raise DatasetError(
+            "there is nothing to train on: no exchange of the target is cleared for training",
+            "import interviews or chats in which they answer: simulee import FILE --target NAME",
+        )
+    raise DatasetError(
+        "there is nothing to train on: every conversation that is cleared for training is set aside,"
+        f" {counts['heldout']} held out and {counts['validation']} to validate",
+        "hold out fewer of them, or release one: simulee dataset build --release ID; `simulee corpus list` shows them",
     )
 
 
@@ -212,19 +255,33 @@ def _stretches(
     return found, sum(left_out.values())
 
 
-def check_leaks(workspace: Workspace, memories: Iterable[tuple[str, str]] = ()) -> list[Leak]:
+def check_leaks(
+    workspace: Workspace, memories: Iterable[tuple[str, str]] = (), placed: Splits | None = None
+) -> list[Leak]:
     """Near-copies of held-out answers in anything that the twin may learn or recall: documents, other answers, what
-    others say in conversations that are trained on, and these memories, each (where, text)."""
+    others say in conversations that are trained on, and these memories, each (where, text).
+
+    What is held out is what ``placed`` says, by default what is now.
+    """
     database = workspace.database
-    held = [(uid, answer) for uid, _, answer in answers(database, "heldout")]
-    others = [(where, answer) for _, where, answer in answers(database)]
-    return find_leaks(held, [*document_texts(database), *others, *_heard(workspace), *memories])
+    placed = splits(database) if placed is None else placed
+    held = {uid for uid, (split, _) in placed.items() if split == "heldout"}
+    answers = every_answer(database)
+    return find_leaks(
+        [(each.exchange_uid, each.answer) for each in answers if each.conversation_uid in held],
+        chain(
+            document_texts(database),
+            ((each.where, each.answer) for each in answers if each.conversation_uid not in held),
+            _heard(workspace, held),
+            memories,
+        ),
+    )
 
 
-def _heard(workspace: Workspace) -> Iterator[tuple[str, str]]:
+def _heard(workspace: Workspace, held: Collection[str]) -> Iterator[tuple[str, str]]:
     """(where, text) of what others say, without a break, in conversations that are trained on."""
     names = (*workspace.settings.target_names, workspace.target)
-    spoken = trained_turns(workspace.database)
+    spoken = [turn for turn in trainable_turns(workspace.database) if turn.conversation_uid not in held]
     mine = {speaker: is_named(speaker, names) for speaker in {turn.speaker for turn in spoken}}
     for (_, own), run in groupby(spoken, key=lambda turn: (turn.conversation_id, mine[turn.speaker])):
         if not own:

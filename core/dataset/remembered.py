@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.corpus.holdout import Placing
 from core.dataset.scenes import is_before
 from core.prompts.render import RecalledMemory
 from core.store.chunks import passages
-from core.store.conversations import ConversationRow, ExchangeRow, list_conversations, trainable_conversations
+from core.store.conversations import ConversationRow, ExchangeRow, list_conversations
 from core.store.database import Database
 from core.store.datasets import PartRow
 from core.store.memories import accepted_memories
@@ -64,7 +65,7 @@ class Remembered:
 
 
 class _Others:
-    """Memories to draw wrong ones from, in an order that no import or recall changes.
+    """Memories to draw wrong ones from, in their order.
 
     No draw walks over them one by one: a dataset of many exchanges makes many draws from many memories.
     """
@@ -126,20 +127,20 @@ class Memories:
         self._others = _Others([memory for memory in in_order if memory.split == "train"])
 
     @classmethod
-    def read(cls, database: Database, splits: Mapping[str, str]) -> Memories:
+    def read(cls, database: Database, placing: Placing) -> Memories:
         """Those from passages that are cleared for training, of exchanges that are trained or validated on.
 
-        ``splits`` is conversation uid → split. A conversation that was set aside since a memory was accepted, and the
-        memories that were recalled for its questions, may hold the very words that are measured on.
+        A conversation that was set aside since a memory was accepted, and the memories that were recalled for its
+        questions, may hold the very words that are measured on.
         """
-        trainable = {row.id: splits.get(row.uid, "train") for row in trainable_conversations(database)}
-        aside = {row.id for row in list_conversations(database) if splits.get(row.uid, "train") != "train"}
+        split_of = {row.id: placing.split_of(row.uid) for row in placing.conversations}
+        aside = {row.id for row in list_conversations(database) if placing.split_of(row.uid) != "train"}
         rows = accepted_memories(database)
         found = passages(database, [row.memory.chunk_id for row in rows])
         accepted: dict[str, list[Accepted]] = {}
         for row in rows:
             passage = found[row.memory.chunk_id]
-            split = trainable.get(row.conversation_id, "")
+            split = split_of.get(row.conversation_id, "")
             if passage.use == "train" and passage.conversation_id not in aside and split in ("train", "validation"):
                 accepted.setdefault(row.exchange_uid, []).append(
                     Accepted(

@@ -13,14 +13,20 @@ from core.store.datasets import list_datasets
 
 
 def build_run(job: Job) -> dict[str, Any]:
-    """The work of a ``dataset`` run: params ``heldout`` and ``memories`` as ``build`` takes them."""
+    """The work of a ``dataset`` run: params ``heldout``, ``released`` and ``memories`` as ``build`` takes them."""
     known = {dataset.hash for dataset in list_datasets(job.workspace.database)}
 
     def watch(done: int, total: int) -> None:
         job.stop_point()
         job.progress(done, total, "conversations")
 
-    built = build(job.workspace, job.params.get("heldout") or (), bool(job.params.get("memories", True)), watch)
+    built = build(
+        job.workspace,
+        job.params.get("heldout") or (),
+        bool(job.params.get("memories", True)),
+        watch,
+        released=job.params.get("released") or (),
+    )
     return {"dataset": f"ds{built.id}", **asdict(built), "leaks": 0, "known": built.hash in known}
 
 

@@ -128,6 +128,16 @@ class Database:
                     self.connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Several reads as of one moment: none of them sees what others write meanwhile. Nobody waits for it."""
+        with _translated(self.path):
+            self.connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self.connection.execute("ROLLBACK")
+
     def backup(self, target: Path) -> None:
         """An online copy: consistent while others write. The file is 0600."""
         os.close(os.open(target, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600))

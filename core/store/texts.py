@@ -16,38 +16,50 @@ def document_texts(db: Database) -> list[tuple[str, str]]:
     return [(str(row[0]), str(row[1])) for row in rows]
 
 
-def answers(db: Database, split: str | None = None) -> list[tuple[str, str, str]]:
-    """(exchange uid, where, answer) of every answer that may be used, of one split or of all but the held-out ones."""
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """An answer that may be used for anything."""
+
+    exchange_uid: str
+    conversation_uid: str
+    where: str
+    answer: str
+
+
+def every_answer(db: Database) -> list[AnswerRow]:
+    """The held-out ones too."""
     rows = db.rows(
-        "SELECT exchange.uid, conversation.title || ', exchange ' || (exchange.position + 1), answer,"
-        " coalesce(split, 'train') FROM exchange JOIN conversation ON conversation.id = conversation_id"
-        " JOIN source ON source.id = source_id"
-        " LEFT JOIN conversation_split ON conversation_uid = conversation.uid WHERE use <> 'none' ORDER BY exchange.id"
+        "SELECT exchange.uid, conversation.uid, conversation.title || ', exchange ' || (exchange.position + 1), answer"
+        " FROM exchange JOIN conversation ON conversation.id = conversation_id JOIN source ON source.id = source_id"
+        " WHERE use <> 'none' ORDER BY exchange.id"
     )
-    return [
-        (str(row[0]), str(row[1]), str(row[2])) for row in rows if (row[3] == split if split else row[3] != "heldout")
-    ]
+    return [AnswerRow(*row) for row in rows]
+
+
+def answers(db: Database) -> list[tuple[str, str, str]]:
+    """(exchange uid, where, answer) of every answer that may be used, but the held-out ones."""
+    held = {row[0] for row in db.rows("SELECT conversation_uid FROM conversation_split WHERE split = 'heldout'")}
+    return [(row.exchange_uid, row.where, row.answer) for row in every_answer(db) if row.conversation_uid not in held]
 
 
 @dataclass(frozen=True, slots=True)
 class SpokenRow:
-    """One turn of a conversation that is trained or validated on."""
+    """One turn of a conversation that may be trained on."""
 
     conversation_id: int
+    conversation_uid: str
     title: str
     position: int
     speaker: str
     text: str
 
 
-def trained_turns(db: Database) -> list[SpokenRow]:
-    """What anybody says in conversations that may be trained on and are not held out, in their order."""
+def trainable_turns(db: Database) -> list[SpokenRow]:
+    """What anybody says in conversations that may be trained on, the held-out ones too, in their order."""
     rows = db.rows(
-        "SELECT conversation.id, title, turn.position, speaker, turn.text FROM turn"
+        "SELECT conversation.id, conversation.uid, title, turn.position, speaker, turn.text FROM turn"
         " JOIN conversation ON conversation.id = conversation_id JOIN source ON source.id = source_id"
-        " LEFT JOIN conversation_split ON conversation_uid = conversation.uid"
-        " WHERE use = 'train' AND kind = 'said' AND coalesce(split, 'train') <> 'heldout'"
-        " ORDER BY conversation.id, turn.position"
+        " WHERE use = 'train' AND kind = 'said' ORDER BY conversation.id, turn.position"
     )
     return [SpokenRow(*row) for row in rows]
 

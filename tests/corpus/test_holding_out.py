@@ -10,10 +10,11 @@ import pytest
 
 from core.corpus.holdout import assign_splits, assigned_splits, hold_out
 from core.dataset.build import build, check_leaks
-from core.errors import DatasetError, UsageError
+from core.errors import DatasetError, Interrupted, UsageError
 from core.journey import EMBED
 from core.review.decisions import Actor, Decision, decide
 from core.runs.control import run_to_end
+from core.store.chunks import count_chunks
 from core.store.conversations import trainable_conversations
 from core.store.datasets import examples_of
 from core.store.identity import content_uid
@@ -169,6 +170,89 @@ def test_passages_and_accepted_memories_of_a_conversation_go_when_it_is_held_out
     assert not database.value(
         "SELECT count(*) FROM chunk JOIN exchange ON exchange.id = exchange_id WHERE conversation_id = ?", (rows[0].id,)
     )
+
+
+def _everything(workspace: Workspace) -> list[str]:
+    return [row.uid for row in trainable_conversations(workspace.database)]
+
+
+def test_holding_every_conversation_out_is_refused_and_holds_none_out(
+    workspace: Workspace, years: Callable[[int, int], None]
+) -> None:
+    years(2010, 2016)
+    assign_splits(workspace)
+    before = _by_split(workspace)
+    with pytest.raises(DatasetError, match=r"every conversation .* is set aside, 6 held out and 0 to validate"):
+        build(workspace, _everything(workspace))
+    assert _by_split(workspace) == before
+    assert build(workspace).splits["heldout"] == 2
+
+
+def test_a_hold_out_whose_answers_stand_elsewhere_is_refused_and_takes_no_passage_away(
+    workspace: Workspace, years: Callable[[int, int], None], import_paths: Importing, tmp_path: Path
+) -> None:
+    years(2010, 2014)
+    essay = tmp_path / "essay.txt"
+    essay.write_text(_answer(2010), "utf-8")
+    import_paths(workspace, [essay], "text")
+    run_to_end(workspace, *EMBED, {})
+    before, passages = _by_split(workspace), count_chunks(workspace.database)
+    with pytest.raises(DatasetError, match="nearly repeated"):
+        build(workspace, _everything(workspace)[:1])
+    assert _by_split(workspace) == before
+    assert count_chunks(workspace.database) == passages
+
+
+def test_a_build_that_is_stopped_holds_nothing_out(workspace: Workspace, years: Callable[[int, int], None]) -> None:
+    years(2010, 2016)
+
+    def stop(_done: int, _total: int) -> None:
+        raise Interrupted("stopped as asked")
+
+    with pytest.raises(Interrupted):
+        build(workspace, _everything(workspace)[:1], watch=stop)
+    assert assigned_splits(workspace) == {}
+
+
+def test_a_person_releases_by_name_what_was_held_out(
+    workspace: Workspace, years: Callable[[int, int], None], simulee: Callable[..., Any]
+) -> None:
+    years(2010, 2016)
+    hold_out(workspace, _everything(workspace))
+    with pytest.raises(DatasetError, match="set aside") as refused:
+        build(workspace)
+    assert "dataset build --release ID" in refused.value.hint
+    ids = [f"c{row.id}" for row in trainable_conversations(workspace.database)]
+    named = [word for reference in ids[:4] for word in ("--release", reference)]
+    told = simulee("dataset", "build", *named, "-w", workspace.root)
+    assert told.returncode == 0, told.stderr
+    assert "released: c1, c2, c3, c4; trained on from now on" in told.stdout
+    assert _by_split(workspace) == {"train": ["2010", "2011", "2012", "2013"], "heldout": ["2014", "2015"]}
+    assign_splits(workspace)
+    assert _by_split(workspace)["train"] == ["2010", "2011", "2012", "2013"]
+
+
+def test_no_rule_sets_aside_what_a_person_released(workspace: Workspace, years: Callable[[int, int], None]) -> None:
+    years(2010, 2016)
+    latest = _everything(workspace)[-1]
+    hold_out(workspace, [latest])
+    build(workspace, released=[latest])
+    assert _by_split(workspace)["heldout"] == ["2013", "2014"]
+    assert assign_splits(workspace)[latest] == "train"
+
+
+def test_what_is_not_held_out_cannot_be_released(workspace: Workspace, years: Callable[[int, int], None]) -> None:
+    years(2010, 2016)
+    first, latest = _everything(workspace)[0], _everything(workspace)[-1]
+    assign_splits(workspace)
+    before = _by_split(workspace)
+    with pytest.raises(UsageError, match="is not held out"):
+        build(workspace, released=[first])
+    with pytest.raises(UsageError, match="is to be held out"):
+        build(workspace, [latest], released=[latest])
+    with pytest.raises(UsageError, match="no conversation 'c99'"):
+        build(workspace, released=["c99"])
+    assert _by_split(workspace) == before
 
 
 @pytest.mark.parametrize("before", ["", "The year began with rain. " * 200])

@@ -19,12 +19,21 @@ from tui.face import Face, command, group, table
 
 app = group("Freeze, inspect and export training data.")
 
+RELEASED = (
+    "trained on from now on, so only the scores so far are of words that were held out. `simulee embed` and"
+    " `simulee recall` bring passages and memories of it back for the next dataset"
+)
+
 
 @command(app)
 def build(
     face: Face,
     heldout: Annotated[
         list[str] | None, typer.Option("--heldout", metavar="ID", help="Set this conversation aside.")
+    ] = None,
+    release: Annotated[
+        list[str] | None,
+        typer.Option("--release", metavar="ID", help="Train on this held-out conversation from now on."),
     ] = None,
     no_memories: Annotated[bool, typer.Option("--no-memories", help="The same samples without memories.")] = False,
     failed_recall: Annotated[
@@ -42,20 +51,24 @@ def build(
 ) -> None:
     """Freeze what is accepted now. The latest quarter of the conversations is held out unless you name others.
 
+    What you hold out stays so until you release it by name. Scores on it so far stand, as of words that were held out;
+    what is trained from then on may have seen them.
+
     Example: simulee dataset build --heldout c7
     """
     workspace = face.workspace()
     how = dataset_settings(
         workspace.settings.dataset, {"failed_recall": failed_recall, "form": form, "passages": passages, "tools": tools}
     )
-    built = build_dataset(workspace, heldout or (), memories=not no_memories, how=how)
-    values = {"dataset": f"ds{built.id}", **asdict(built), "leaks": 0}
+    built = build_dataset(workspace, heldout or (), memories=not no_memories, how=how, released=release or ())
+    values = {"dataset": f"ds{built.id}", **asdict(built), "released": release or [], "leaks": 0}
     recalled = ", ".join(f"{count} {kind}" for kind, count in built.recall.items())
     face.result(
         values,
         [
             build_line(values),
             f"memories: {recalled}; {built.tokens} tokens, {built.trained_tokens} trained",
+            *([f"released: {', '.join(release)}; {RELEASED}"] if release else []),
             *([f"{built.left_out} exchanges are too long for any sample"] if built.left_out else []),
             "Next: simulee train sft",
         ],

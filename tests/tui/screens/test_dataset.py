@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from core.corpus.holdout import hold_out
 from core.dataset.masks import segments_apart
 from core.runs.journal import list_runs
 from core.store.conversations import list_conversations
@@ -323,6 +324,32 @@ def test_nothing_held_out_is_refused(workspace, write_interview, import_paths, s
 
     sit(workspace.root, "dataset", work)
     assert not any(run.kind == "dataset" for run in list_runs(workspace.runs))
+
+
+def test_what_a_person_held_out_is_released_by_a_second_press(workspace, write_interview, import_paths, sit):
+    paths = [write_interview(f"20{year}-05-01", [("Why?", f"Because of {year}.")]) for year in (10, 11, 12)]
+    import_paths(workspace, paths)
+    hold_out(workspace, ["c1", "c2"])
+    asked = []
+
+    async def start(kind, entry, params):
+        asked.append(params)
+
+    async def work(seat):
+        seat.bench.start_run = start
+        await seat.press("b", "3")
+        await seat.until(lambda: isinstance(seat.bench.screen, HoldBox))
+        await seat.press("space")
+        assert "◉ c1" in seat.shown
+        assert "c1 was held out by a person. Space again releases it" in seat.shown
+        await seat.press("down", "space", "space")
+        assert "○ c2" in seat.shown
+        assert "◉ c1" in seat.shown
+        await seat.press("enter")
+        await seat.until(lambda: bool(asked))
+
+    sit(workspace.root, "dataset", work)
+    assert asked == [{"memories": True, "heldout": [], "released": ["c2"]}]
 
 
 def test_hostile_samples_are_shown_with_marks(workspace, freeze, sit):

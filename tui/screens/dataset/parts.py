@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 OPEN, CLOSE = "»", "«"
 """Around what the loss reads, as ``simulee dataset show --mask`` has it."""
+HINT = "space marks · enter builds so · esc closes"
+RELEASE = (
+    "{0} was held out by a person. Space again releases it: it is trained on from now on, so only the scores so far are"
+    " of words that were held out"
+)
 
 
 class SampleView(VerticalScroll, can_focus=True):
@@ -55,8 +61,18 @@ def _words(text: str, trained: bool) -> Words:
     return Words((OPEN, "bold $success"), (text, "bold"), (CLOSE, "bold $success"), classes="trained")
 
 
-class HoldBox(Box[list[str]]):
-    """Which conversations are held out. Space marks, enter answers with their ids."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a person chose, as ids of conversations."""
+
+    references: list[str]
+    """All that is held out; none where nothing but releases changes that."""
+    released: list[str]
+    """What a person held out before and now releases."""
+
+
+class HoldBox(Box[Held]):
+    """Which conversations are held out. Space marks, enter answers; what a person held out takes a second space."""
 
     BINDINGS = [Binding("space", "mark", "mark", show=False)]
 
@@ -64,10 +80,13 @@ class HoldBox(Box[list[str]]):
         super().__init__("What is held out: never trained on, kept for measuring")
         self._candidates = candidates
         self._held = {each.reference for each in candidates if each.split == "heldout"}
+        self._by_person = {each.reference for each in candidates if each.split == "heldout" and each.by_person}
+        self._asked = ""
+        """What is released when space is pressed once more."""
 
     def inside(self) -> ComposeResult:
         yield LineList(empty="there is no conversation to hold out")
-        yield Words(("space marks · enter builds so · esc closes", "$quiet"), id="hint")
+        yield Words((HINT, "$quiet"), id="hint")
 
     def opened(self) -> None:
         held = self.query_one(LineList)
@@ -77,7 +96,7 @@ class HoldBox(Box[list[str]]):
     def _row(self, place: int) -> list[Part]:
         each = self._candidates[place]
         chosen = each.reference in self._held
-        by = " by a person" if each.by_person and each.split == "heldout" else ""
+        by = " by a person" if each.reference in self._by_person else ""
         state = f"held out{by}" if chosen else "validation" if each.split == "validation" else "train"
         return [
             ("◉ " if chosen else "○ ", "bold $success" if chosen else ""),
@@ -91,15 +110,27 @@ class HoldBox(Box[list[str]]):
             return
         held = self.query_one(LineList)
         each = self._candidates[held.cursor]
-        if each.by_person and each.split == "heldout":
-            self.query_one("#hint", Words).put("what a person held out stays so", layout=False)
+        hint = self.query_one("#hint", Words)
+        if each.reference in self._by_person & self._held and self._asked != each.reference:
+            self._asked = each.reference
+            hint.put(RELEASE.format(each.reference))
             return
+        self._asked = ""
         self._held ^= {each.reference}
         held.repaint(held.cursor)
+        hint.put((HINT, "$quiet"))
 
     def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         event.stop()
         if not self._held:
             self.query_one("#hint", Words).put("hold at least one out: space marks it", layout=False)
             return
-        self.dismiss([each.reference for each in self._candidates if each.reference in self._held])
+        released = self._by_person - self._held
+        stays = {each.reference for each in self._candidates if each.split == "heldout"} - released
+        in_order = [each.reference for each in self._candidates]
+        self.dismiss(
+            Held(
+                [each for each in in_order if each in self._held] if self._held != stays else [],
+                [each for each in in_order if each in released],
+            )
+        )

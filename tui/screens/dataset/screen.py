@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from core.dataset.launch import BUILD_ENTRY, BUILD_KIND, VERIFY_ENTRY, VERIFY_KIND
 from core.errors import SimuleeError
 from tui.moments import local
-from tui.screens.dataset.parts import HoldBox, SampleView
+from tui.screens.dataset.parts import Held, HoldBox, SampleView
 from tui.screens.dataset.words import figure_box, figure_lines, run_line, sample_head, sample_row
 from tui.screens.stage import Stage
 from tui.widgets.boxes import ChoiceBox, ShowBox
@@ -334,10 +334,9 @@ class DatasetScreen(Stage):
 
         found = await self.bench.read(candidates)
 
-        async def settle(held: list[str] | None) -> None:
+        async def settle(held: Held | None) -> None:
             if held is not None:
-                before = [each.reference for each in found if each.split == "heldout"]
-                params = {"memories": True, "heldout": held if held != before else []}
+                params = {"memories": True, "heldout": held.references, "released": held.released}
                 self.bench.do(self._start(BUILD_KIND, BUILD_ENTRY, params))
 
         await self.bench.ask(HoldBox(found), settle)
