@@ -92,6 +92,11 @@ class Database:
         with _translated(self.path):
             return list(self.connection.execute(sql, tuple(parameters)))
 
+    def each(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
+        """Row by row, for more text than should be held at once."""
+        with _translated(self.path):
+            yield from self.connection.execute(sql, tuple(parameters))
+
     def one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
         """The first row, or None."""
         with _translated(self.path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
@@ -159,22 +160,37 @@ def cards_by_age(db: Database, kind: str) -> QueueIds:
 
 
 def matching(db: Database, kind: str, words: Sequence[str]) -> set[int]:
-    """Row ids of the cards in which every word occurs, whatever its case."""
-    text = {
-        "memory": "memory.text || char(10) || quote || char(10) || question || char(10) || asker || char(10)"
-        " || coalesce(document.title, '')",
-        "pair": "question || char(10) || left_text || char(10) || right_text",
-        "proposal": "title || char(10) || before || char(10) || after",
-    }[kind]
-    joins = (
-        " JOIN exchange ON exchange.id = memory.exchange_id JOIN chunk ON chunk.id = chunk_id"
-        " LEFT JOIN document ON document.id = chunk.document_id"
-        if kind == "memory"
-        else ""
-    )
-    conditions = " AND ".join([f"{text} LIKE ? ESCAPE '\\'"] * len(words)) or "1"
-    patterns = ["%" + _escaped(word) + "%" for word in words]
-    return {int(row[0]) for row in db.rows(f"SELECT {kind}.id FROM {kind}{joins} WHERE {conditions}", patterns)}
+    """Row ids of the cards on which every one of the words, at least one, stands, whatever its case.
+
+    What the target really answered does not count: a card shows it only when asked.
+    """
+    wanted = [_folded(word) for word in words]
+    if kind != "memory":
+        return set.intersection(*_holders(db, _WORDS[kind], wanted))
+    # A question and a passage stand on many cards: each is looked at once.
+    asked = _holders(db, _ASKED, wanted)
+    recalled = _holders(db, _RECALLED, wanted)
+    retold = _holders(db, _RETOLD, wanted)
+    found = db.rows("SELECT id, exchange_id, chunk_id FROM memory")
+    for own, asks, recalls in zip(retold, asked, recalled, strict=True):
+        found = [row for row in found if row[0] in own or row[1] in asks or row[2] in recalls]
+    return {row[0] for row in found}
+
+
+def _holders(db: Database, query: str, wanted: Sequence[str]) -> list[set[int]]:
+    """For each folded word, the row ids whose text holds it. ``query`` gives ids and texts."""
+    found: list[set[int]] = [set() for _ in wanted]
+    for row_id, text in db.each(query):
+        folded = _folded(text)
+        for word, holders in zip(wanted, found, strict=True):
+            if word in folded:
+                holders.add(row_id)
+    return found
+
+
+def _folded(text: str) -> str:
+    """The same for a text in whatever case, and for letters whose accents are characters of their own."""
+    return text.casefold() if text.isascii() else unicodedata.normalize("NFC", text.casefold())
 
 
 def load_cards(db: Database, kind: str, ids: Sequence[int]) -> dict[int, Card]:
@@ -206,6 +222,31 @@ def card_place(db: Database, kind: str, uid: str) -> int | None:
     return None if value is None else int(value)
 
 
+_RETOLD = """
+SELECT memory.id, coalesce(nullif(card_state.text, ''), memory.text) FROM memory
+LEFT JOIN card_state ON card_kind = 'memory' AND card_uid = uid
+"""
+_ASKED = """
+SELECT exchange.id, asker || char(10) || conversation.date || char(10) || question FROM exchange
+JOIN conversation ON conversation.id = conversation_id
+"""
+_RECALLED = """
+SELECT chunk.id, chunk.text || char(10) || coalesce(document.title || char(10) || document.date,
+    told.title || char(10) || told.date)
+FROM chunk
+LEFT JOIN document ON document.id = document_id
+LEFT JOIN exchange ON exchange.id = exchange_id
+LEFT JOIN conversation AS told ON told.id = conversation_id
+WHERE chunk.id IN (SELECT chunk_id FROM memory)
+"""
+_WORDS = {
+    "pair": "SELECT id, origin || char(10) || question || char(10) || left_text || char(10) || right_text FROM pair",
+    "proposal": "SELECT proposal.id, kind || char(10) || title || char(10) || reason || char(10) || before || char(10)"
+    " || coalesce(nullif(card_state.text, ''), after) FROM proposal"
+    " LEFT JOIN card_state ON card_kind = 'proposal' AND card_uid = uid",
+}
+"""What stands on each card, by the parts that several cards have in common."""
+
 _MEMORY_CARDS = """
 SELECT memory.id, memory.uid, coalesce(card_state.state, 'pending'), coalesce(nullif(card_state.text, ''), memory.text),
     memory.text, quote_start, quote_stop, chunk.text, coalesce(document.title, told.title),
@@ -231,7 +272,3 @@ WHERE memory.id IN ({marks})
 
 def _pairs(db: Database, sql: str, parameters: Sequence[object] = ()) -> QueueIds:
     return [(int(row[0]), int(row[1])) for row in db.rows(sql, parameters)]
-
-
-def _escaped(word: str) -> str:
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
