@@ -31,6 +31,9 @@ from core.workspace import Workspace
 Splits = dict[str, tuple[str, str]]
 """Conversation uid → (split, chosen by)."""
 
+RELEASED = ("train", "person")
+"""No rule sets it aside."""
+
 SMALLEST_FOR_HELDOUT = 4
 """With fewer dated conversations than this nothing is held out: there would be too little to learn from."""
 
@@ -64,7 +67,7 @@ def plan_splits(workspace: Workspace, heldout: Sequence[str] = (), released: Seq
     ``heldout`` (``c7`` or a uid) are held out by a person, and those that the rule held out train again. Where one of
     them validated, the latest of the rest does so then. ``released`` are held out no more: they train, and no rule sets
     them aside. Conversations that come once something is held out train. Raises UsageError for a conversation that is
-    not there or cannot be trained on, and for a released one that is not held out.
+    not there or cannot be trained on, and for a released one that is neither held out nor was released before.
     """
     database = workspace.database
     conversations = trainable_conversations(database)
@@ -72,10 +75,11 @@ def plan_splits(workspace: Workspace, heldout: Sequence[str] = (), released: Seq
     after = dict(before)
     chosen, freed = _named(conversations, heldout), _named(conversations, released)
     for uid, reference in freed.items():
-        if after.get(uid, ("train", ""))[0] != "heldout" or uid in chosen:
-            why = "is to be held out" if uid in chosen else "is not held out"
-            raise UsageError(f"{reference} {why}, so it cannot be released", "`simulee corpus list` shows what is")
-        after[uid] = ("train", "person")
+        if uid in chosen:
+            raise UsageError(f"{reference} is both held out and released", "name it once")
+        if after.get(uid) not in (("heldout", "person"), ("heldout", "rule"), RELEASED):
+            raise UsageError(f"{reference} is not held out", "`simulee corpus list` shows what is")
+        after[uid] = RELEASED
     _place_by_rule(workspace, conversations, after)
     if chosen:
         validated = any(after[uid][0] == "validation" for uid in chosen)
@@ -128,7 +132,7 @@ def keep_in_training(workspace: Workspace, conversation_uid: str) -> None:
     database = workspace.database
     with database.write():
         if splits(database).get(conversation_uid, ("", "rule"))[1] == "rule":
-            _set(database, conversation_uid, "train", "person")
+            _set(database, conversation_uid, *RELEASED)
 
 
 def pass_on(database: Database, gone: str, heir: str) -> None:

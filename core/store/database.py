@@ -141,7 +141,8 @@ class Database:
             try:
                 yield
             finally:
-                self.connection.execute("ROLLBACK")
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
 
     def backup(self, target: Path) -> None:
         """An online copy: consistent while others write. The file is 0600."""

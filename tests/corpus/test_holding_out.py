@@ -238,6 +238,7 @@ def test_no_rule_sets_aside_what_a_person_released(workspace: Workspace, years: 
     hold_out(workspace, [latest])
     build(workspace, released=[latest])
     assert _by_split(workspace)["heldout"] == ["2013", "2014"]
+    build(workspace, released=[latest])
     assert assign_splits(workspace)[latest] == "train"
 
 
@@ -248,7 +249,7 @@ def test_what_is_not_held_out_cannot_be_released(workspace: Workspace, years: Ca
     before = _by_split(workspace)
     with pytest.raises(UsageError, match="is not held out"):
         build(workspace, released=[first])
-    with pytest.raises(UsageError, match="is to be held out"):
+    with pytest.raises(UsageError, match="both held out and released"):
         build(workspace, [latest], released=[latest])
     with pytest.raises(UsageError, match="no conversation 'c99'"):
         build(workspace, released=["c99"])
