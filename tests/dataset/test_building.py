@@ -8,7 +8,7 @@ from core.corpus.holdout import hold_out
 from core.dataset.build import build
 from core.dataset.composition import dataset_sight
 from core.errors import DatasetError
-from core.review.decisions import Actor, Decision, decide
+from core.review.decisions import Actor, Decision, Verb, decide
 from core.store.datasets import list_datasets
 from core.workspace import Workspace
 from tests.review_rows import fill
@@ -24,9 +24,9 @@ def reviewed(workspace: Workspace) -> Workspace:
     return workspace
 
 
-def _decide_all(workspace: Workspace, verb: str) -> int:
+def _decide_all(workspace: Workspace, verb: Verb) -> int:
     uids = [row[0] for row in workspace.database.rows("SELECT uid FROM memory")]
-    decide(workspace.database, NELL, [Decision(uid, verb) for uid in uids])  # type: ignore[arg-type]
+    decide(workspace.database, NELL, [Decision(uid, verb) for uid in uids])
     return len(uids)
 
 
