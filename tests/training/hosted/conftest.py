@@ -18,7 +18,8 @@ from core.runs.control import run_to_end
 from core.runs.job import Job
 from core.runs.journal import EventLog, Run, create_run
 from core.settings import Use
-from core.store.chunks import ChunkRow, sync_chunks
+from core.store.carrying import sync_chunks
+from core.store.chunks import ChunkRow
 from core.store.conversations import exchanges_of, list_conversations
 from core.store.datasets import list_datasets
 from core.store.documents import list_documents
