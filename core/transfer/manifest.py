@@ -28,7 +28,7 @@ _MEMBER = re.compile(
             rf"prompts/{_PART}\.j2",
             rf"adapters/{_PART}/({'|'.join(map(re.escape, (*ADAPTER_FILES, *FULL_FILES)))})",
             rf"adapters/{RETRIEVERS}(/{_PART}){{1,4}}",
-            rf"runs/{_RUN}/(run\.json|state\.json|events\.jsonl)",
+            rf"runs/{_RUN}/(run\.json|state\.json|events\.jsonl|hosted\.json)",
             rf"runs/{_RUN}/checkpoints/checkpoint-[0-9]{{1,9}}(/{_PART}){{1,3}}",
         )
     )
