@@ -25,15 +25,21 @@ from core.runs.journal import (
 from core.runs.worker import WAITED_FOR
 from core.store.identity import content_uid
 from core.store.scorecards import ELSEWHERE
-from core.training.checkpoints import by_step, is_whole
+from core.training.checkpoints import BEST, WELL, by_step, is_whole
 from core.training.hosted.record import FILE as RECORD
 from core.training.hosted.record import joined, read_record, write_record
-from core.training.retriever.launch import RETRIEVER_KIND
+from core.training.retriever.launch import EXAMPLES, RETRIEVER_KIND
+from core.training.sparing import FILE as SPARED
+from core.training.sparing import spared
 from core.transfer.manifest import HINT, is_member
 
 REQUEST, STATE = "run.json", "state.json"
 FILES = (REQUEST, STATE, EVENTS, RECORD)
 CHECKPOINTS = "checkpoints"
+KEPT = (BEST, WELL)
+"""Weights beside the checkpoints that a run may end with."""
+TO_GO_ON = (SPARED, EXAMPLES)
+"""Beside its log: what a run goes on with, as it began."""
 
 
 @dataclass(slots=True)
@@ -49,8 +55,8 @@ class PackedRuns:
 
 
 def runs_to_pack(runs: Path, checkpoints: bool) -> PackedRuns:
-    """Finished runs, and those that may have a job at a host; with ``checkpoints`` other unfinished ones too, and the
-    newest whole checkpoint of each."""
+    """Finished runs, and those that may have a job at a host; with ``checkpoints`` other unfinished ones too, and what
+    each goes on with: its newest whole checkpoint, and the weights that it may end with."""
     packed = PackedRuns()
     for run in list_runs(runs):
         packed.identities[run.id] = identity(run)
@@ -63,8 +69,10 @@ def runs_to_pack(runs: Path, checkpoints: bool) -> PackedRuns:
         wanted = run.state in FINISHED or sealed is not None or (run.folder / RECORD).is_file()
         if not wanted or not _is_sound(run):
             continue
-        files = [run.folder / name for name in FILES if (run.folder / name).is_file()]
-        files += sorted(path for path in sealed.rglob("*") if path.is_file()) if sealed else []
+        names = (*FILES, *(TO_GO_ON if checkpoints else ()))
+        files = [run.folder / name for name in names if (run.folder / name).is_file()]
+        for folder in _with_kept(sealed) if sealed else ():
+            files += sorted(path for path in folder.rglob("*") if path.is_file())
         packed.members += [(_member(run, path), path) for path in files if is_member(_member(run, path))]
         packed.carried += 1
     return packed
@@ -83,6 +91,16 @@ def _newest_whole(checkpoints: Path) -> Path | None:
     return next((path for _, path in reversed(by_step(checkpoints)) if is_whole(path)), None)
 
 
+def _with_kept(sealed: Path) -> list[Path]:
+    return [sealed, *(path for name in KEPT if is_whole(path := sealed.with_name(name)))]
+
+
+def is_to_go_on(member: str) -> bool:
+    """Whether a file of a pack is of use only where a run is resumed."""
+    parts = member.split("/")
+    return parts[0] == "runs" and (CHECKPOINTS in parts or parts[-1] in TO_GO_ON)
+
+
 def check_run(folder: Path, identities: Mapping[str, str]) -> Run:
     """A run that came in a pack, as a stranger could have sent it. Raises TransferError."""
     try:
@@ -96,10 +114,14 @@ def check_run(folder: Path, identities: Mapping[str, str]) -> Run:
 
 
 def _is_sound(run: Run) -> bool:
-    """Whether all that it left can be read: every line of its log, its job at a host, and its end where it has one."""
+    """Whether all that it left can be read: every line of its log, its job at a host, what was changed of it, and its
+    end where it has one."""
     try:
         read_record(run.folder)
-    except RunError:
+        changed = spared(run.folder)
+    except (RunError, ValueError, RecursionError):
+        return False
+    if not isinstance(changed, dict):
         return False
     log, (events, _) = run.folder / EVENTS, read_events(run.folder)
     lines = log.read_bytes().count(b"\n") if log.exists() else 0
