@@ -361,6 +361,12 @@ def splits(db: Database) -> dict[str, tuple[str, str]]:
     }
 
 
+def split_of(db: Database, conversation_uid: str) -> tuple[str, str] | None:
+    """(split, chosen_by) of one conversation; None where it was not assigned."""
+    row = db.one("SELECT split, chosen_by FROM conversation_split WHERE conversation_uid = ?", (conversation_uid,))
+    return (row[0], row[1]) if row else None
+
+
 def weight_of_split(split: tuple[str, str]) -> tuple[bool, int]:
     """Of (split, chosen_by): a person's word outweighs a rule's, then what is further set aside does."""
     return split[1] == "person", _ASIDE[split[0]]

@@ -34,7 +34,7 @@ from core.store.sources import list_sources
 from core.transfer.adapters import BroughtAdapters
 from core.transfer.archive import open_pack
 from core.transfer.manifest import HINT, Manifest
-from core.transfer.runs import CHECKPOINTS, BroughtRuns
+from core.transfer.runs import BroughtRuns, is_to_go_on
 from core.transfer.unpack import lay_out
 from core.workspace import DATABASE_FILE, Workspace
 
@@ -67,7 +67,7 @@ def merge(workspace: Workspace, file: Path) -> Merged:
             shutil.rmtree(stale, ignore_errors=True)
         try:
             with open_pack(file) as pack, _staging(workspace) as staged:
-                settings = lay_out(pack, staged, lambda name: f"/{CHECKPOINTS}/" not in name)
+                settings = lay_out(pack, staged, lambda name: not is_to_go_on(name))
                 _refuse_another_target(workspace, settings, staged / DATABASE_FILE, file.name)
                 return _merge(workspace, staged, pack.manifest)
         except (ValueError, TypeError, KeyError, RecursionError):
