@@ -19,7 +19,8 @@ from core.beginning import make_sample, next_step
 from core.corpus.holdout import assign_splits
 from core.corpus.sentences import sentences_of
 from core.runs.control import run_to_end
-from core.store.chunks import ChunkRow, lexical_search, passages, sync_chunks
+from core.store.carrying import sync_chunks
+from core.store.chunks import ChunkRow, lexical_search, passages
 from core.store.conversations import exchanges_of, trainable_conversations
 from core.store.documents import list_documents
 from core.store.identity import content_uid

@@ -20,6 +20,7 @@ from core.store.conversations import (
     exchanges_of,
     forget_split,
     list_conversations,
+    split_of,
     splits,
     trainable_conversations,
     weight_of_split,
@@ -140,11 +141,11 @@ def pass_on(database: Database, gone: str, heir: str) -> None:
 
     The caller holds the transaction, and the conversation that is gone is still stored.
     """
-    known = splits(database)
-    if gone not in known:
+    known = split_of(database, gone)
+    if known is None:
         return
-    own = known.get(heir, ("train", "rule"))
-    _set(database, heir, *max(own, known[gone], key=weight_of_split))
+    own = split_of(database, heir) or ("train", "rule")
+    _set(database, heir, *max(own, known, key=weight_of_split))
     if count_sources_of(database, gone) <= 1:
         forget_split(database, gone)
 

@@ -30,7 +30,7 @@ from core.corpus.records import (
     sort_of,
 )
 from core.corpus.sniffing import Choice, choose_each, importer_named
-from core.corpus.successors import hand_on
+from core.corpus.successors import hand_on, heirs_of
 from core.corpus.typed_paths import refuse_addresses
 from core.corpus.uses import use_of
 from core.dates import DateSpan
@@ -174,10 +174,11 @@ def import_source(
     except ImportFailed as error:
         report.issues.append({"locator": Path(request.path).name, "reason": error.message, "hint": error.hint})
         return report
+    heirs = heirs_of(database, source_id, sink.conversation_uids, sink.fresh_conversations)
     with database.write():
         report.use = use_chosen_for(database, source_id) or sink.default_use()
         report.removed = remove_documents_but(database, source_id, sink.document_uids)
-        hand_on(database, source_id, sink.conversation_uids, sink.fresh_conversations)
+        hand_on(database, heirs)
         report.removed += store_conversations.remove_conversations_but(database, source_id, sink.conversation_uids)
         finish_source(database, source_id, content_uid("content", sorted(sink.hashes)), report.use)
     if report.conversations and not report.exchanges:

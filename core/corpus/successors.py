@@ -22,42 +22,49 @@ from core.store.database import Database
 ALIKE = 0.5
 """The least share of its runs of three words that a conversation has in common with its corrected form."""
 
-_Words = set[tuple[str, str, str]]
+Heirs = list[tuple[ConversationRow, ConversationRow]]
+"""Each that is gone with the one that is its corrected form."""
 
 
-def hand_on(database: Database, source_id: int, uids: Collection[str], added: Collection[str]) -> None:
-    """Before what a source no longer holds is removed: hand its splits and memories on to its corrected forms.
+def heirs_of(database: Database, source_id: int, uids: Collection[str], added: Collection[str]) -> Heirs:
+    """The corrected forms of what a source no longer holds, while that is still stored.
 
-    ``uids`` are what the source holds now, ``added`` those of them that this import brought. The caller holds the
-    transaction.
+    ``uids`` are what the source holds now, ``added`` those of them that this import brought. It only reads, which may
+    take a while: no transaction need be held for it.
     """
     rows = conversations_of_source(database, source_id)
     gone = [row for row in rows if row.uid not in uids]
     if not gone:
-        return
+        return []
     known = splits(database)
     # An import that was cut short may have brought some of them before, and a stage placed them since.
     free = [row for row in rows if row.uid in uids and known.get(row.uid, ("train", "rule")) == ("train", "rule")]
     fresh = {row.uid for row in free if row.uid in added or row.uid not in known}
-    for old, new in _heirs(database, gone, free, fresh):
+    return _paired(database, gone, free, fresh)
+
+
+def hand_on(database: Database, heirs: Heirs) -> None:
+    """Hand the splits and memories of what is about to be removed on to its heirs. The caller holds the transaction."""
+    for old, new in heirs:
         pass_on(database, old.uid, new.uid)
         hand_on_memories(database, exchanges_of(database, old.id), exchanges_of(database, new.id))
 
 
-def _heirs(
+def _paired(
     database: Database, gone: list[ConversationRow], free: list[ConversationRow], fresh: Collection[str]
-) -> list[tuple[ConversationRow, ConversationRow]]:
+) -> Heirs:
     """Each that is gone with the one most alike; then, where one of each is left, with the only new one.
 
     Two can have one heir: an import that was cut short leaves a form that was corrected again.
     """
-    words = {row.id: _words(database, row) for row in (*gone, *free)}
-    pairs: list[tuple[ConversationRow, ConversationRow]] = []
+    from core.corpus.likeness import closest
+
+    found = closest((_text(database, row) for row in gone), lambda: (_text(database, row) for row in free))
+    pairs: Heirs = []
     left: list[ConversationRow] = []
-    for old in gone:
-        new = max(free, key=lambda row: len(words[row.id] & words[old.id]), default=None)
-        if new is not None and words[old.id] and len(words[new.id] & words[old.id]) >= ALIKE * len(words[old.id]):
-            pairs.append((old, new))
+    for old, most in zip(gone, found, strict=True):
+        if most.common and most.common >= ALIKE * most.runs:
+            pairs.append((old, free[most.place]))
         else:
             left.append(old)
     taken = {new.id for _, new in pairs}
@@ -67,6 +74,5 @@ def _heirs(
     return pairs
 
 
-def _words(database: Database, row: ConversationRow) -> _Words:
-    words = " ".join(turn.text for turn in turns_of(database, row.id)).casefold().split()
-    return set(zip(words, words[1:], words[2:], strict=False))
+def _text(database: Database, row: ConversationRow) -> str:
+    return " ".join(turn.text for turn in turns_of(database, row.id))

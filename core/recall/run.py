@@ -15,8 +15,14 @@ from core.recall.asked import Asked
 from core.recall.load import as_of, load_recollector, training_words, with_engines
 from core.recall.recollect import Recalled, Recollection, Recollector
 from core.runs.job import Job
-from core.store.chunks import chunks_without_vector
-from core.store.conversations import ConversationRow, ExchangeRow, exchanges_of, trainable_conversations
+from core.store.chunks import chunks_without_vector, existing
+from core.store.conversations import (
+    ConversationRow,
+    ExchangeRow,
+    exchanges_of,
+    get_exchange,
+    trainable_conversations,
+)
 from core.store.identity import content_uid
 from core.store.memories import MemoryRow, put_memories, recall_keys, set_recall_key
 from core.store.parked import clear_parked, park
@@ -122,18 +128,11 @@ class RecallWork:
 
     def _store(self, exchange: ExchangeRow, recalled: Recalled) -> None:
         with self._database.write():
-            put_memories(
-                self._database,
-                exchange.id,
-                [_memory(exchange, each, self._identity) for each in recalled.memories],
-                remove_others=not recalled.parked,
-            )
-            if recalled.parked:
-                reasons = "; ".join(sorted({error.reason for error in recalled.parked}))
-                park(self._database, PARKED_KIND, exchange.uid, reasons, moment())
-            else:
-                set_recall_key(self._database, exchange.id, self._key)
-                clear_parked(self._database, PARKED_KIND, [exchange.uid])
+            # An import beside this run may have taken the exchange, or passages it was recalled from: that is left to
+            # the next run.
+            now = get_exchange(self._database, exchange.id)
+            if now is not None and now.uid == exchange.uid:
+                self._keep(exchange, recalled)
         self._done += 1
         self._recalled += 1
         self._candidates += recalled.retrieved
@@ -143,6 +142,24 @@ class RecallWork:
         self._dropped["not useful by the question"] += len(recalled.memories) - useful
         self._parked.update(error.reason for error in recalled.parked)
         self._tell(exchange.question)
+
+    def _keep(self, exchange: ExchangeRow, recalled: Recalled) -> None:
+        """Store what was recalled. The caller holds the transaction."""
+        there = existing(self._database, [each.found.passage.chunk.id for each in recalled.memories])
+        kept = [each for each in recalled.memories if each.found.passage.chunk.id in there]
+        whole = len(kept) == len(recalled.memories)
+        put_memories(
+            self._database,
+            exchange.id,
+            [_memory(exchange, each, self._identity) for each in kept],
+            remove_others=whole and not recalled.parked,
+        )
+        if recalled.parked:
+            reasons = "; ".join(sorted({error.reason for error in recalled.parked}))
+            park(self._database, PARKED_KIND, exchange.uid, reasons, moment())
+        elif whole:
+            set_recall_key(self._database, exchange.id, self._key)
+            clear_parked(self._database, PARKED_KIND, [exchange.uid])
 
     def _tell(self, question: str) -> None:
         self._job.progress(self._done, len(self._exchanges), self._line() or question)

@@ -16,6 +16,7 @@ from core.retrieval.graph import MENTIONS, Around, Known, folded, known_names, n
 from core.retrieval.question_index import embed_questions
 from core.runs.job import Job
 from core.store import chunks as store
+from core.store.carrying import sync_chunks
 from core.store.conversations import exchanges_of, list_conversations, speaker_counts, splits
 from core.store.database import Database
 from core.store.documents import DocumentRow, list_documents, used_titles
@@ -101,8 +102,11 @@ def _cut(
         if index is None and store.chunk_ids_of(database, owner, owner_id):
             index = open_index(workspace, embedder)
         with database.write():
+            if _key_now(database, owner, owner_id, rules) != key:
+                # An import or a hold-out beside this run: what is there now is cut by the next one.
+                continue
             before = set(store.chunk_ids_of(database, owner, owner_id))
-            fresh, gone = store.sync_chunks(database, owner, owner_id, title, rows)
+            fresh, gone = sync_chunks(database, owner, owner_id, title, rows)
             there = store.chunk_texts_of(database, owner, owner_id)
             if index is not None:
                 index.remove(before - there.keys())
@@ -137,13 +141,12 @@ def _wanted(
     for document in documents:
         source = sources[document.source_id]
         used = source.use != "none"
-        key = content_uid("cut", rules, used, document.content_hash)
+        key = _key(rules, used, document.content_hash)
         if known.get(document.id) == key:
             continue
-        owner_uid = content_uid(source.uid, document.uid)
         rows = [
             store.ChunkRow(
-                0, content_uid("chunk", owner_uid, cut.start, cut.stop, document.text[cut.start : cut.stop]),
+                0, store.document_chunk_uid(source.uid, document.uid, cut.start, document.text[cut.start : cut.stop]),
                 document.id, None, position, cut.start, cut.stop, document.text[cut.start : cut.stop], cut.tokens,
                 document.last_day,
             )
@@ -161,18 +164,29 @@ def _wanted(
         use = sources[conversation.source_id].use
         visible = use != "none" and assigned.get(conversation.uid, ("train", ""))[0] == "train"
         for exchange in exchanges_of(database, conversation.id):
-            key = content_uid("cut", rules, visible, exchange.uid)
+            key = _key(rules, visible, exchange.uid)
             if known.get(exchange.id) == key:
                 continue
             rows = [
                 store.ChunkRow(
-                    0, content_uid("chunk", exchange.uid, cut.start, cut.stop), None, exchange.id, position, cut.start,
-                    cut.stop, exchange.answer[cut.start : cut.stop], cut.tokens, exchange.last_day,
+                    0, store.exchange_chunk_uid(exchange.uid, cut.start, cut.stop), None, exchange.id, position,
+                    cut.start, cut.stop, exchange.answer[cut.start : cut.stop], cut.tokens, exchange.last_day,
                 )
                 for position, cut in enumerate(cut_text(exchange.answer, embedder.token_spans, limit, overlap))
             ]  # fmt: skip
             around = Around((exchange.asker,))
             yield "exchange_id", exchange.id, key, exchange.question[:200], around, rows if visible else []
+
+
+def _key(rules: tuple[object, ...], shown: bool, content: str) -> str:
+    """Of all that decides how an owner is cut; ``content`` is a document's hash or an exchange's uid."""
+    return content_uid("cut", rules, shown, content)
+
+
+def _key_now(database: Database, owner: str, owner_id: int, rules: tuple[object, ...]) -> str:
+    """The key of an owner as it is stored now; empty where it is gone."""
+    stands = store.owner_of_chunks(database, owner, owner_id)
+    return _key(rules, *stands) if stands else ""
 
 
 def embed_missing(job: Job, embedder: Embedder) -> int:

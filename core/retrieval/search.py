@@ -250,13 +250,14 @@ class Searcher:
         return {chunk_id: np.frombuffer(blob, dtype="<f4") for chunk_id, blob in stored.items()}
 
     def fingerprint(self) -> str:
-        """A hash of all that decides what a query finds: passages, settings, and, where they count, questions and
-        trained retriever.
+        """A hash of all that decides what a query finds: embedder, passages, settings, and, where they count, questions
+        and trained retriever.
 
         Loads the embedder. Raises ModelError for a retriever that does not fit.
         """
-        database = self._workspace.database
+        database, spec = self._workspace.database, self.embedder.spec
         return content_uid(
+            [spec.model, spec.revision],
             corpus_fingerprint(database),
             self._how.model_dump(mode="json"),
             questions_fingerprint(database) if self._how.questions else "",

@@ -61,56 +61,43 @@ class Passage:
     """0 for a document."""
 
 
-def sync_chunks(db: Database, owner: str, owner_id: int, title: str, chunks: Sequence[ChunkRow]) -> tuple[int, int]:
-    """Make the chunks of one document or exchange these. Returns how many were added and removed.
+def document_chunk_uid(source_uid: str, document_uid: str, start: int, words: str) -> str:
+    """The uid of a passage of a document, by where it stands and what it says."""
+    return content_uid("chunk", content_uid(source_uid, document_uid), start, start + len(words), words)
 
-    ``owner`` is ``document_id`` or ``exchange_id``. The caller holds the transaction.
-    """
+
+def exchange_chunk_uid(exchange_uid: str, start: int, stop: int) -> str:
+    """The uid of a passage of an answer: the exchange's own says the words."""
+    return content_uid("chunk", exchange_uid, start, stop)
+
+
+def insert_chunk(db: Database, chunk: ChunkRow, title: str) -> int:
+    """Store a passage and let its words be found; ``title`` is found with them. Returns its id."""
+    chunk_id = db.insert(
+        "INSERT INTO chunk (uid, document_id, exchange_id, position, start, stop, text, tokens, last_day)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            chunk.uid, chunk.document_id, chunk.exchange_id, chunk.position, chunk.start, chunk.stop, chunk.text,
+            chunk.tokens, chunk.last_day,
+        ),
+    )  # fmt: skip
+    db.execute("INSERT INTO chunk_text (rowid, title, text) VALUES (?, ?, ?)", (chunk_id, title, chunk.text))
+    return chunk_id
+
+
+def owner_of_chunks(db: Database, owner: str, owner_id: int) -> tuple[bool, str] | None:
+    """Whether a document or exchange may be recalled from now, and its content hash or uid; None where it is gone."""
     assert owner in ("document_id", "exchange_id")
-    known = {row[0]: row[1] for row in db.rows(f"SELECT uid, id FROM chunk WHERE {owner} = ?", (owner_id,))}
-    wanted = {chunk.uid: chunk for chunk in chunks}
-    gone = [chunk_id for uid, chunk_id in known.items() if uid not in wanted]
-    remove_chunks(db, gone)
-    fresh = [chunk for uid, chunk in wanted.items() if uid not in known]
-    for chunk in fresh:
-        chunk_id = db.insert(
-            "INSERT INTO chunk (uid, document_id, exchange_id, position, start, stop, text, tokens, last_day)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                chunk.uid, chunk.document_id, chunk.exchange_id, chunk.position, chunk.start, chunk.stop, chunk.text,
-                chunk.tokens, chunk.last_day,
-            ),
-        )  # fmt: skip
-        db.execute("INSERT INTO chunk_text (rowid, title, text) VALUES (?, ?, ?)", (chunk_id, title, chunk.text))
-    return len(fresh), len(gone)
-
-
-def drop_stale_chunks(db: Database, document_id: int, title: str, text: str, last_day: int) -> None:
-    """Before a document becomes this: remove the chunks that its text no longer holds, and title and date the others.
-
-    What was recalled for an exchange from a removed chunk is to be recalled again.
-    """
-    retitled = db.value("SELECT title FROM document WHERE id = ?", (document_id,)) != title
-    for chunk_id, start, stop, words in db.rows(
-        "SELECT id, start, stop, text FROM chunk WHERE document_id = ?", (document_id,)
-    ):
-        if text[start:stop] == words:
-            if db.value("SELECT last_day FROM chunk WHERE id = ?", (chunk_id,)) != last_day:
-                db.execute("UPDATE chunk SET last_day = ? WHERE id = ?", (last_day, chunk_id))
-                # The index holds the old date with the vector: both are made again.
-                db.execute("DELETE FROM vector WHERE chunk_id = ?", (chunk_id,))
-            if retitled:
-                # The title is found with the words, and is embedded with them.
-                db.execute(
-                    "INSERT OR REPLACE INTO chunk_text (rowid, title, text) VALUES (?, ?, ?)", (chunk_id, title, words)
-                )
-                db.execute("DELETE FROM vector WHERE chunk_id = ?", (chunk_id,))
-        else:
-            db.execute(
-                "DELETE FROM recalled WHERE exchange_id IN (SELECT exchange_id FROM memory WHERE chunk_id = ?)",
-                (chunk_id,),
-            )
-            db.execute("DELETE FROM chunk WHERE id = ?", (chunk_id,))
+    row = db.one(
+        "SELECT source.use <> 'none', document.content_hash FROM document JOIN source ON source.id = source_id"
+        " WHERE document.id = ?"
+        if owner == "document_id"
+        else "SELECT source.use <> 'none' AND coalesce(split, 'train') = 'train', exchange.uid FROM exchange"
+        " JOIN conversation ON conversation.id = conversation_id JOIN source ON source.id = source_id"
+        " LEFT JOIN conversation_split ON conversation_uid = conversation.uid WHERE exchange.id = ?",
+        (owner_id,),
+    )
+    return (bool(row[0]), str(row[1])) if row else None
 
 
 def chunked_keys(db: Database, owner: str) -> dict[int, str]:
@@ -157,6 +144,15 @@ def chunk_ids_of(db: Database, owner: str, owner_id: int) -> list[int]:
     return [row[0] for row in db.rows(f"SELECT id FROM chunk WHERE {owner} = ? ORDER BY position", (owner_id,))]
 
 
+def chunk_rows_of(db: Database, owner: str, owner_id: int) -> list[ChunkRow]:
+    """The chunks of one document or exchange, in their order."""
+    assert owner in ("document_id", "exchange_id")
+    return [
+        ChunkRow(*row)
+        for row in db.rows(f"SELECT {_COLUMNS} FROM chunk WHERE {owner} = ? ORDER BY chunk.position, id", (owner_id,))
+    ]
+
+
 def chunk_texts_of(db: Database, owner: str, owner_id: int) -> dict[int, str]:
     """Chunk id → text of one document's or exchange's chunks, in their order."""
     assert owner in ("document_id", "exchange_id")
@@ -174,9 +170,10 @@ def mean_chunk_characters(db: Database) -> float:
 
 
 def corpus_fingerprint(db: Database) -> str:
-    """A hash of every passage there is, its date and its use, whatever the row ids."""
+    """A hash of every passage there is, its date, its use and its title, whatever the row ids."""
     rows = db.rows(
-        "SELECT chunk.uid, chunk.last_day, source.use FROM chunk LEFT JOIN document ON document.id = document_id"
+        "SELECT chunk.uid, chunk.last_day, source.use, coalesce(document.title, '') FROM chunk"
+        " LEFT JOIN document ON document.id = document_id"
         " LEFT JOIN exchange ON exchange.id = exchange_id"
         " LEFT JOIN conversation ON conversation.id = exchange.conversation_id"
         " JOIN source ON source.id = coalesce(document.source_id, conversation.source_id) ORDER BY chunk.uid"

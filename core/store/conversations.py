@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from core.store.carrying import carry
 from core.store.database import Database
 from core.store.sources import content_of, inherit_use
 
@@ -288,28 +289,37 @@ def _told(exchanges: Iterable[ExchangeRow]) -> Iterator[tuple[object, ...]]:
 
 
 def hand_on_memories(db: Database, gone: Sequence[ExchangeRow], fresh: Sequence[ExchangeRow]) -> None:
-    """Move the memories of exchanges that are about to go to those that ask the same; with their uids, and so with what
-    was decided on them.
+    """Move what was recalled for exchanges that are about to go, and what was recalled from their answers, to those
+    that ask the same; with their uids, and so with what was decided on them. The caller holds the transaction.
 
     The same answer to the same question comes first; else the question must be the only one of its words.
     """
-    recalled = [
-        exchange
-        for exchange in gone
-        if exchange.question and db.value("SELECT 1 FROM memory WHERE exchange_id = ? LIMIT 1", (exchange.id,))
-    ]
+    for exchange, heir in _heirs(_with(db, gone, "SELECT 1 FROM memory WHERE exchange_id = ? LIMIT 1"), fresh):
+        db.execute("UPDATE memory SET exchange_id = ? WHERE exchange_id = ?", (heir.id, exchange.id))
+    for exchange, heir in _heirs(_with(db, gone, "SELECT 1 FROM chunk WHERE exchange_id = ? LIMIT 1"), fresh):
+        db.execute("UPDATE chunk SET exchange_id = ? WHERE exchange_id = ?", (heir.id, exchange.id))
+        carry(db, "exchange_id", heir.id, heir.question[:200], heir.answer, heir.last_day)
+
+
+def _with(db: Database, exchanges: Sequence[ExchangeRow], question: str) -> list[ExchangeRow]:
+    """Those that something was asked in, and for which a query by their id finds a row."""
+    return [each for each in exchanges if each.question and db.value(question, (each.id,))]
+
+
+def _heirs(gone: Sequence[ExchangeRow], fresh: Sequence[ExchangeRow]) -> Iterator[tuple[ExchangeRow, ExchangeRow]]:
     answered: dict[tuple[str, str], list[ExchangeRow]] = {}
     asked: dict[str, list[ExchangeRow]] = {}
     for exchange in fresh:
         answered.setdefault((exchange.question, exchange.answer), []).append(exchange)
         asked.setdefault(exchange.question, []).append(exchange)
-    for exchange in recalled:
+    asking = Counter(exchange.question for exchange in gone)
+    for exchange in gone:
         same = answered.get((exchange.question, exchange.answer), [])
         alike = asked.get(exchange.question, [])
-        alone = len(alike) == 1 and sum(each.question == exchange.question for each in recalled) == 1
+        alone = len(alike) == 1 and asking[exchange.question] == 1
         heir = same.pop(0) if same else alike[0] if alone else None
         if heir is not None:
-            db.execute("UPDATE memory SET exchange_id = ? WHERE exchange_id = ?", (heir.id, exchange.id))
+            yield exchange, heir
 
 
 def exchanges_of(db: Database, conversation_id: int) -> list[ExchangeRow]:
@@ -349,6 +359,12 @@ def splits(db: Database) -> dict[str, tuple[str, str]]:
     return {
         row[0]: (row[1], row[2]) for row in db.rows("SELECT conversation_uid, split, chosen_by FROM conversation_split")
     }
+
+
+def split_of(db: Database, conversation_uid: str) -> tuple[str, str] | None:
+    """(split, chosen_by) of one conversation; None where it was not assigned."""
+    row = db.one("SELECT split, chosen_by FROM conversation_split WHERE conversation_uid = ?", (conversation_uid,))
+    return (row[0], row[1]) if row else None
 
 
 def weight_of_split(split: tuple[str, str]) -> tuple[bool, int]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from core.store.chunks import drop_stale_chunks
+from core.store.carrying import carry
 from core.store.database import Database, Row
 
 _COLUMNS = (
@@ -45,7 +45,7 @@ def _row(values: Row) -> DocumentRow:
 def put_document(db: Database, document: DocumentRow) -> str:
     """Insert or update by source and uid. Returns ``added``, ``changed`` or ``same``.
 
-    A change drops at once the passages whose words are gone; the rest keep their memories.
+    A change drops at once the passages whose words are gone; what was recalled from words that are there stays.
     """
     known = db.one(
         "SELECT id, content_hash FROM document WHERE source_id = ? AND uid = ?", (document.source_id, document.uid)
@@ -68,7 +68,7 @@ def put_document(db: Database, document: DocumentRow) -> str:
         db.execute("UPDATE document SET position = ? WHERE id = ?", (document.position, document_id))
         return "same"
     db.execute("DELETE FROM chunked WHERE owner = 'document_id' AND owner_id = ?", (document_id,))
-    drop_stale_chunks(db, document_id, document.title, document.text, document.last_day)
+    carry(db, "document_id", document_id, document.title, document.text, document.last_day)
     db.execute(
         "UPDATE document SET position = ?, kind = ?, title = ?, link = ?, date = ?, date_precision = ?, first_day = ?,"
         " last_day = ?, text = ?, language = ?, visibility = ?, reply_to = ?, tags = ?, content_hash = ? WHERE id = ?",

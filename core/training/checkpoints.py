@@ -25,6 +25,10 @@ LOCK = ".aside.lock"
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 KEEP = 2
 """Verified checkpoints that stay on disk."""
+BEST = "best"
+"""The folder of the weights with the best validation loss, beside the checkpoints and sealed as they are."""
+WELL = "well"
+"""The same of the weights at the last look that was well, in a run on preferences."""
 
 
 def write_manifest(checkpoint: Path) -> None:

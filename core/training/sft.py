@@ -25,7 +25,7 @@ from core.training.amounts import rows_per_step, steps_of
 from core.training.attention import keeps_samples_apart
 from core.training.base_model import check_same_base, load_base, trainable
 from core.training.base_size import parameters_in, parameters_of
-from core.training.checkpoints import is_whole
+from core.training.checkpoints import BEST, is_whole
 from core.training.estimate import estimate
 from core.training.failures import told_clearly
 from core.training.forgetting import bits_per_token, mixed
@@ -40,7 +40,7 @@ from core.training.speaking import Speaker, asked
 from core.training.spoken_loss import SpokenTokensTrainer
 from core.training.starting import going_on_from, start_of
 from core.training.together import check_same, machines, newest_common, processes
-from core.training.watching import BEST, Watcher, peak_memory_mb
+from core.training.watching import Watcher, peak_memory_mb
 
 MOST_POINTS = 10_000
 """Of a curve: a longer run says the mean loss of so many steps, so that a day of it opens at once."""

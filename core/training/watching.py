@@ -13,14 +13,12 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from core.errors import TrainingError
 from core.runs.job import Job
-from core.training.checkpoints import prune, write_manifest
+from core.training.checkpoints import BEST, prune, write_manifest
 from core.training.speaking import Speaker
 from core.training.together import wait_for_all
 
 FIGURES = (("loss", "loss"), ("eval_loss", "eval_loss"), ("lr", "learning_rate"), ("grad_norm", "grad_norm"))
 """What an event calls it, and what the trainer does."""
-BEST = "best"
-"""The folder of the weights with the best validation loss."""
 
 
 class Watcher(TrainerCallback):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.adapters.files import ADAPTER_FILES, FULL_FILES
 from core.errors import TransferError
+from core.training.checkpoints import BEST, WELL
 from core.workspace import DATABASE_FILE, SETTINGS_FILE
 
 FORMAT = 1
@@ -28,8 +29,9 @@ _MEMBER = re.compile(
             rf"prompts/{_PART}\.j2",
             rf"adapters/{_PART}/({'|'.join(map(re.escape, (*ADAPTER_FILES, *FULL_FILES)))})",
             rf"adapters/{RETRIEVERS}(/{_PART}){{1,4}}",
-            rf"runs/{_RUN}/(run\.json|state\.json|events\.jsonl)",
-            rf"runs/{_RUN}/checkpoints/checkpoint-[0-9]{{1,9}}(/{_PART}){{1,3}}",
+            rf"runs/{_RUN}/(run|state|hosted|spared|examples)\.json",
+            rf"runs/{_RUN}/events\.jsonl",
+            rf"runs/{_RUN}/checkpoints/(checkpoint-[0-9]{{1,9}}|{BEST}|{WELL})(/{_PART}){{1,3}}",
         )
     )
 )

@@ -1,8 +1,8 @@
 """Bring what a copy of this workspace has gained elsewhere: one transaction, an online backup before it.
 
-What each table does is told in ``core.store.merging.tables``. Nothing here is removed or overruled but by rules that
-are the same from either side, so that two machines that merge each other's packs hold the same. Files are moved in
-before the transaction ends, and out again when it fails; after a kill between the two at most whole folders remain that
+What each table does is told in ``core.store.merging.tables``. Nothing is removed or overruled but by rules that are
+the same from either side, so that two machines that merge each other's packs hold the same. Files are moved in before
+the transaction ends, and out again when it fails; after a kill between the two at most whole folders remain that
 nothing names, and the next merge takes them up.
 """
 
@@ -33,8 +33,9 @@ from core.store.merging.talk import merge_talk
 from core.store.sources import list_sources
 from core.transfer.adapters import BroughtAdapters
 from core.transfer.archive import open_pack
+from core.transfer.forms import hand_on_to_newer, older_of_theirs, two_forms
 from core.transfer.manifest import HINT, Manifest
-from core.transfer.runs import CHECKPOINTS, BroughtRuns
+from core.transfer.runs import BroughtRuns, is_to_go_on
 from core.transfer.unpack import lay_out
 from core.workspace import DATABASE_FILE, Workspace
 
@@ -67,7 +68,7 @@ def merge(workspace: Workspace, file: Path) -> Merged:
             shutil.rmtree(stale, ignore_errors=True)
         try:
             with open_pack(file) as pack, _staging(workspace) as staged:
-                settings = lay_out(pack, staged, lambda name: f"/{CHECKPOINTS}/" not in name)
+                settings = lay_out(pack, staged, lambda name: not is_to_go_on(name))
                 _refuse_another_target(workspace, settings, staged / DATABASE_FILE, file.name)
                 return _merge(workspace, staged, pack.manifest)
         except (ValueError, TypeError, KeyError, RecursionError):
@@ -106,7 +107,9 @@ def _merge(workspace: Workspace, staged: Path, manifest: Manifest) -> Merged:
 def _bring(database: Database, runs: BroughtRuns, adapters: BroughtAdapters, tally: Tally) -> None:
     """Everything, in the order in which one thing names another."""
     tally.added["runs"] += runs.bring(names_taken(database))
-    merge_corpus(database, tally)
+    forms = two_forms(database)
+    merge_corpus(database, tally, older_of_theirs(forms))
+    hand_on_to_newer(database, forms)
     merge_passages(database, tally)
     places = merge_log(database, tally)
     merge_draws(database, tally)

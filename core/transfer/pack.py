@@ -44,8 +44,9 @@ class Packed:
 def pack(workspace: Workspace, path: Path, for_training: bool = False, checkpoints: bool = False) -> Packed:
     """Write the workspace to a file, mode 0600, whole or not at all.
 
-    ``for_training`` leaves out adapters and runs; ``checkpoints`` adds the newest whole checkpoint of each run. Raises
-    TransferError when the file is there already, when the settings hold a key, and when it cannot be written.
+    ``for_training`` leaves out adapters and runs; ``checkpoints`` adds what each run goes on with: its newest whole
+    checkpoint, and the weights that it keeps beside it. Raises TransferError when the file is there already, when the
+    settings hold a key, and when it cannot be written.
     """
     if path.exists():
         raise TransferError(f"{path} is there already", "name another file, or remove it")

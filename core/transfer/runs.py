@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.atomic import write_atomically
-from core.errors import SimuleeError, TransferError
+from core.errors import RunError, SimuleeError, TransferError
 from core.runs.journal import (
     BROUGHT,
     EVENTS,
@@ -24,13 +25,21 @@ from core.runs.journal import (
 from core.runs.worker import WAITED_FOR
 from core.store.identity import content_uid
 from core.store.scorecards import ELSEWHERE
-from core.training.checkpoints import by_step, is_whole
-from core.training.retriever.launch import RETRIEVER_KIND
+from core.training.checkpoints import BEST, WELL, by_step, is_whole
+from core.training.hosted.record import FILE as RECORD
+from core.training.hosted.record import joined, read_record, write_record
+from core.training.retriever.launch import EXAMPLES, RETRIEVER_KIND
+from core.training.sparing import FILE as SPARED
+from core.training.sparing import spared
 from core.transfer.manifest import HINT, is_member
 
 REQUEST, STATE = "run.json", "state.json"
-FILES = (REQUEST, STATE, EVENTS)
+FILES = (REQUEST, STATE, EVENTS, RECORD)
 CHECKPOINTS = "checkpoints"
+KEPT = (BEST, WELL)
+"""Weights beside the checkpoints that a run may end with."""
+TO_GO_ON = (SPARED, EXAMPLES)
+"""Beside its log: what a run goes on with, as it began."""
 
 
 @dataclass(slots=True)
@@ -46,7 +55,8 @@ class PackedRuns:
 
 
 def runs_to_pack(runs: Path, checkpoints: bool) -> PackedRuns:
-    """Finished runs; with ``checkpoints`` unfinished ones too, and the newest whole checkpoint of each."""
+    """Finished runs, and those that may have a job at a host; with ``checkpoints`` other unfinished ones too, and what
+    each goes on with: its newest whole checkpoint, and the weights that it may end with."""
     packed = PackedRuns()
     for run in list_runs(runs):
         packed.identities[run.id] = identity(run)
@@ -56,10 +66,13 @@ def runs_to_pack(runs: Path, checkpoints: bool) -> PackedRuns:
         if run.kind in WAITED_FOR or not is_member(f"runs/{run.id}/{REQUEST}"):
             continue
         sealed = _newest_whole(run.folder / CHECKPOINTS) if checkpoints else None
-        if (run.state not in FINISHED and sealed is None) or not _is_sound(run):
+        wanted = run.state in FINISHED or sealed is not None or (run.folder / RECORD).is_file()
+        if not wanted or not _is_sound(run):
             continue
-        files = [run.folder / name for name in FILES if (run.folder / name).is_file()]
-        files += sorted(path for path in sealed.rglob("*") if path.is_file()) if sealed else []
+        names = (*FILES, *(TO_GO_ON if checkpoints else ()))
+        files = [run.folder / name for name in names if (run.folder / name).is_file()]
+        for folder in _with_kept(sealed) if sealed else ():
+            files += sorted(path for path in folder.rglob("*") if path.is_file())
         packed.members += [(_member(run, path), path) for path in files if is_member(_member(run, path))]
         packed.carried += 1
     return packed
@@ -78,6 +91,16 @@ def _newest_whole(checkpoints: Path) -> Path | None:
     return next((path for _, path in reversed(by_step(checkpoints)) if is_whole(path)), None)
 
 
+def _with_kept(sealed: Path) -> list[Path]:
+    return [sealed, *(path for name in KEPT if is_whole(path := sealed.with_name(name)))]
+
+
+def is_to_go_on(member: str) -> bool:
+    """Whether a file of a pack is of use only where a run is resumed."""
+    parts = member.split("/")
+    return parts[0] == "runs" and (CHECKPOINTS in parts or parts[-1] in TO_GO_ON)
+
+
 def check_run(folder: Path, identities: Mapping[str, str]) -> Run:
     """A run that came in a pack, as a stranger could have sent it. Raises TransferError."""
     try:
@@ -91,7 +114,15 @@ def check_run(folder: Path, identities: Mapping[str, str]) -> Run:
 
 
 def _is_sound(run: Run) -> bool:
-    """Whether all that it left can be read: every line of its log, and its end where it has one."""
+    """Whether all that it left can be read: every line of its log, its job at a host, what was changed of it, and its
+    end where it has one."""
+    try:
+        read_record(run.folder)
+        changed = spared(run.folder)
+    except (RunError, ValueError, RecursionError):
+        return False
+    if not isinstance(changed, dict):
+        return False
     log, (events, _) = run.folder / EVENTS, read_events(run.folder)
     lines = log.read_bytes().count(b"\n") if log.exists() else 0
     return len(events) == lines and (run.state in FINISHED) == (run.folder / STATE).is_file()
@@ -113,7 +144,13 @@ class BroughtRuns:
         self._ids = {their: self._here[each].id for their, each in identities.items() if each in self._here}
         self._moved: list[Path] = []
         self._ended: list[tuple[Path, Run]] = []
-        self._staged = [check_run(path, identities) for path in sorted(staged.glob("*")) if (path / STATE).is_file()]
+        self._watched: list[tuple[Path, Run]] = []
+        """Begun here too, with what is known of their jobs there."""
+        self._staged = [
+            check_run(path, identities)
+            for path in sorted(staged.glob("*"))
+            if any((path / name).is_file() for name in (STATE, RECORD))
+        ]
 
     def bring(self, taken: Collection[str]) -> int:
         """Move in what is not here, under a free number where its own is a run's or is ``taken``. Returns how many."""
@@ -121,7 +158,9 @@ class BroughtRuns:
             own = self._here.get(identity(run))
             if own is None:
                 self._ids[run.id] = self._move(run, taken)
-            elif own.state != "done" and run.state == "done":
+                continue
+            self._watched.append((run.folder, own))
+            if own.state != "done" and run.state == "done":
                 self._ended.append((run.folder, own))
         return len(self._moved)
 
@@ -143,7 +182,14 @@ class BroughtRuns:
         return len(self._ended)
 
     def finish(self) -> int:
-        """Let runs that were begun here and done there end here too. Returns how many; the rest do in a later merge."""
+        """Let runs that were begun here and done there end here too. Returns how many; the rest do in a later merge.
+
+        Of the others, what is known there of their jobs at a host is known here then.
+        """
+        for staged, own in self._watched:
+            if not is_alive(own.folder):  # It watches, and writes its own.
+                with suppress(OSError, RunError):
+                    self._take_record(staged, own)
         ended = 0
         for staged, own in self._ended:
             if not is_alive(own.folder):
@@ -155,6 +201,12 @@ class BroughtRuns:
                     continue
                 ended += 1
         return ended
+
+    def _take_record(self, staged: Path, own: Run) -> None:
+        known = read_record(own.folder)
+        told = joined(known, read_record(staged))
+        if told is not None and told != known:
+            write_record(own.folder, told)
 
     def take_back(self) -> None:
         for folder in self._moved:
@@ -181,6 +233,9 @@ class BroughtRuns:
             except FileExistsError:
                 pass
             number += 1
+        record = read_record(run.folder)
+        if record is not None:
+            write_record(run.folder, record.model_copy(update={"row": 0}))
         mark_brought(run.folder, **{MERGED: True}, **({"was": run.id} if folder.name != run.id else {}))
         self._moved.append(folder)
         run.folder.replace(folder)

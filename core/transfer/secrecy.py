@@ -18,12 +18,13 @@ SHORTEST_SECRET = 8
 def refuse_secrets(text: str, settings: Settings) -> None:
     """Raises TransferError, without repeating it, for anything in the settings that looks like a key or holds one."""
     hint = "put the key into a variable of the environment, and its name into api_key_env"
-    for role in ("embedder", "writer", "judge", "persona"):
-        name = getattr(settings.models, role).api_key_env
+    named = {f"models.{role}": getattr(settings.models, role) for role in ("embedder", "writer", "judge", "persona")}
+    for section, values in (*named.items(), ("training.hosted", settings.training.hosted)):
+        name = values.api_key_env
         if not name:
             continue
         if not _NAME.fullmatch(name) and name not in os.environ:
-            raise TransferError(f"persona.toml: [models.{role}] api_key_env is not the name of a variable", hint)
+            raise TransferError(f"persona.toml: [{section}] api_key_env is not the name of a variable", hint)
         secret = os.environ.get(name, "")
         if len(secret) >= SHORTEST_SECRET and secret in text:
             raise TransferError(f"persona.toml holds the key that the variable {name} holds", hint)

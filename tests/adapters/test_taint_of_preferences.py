@@ -17,7 +17,8 @@ from core.review.decisions import Actor, Decision, decide
 from core.runs.job import Job
 from core.runs.journal import EventLog, create_run
 from core.store.adapters import find_adapter
-from core.store.chunks import ChunkRow, chunk_ids_of, sync_chunks
+from core.store.carrying import sync_chunks
+from core.store.chunks import ChunkRow, chunk_ids_of
 from core.store.documents import list_documents
 from core.store.pairs import Origin, put_pair
 from core.store.sessions import add_memories, add_message, begin_session, rate_message, remove_session

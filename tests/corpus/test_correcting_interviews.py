@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.corpus.holdout import assign_splits, assigned_splits, hold_out
-from core.corpus.successors import hand_on
+from core.corpus.successors import hand_on, heirs_of
 from core.dataset.build import build
 from core.journey import EMBED
 from core.review.decisions import Actor, Decision, decide
@@ -130,9 +130,32 @@ def test_of_several_in_a_source_each_is_followed_by_its_own_corrected_form(works
         _store(workspace, source, "trained again", "A knot is a promise that is made in rope.")
         _store(workspace, source, "held again", "The jars were counted twice, and the ferry once!")
         now = {"trained again", "held again"}
-        hand_on(database, source, now, now)
+        hand_on(database, heirs_of(database, source, now, now))
         remove_conversations_but(database, source, now)
     assert assigned_splits(workspace) == {"held again": "heldout", "trained again": "train"}
+
+
+def test_while_others_wait_to_write_nothing_is_compared_and_each_split_looked_up(workspace: Workspace) -> None:
+    database = workspace.database
+    with database.write():
+        source = begin_source(database, "s", "talks", "transcript", "train", False, "2020-01-01")
+        for number in range(20):
+            _store(workspace, source, f"old {number}", f"The jars of {number} were counted in {number}, and once.")
+            assign_split(database, f"old {number}", "heldout" if number % 2 else "train", "rule")
+            _store(workspace, source, f"new {number}", f"The jars of {number} were counted in {number}, and twice.")
+    now = {f"new {number}" for number in range(20)}
+    heirs = heirs_of(database, source, now, now)
+    asked: list[str] = []
+    database.connection.exec_trace = lambda cursor, sql, bindings: bool(asked.append(sql) or True)
+    try:
+        with database.write():
+            hand_on(database, heirs)
+            remove_conversations_but(database, source, now)
+    finally:
+        database.connection.exec_trace = None
+    assert not [sql for sql in asked if "FROM turn" in sql]
+    assert not [sql for sql in asked if "FROM conversation_split" in sql and "WHERE" not in sql]
+    assert assigned_splits(workspace) == {f"new {number}": "heldout" if number % 2 else "train" for number in range(20)}
 
 
 def _store(workspace: Workspace, source: int, uid: str, text: str) -> None:

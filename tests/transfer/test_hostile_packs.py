@@ -69,6 +69,7 @@ def files_of(home: Workspace) -> list[Path]:
         ("runs/sft-9/checkpoints/checkpoint-1/../x", "none of a pack's files"),
         ("runs/sft-9/checkpoints/checkpoint-1/ref/../../../lock", "none of a pack's files"),
         ("runs/sft-9/checkpoints/checkpoint-1/a//b", "none of a pack's files"),
+        ("runs/sft-9/checkpoints/best/../../../x", "none of a pack's"), ("runs/sft-9/checkpoints/other/x", "none of a"),
         ("runs/sft-9/checkpoints/checkpoint-1/a/b/c/d", "none of a pack's files"),
         ("persona.toml\x00.txt", "none of a pack's files"), ("runs/serve-1/token", "none of a pack's files"),
         ("Persona.TOML", "none of a pack's files"), ("adapters/SFT-1/adapter_config.json", "is there twice"),
@@ -241,6 +242,16 @@ def test_runs_that_cannot_be_read_are_refused(
     home: Workspace, file: Path, tmp_path: Path, changed: dict[str, bytes]
 ) -> None:
     refused(rewritten(file, tmp_path / "other.simulee", changed), home, tmp_path, "sft-1 cannot be read")
+
+
+@pytest.mark.parametrize("changed", [b"[]", b"[" * 100_000, b"\xff"])
+def test_what_was_changed_of_a_run_is_read_before_it_stands(
+    home: Workspace, file: Path, tmp_path: Path, changed: bytes
+) -> None:
+    other = rewritten(file, tmp_path / "other.simulee", {"runs/sft-1/spared.json": changed})
+    with pytest.raises(SimuleeError, match="sft-1 cannot be read"):
+        unpack(other, tmp_path / "box")
+    assert merge(home, other).added == {}  # It is for a run that is resumed, which no run is that came by a merge.
 
 
 def test_rows_that_simulee_never_wrote(home: Workspace, file: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from core.store import database
 from core.store.database import migrations
 from core.store.merging.tables import RULES, SHADOWS
 from core.training.checkpoints import is_whole, write_manifest
+from core.training.sparing import spared
 from core.transfer.merge import merge
 from core.transfer.pack import COPYING, pack
 from core.transfer.unpack import unpack
@@ -108,6 +109,49 @@ def test_a_run_at_work_is_not_packed_and_its_checkpoint_goes_when_asked(home: Wo
     assert (begun.folder / "checkpoints" / "checkpoint-2").is_dir()
 
 
+def _sealed(folder: Path, **files: bytes) -> Path:
+    """A folder of weights as a training leaves it."""
+    folder.mkdir(parents=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    write_manifest(folder)
+    return folder
+
+
+def test_what_a_run_goes_on_with_is_packed_with_its_checkpoint(home: Workspace, tmp_path: Path) -> None:
+    begun = create_run(home.runs, "sft", "core.training.sft:run", {"dataset": "d"})
+    (begun.folder / "state.json").write_text('{"state": "cancelled", "result": {}}', "utf-8")
+    (begun.folder / "spared.json").write_text('{"settings": {"micro_batch": 1}, "rows_per_step": 8}', "utf-8")
+    (begun.folder / "examples.json").write_text("[]", "utf-8")
+    checkpoints = begun.folder / "checkpoints"
+    _sealed(checkpoints / "checkpoint-2", optimizer=b"state")
+    _sealed(checkpoints / "best", adapter_config=b"{}", adapter_model=b"the best weights")
+    _sealed(checkpoints / "well", adapter_model=b"the last that were well", step=b"1")
+    box = copied(home, tmp_path / "box", checkpoints=True)
+    assert spared(box.runs / begun.id) == spared(begun.folder)
+    assert (box.runs / begun.id / "examples.json").read_text("utf-8") == "[]"
+    there = box.runs / begun.id / "checkpoints"
+    assert sorted(path.name for path in there.iterdir()) == ["best", "checkpoint-2", "well"]
+    assert all(is_whole(path) for path in there.iterdir())
+    assert (there / "best" / "adapter_model").read_bytes() == b"the best weights"
+    # Without checkpoints, and where it is never resumed, none of it goes along.
+    slim = copied(home, tmp_path / "slim")
+    shutil.rmtree(begun.folder)
+    merge(home, tmp_path / "box.simulee")
+    for workspace in (slim, home):
+        assert {path.name for path in (workspace.runs / begun.id).iterdir()} == {"run.json", "state.json"}
+
+
+def test_weights_that_are_not_whole_stay_and_their_checkpoint_goes(home: Workspace, tmp_path: Path) -> None:
+    begun = create_run(home.runs, "sft", "core.training.sft:run", {"dataset": "d"})
+    (begun.folder / "events.jsonl").write_text("", "utf-8")
+    _sealed(begun.folder / "checkpoints" / "checkpoint-2", optimizer=b"state")
+    best = _sealed(begun.folder / "checkpoints" / "best", adapter_model=b"the best weights")
+    (best / "adapter_model").write_bytes(b"torn")
+    box = copied(home, tmp_path / "box", checkpoints=True)
+    assert [path.name for path in (box.runs / begun.id / "checkpoints").iterdir()] == ["checkpoint-2"]
+
+
 def test_nothing_that_is_there_is_written_over(home: Workspace, tmp_path: Path) -> None:
     file = packed(home, tmp_path / "p.simulee")
     before = file.read_bytes()
@@ -127,6 +171,7 @@ def test_nothing_that_is_there_is_written_over(home: Workspace, tmp_path: Path) 
         "api_key_env = 'sk-live-0123456789'",
         "[models.writer]\nengine = 'endpoint'\nmodel = 'm'\nbase_url = 'http://h/v1'\n"
         "api_key_env = 'f3a9c0de11d24b5e9a77c0ffee00beef'",
+        "[training.hosted]\nbase_url = 'http://h/v1'\napi_key_env = 'f3a9c0de11d24b5e9a77c0ffee00beef'",
         "# the key is sk-proj-0123456789abcdef\n",
         "about = 'her word is swordfish-and-more'\n[models.judge]\nengine = 'endpoint'\nmodel = 'm'\n"
         "base_url = 'http://h/v1'\napi_key_env = 'TRANSFER_TEST_KEY'",

@@ -17,7 +17,8 @@ from core.errors import UsageError
 from core.journey import EMBED
 from core.review.decisions import Actor, undo
 from core.runs.control import run_to_end
-from core.store.chunks import ChunkRow, passages, sync_chunks
+from core.store.carrying import sync_chunks
+from core.store.chunks import ChunkRow, passages
 from core.store.conversations import ExchangeRow, exchanges_of, get_conversation, list_conversations, turns_of
 from core.store.sessions import add_memories, add_message, begin_session, remove_session
 from core.store.sources import list_sources

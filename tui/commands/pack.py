@@ -29,7 +29,10 @@ def pack(
         Purpose | None, typer.Option("--for", metavar="training", help="Without adapters and runs.")
     ] = None,
     checkpoints: Annotated[
-        bool, typer.Option("--checkpoints", help="With each run's newest checkpoint, to resume it elsewhere.")
+        bool,
+        typer.Option(
+            "--checkpoints", help="With each run's newest checkpoint and best weights, to resume it elsewhere."
+        ),
     ] = False,
 ) -> None:
     """Write the workspace to one file: settings, database, adapters, finished runs. No key is in it.

@@ -15,10 +15,11 @@ _ENDED = "ended_at, outcome, prompt_tokens, answer_tokens, cost"
 def merge_calls(db: Database, run_here: Callable[[str], str], tally: Tally) -> None:
     """Bring the ledger, the cache and batches under way; ``run_here`` tells what a run of theirs is called here.
 
-    The caller holds the transaction.
+    A call that both sides know ended as was told last: a job's figures come long after its start. The caller holds the
+    transaction.
     """
     own: defaultdict[Row, list[Row]] = defaultdict(list)
-    for row in db.rows(f"SELECT {_LEAVING}, id, outcome FROM main.model_call ORDER BY id"):
+    for row in db.rows(f"SELECT {_LEAVING}, id, ended_at FROM main.model_call ORDER BY id"):
         own[row[:9]].append(row[9:])
     seen: Counter[Row] = Counter()
     for row in db.rows(f"SELECT {_LEAVING}, run, {_ENDED} FROM other.model_call ORDER BY id"):
@@ -32,7 +33,7 @@ def merge_calls(db: Database, run_here: Callable[[str], str], tally: Tally) -> N
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*call, run_here(run), *ended),
             )
-        elif not same[1] and ended[1]:
+        elif ended[0] > same[1]:
             db.execute(
                 f"UPDATE main.model_call SET ({_ENDED}) = (?, ?, ?, ?, ?) WHERE id = ?",
                 (*ended, same[0]),

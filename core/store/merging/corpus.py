@@ -1,9 +1,10 @@
-"""Sources, documents, conversations and splits of the other side. Nothing is ever removed: what one side lacks may be
+"""Sources, documents, conversations and splits of the other side. Nothing is removed here: what one side lacks may be
 what the other side added."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 
 from core.store.chunks import remove_chunks_of_conversation
 from core.store.conversations import (
@@ -37,8 +38,15 @@ _CHANGED = (
 )
 
 
-def merge_corpus(db: Database, tally: Tally) -> None:
-    """Bring sources with what they hold, and splits. The caller holds the transaction; so below."""
+Named = tuple[str, str]
+"""The uids of a source and of a conversation in it."""
+
+
+def merge_corpus(db: Database, tally: Tally, superseded: Collection[Named] = ()) -> None:
+    """Bring sources with what they hold, and splits. The caller holds the transaction; so below.
+
+    ``superseded`` stands here in a later form, and is not brought.
+    """
     _merge_splits(db)
     for values in db.rows(f"SELECT {_SOURCE} FROM other.source ORDER BY id"):
         theirs = SourceRow(*values)
@@ -46,10 +54,12 @@ def merge_corpus(db: Database, tally: Tally) -> None:
         if not theirs.content_hash or (own is not None and not own.content_hash):
             tally.left_out["sources"] += 1  # An import of it is under way, or was cut short.
             continue
-        _merge_source(db, theirs, own, tally)
+        _merge_source(db, theirs, own, superseded, tally)
 
 
-def _merge_source(db: Database, theirs: SourceRow, own: SourceRow | None, tally: Tally) -> None:
+def _merge_source(
+    db: Database, theirs: SourceRow, own: SourceRow | None, superseded: Collection[Named], tally: Tally
+) -> None:
     if own is None:
         tally.added["sources"] += 1
         own_id = db.insert(
@@ -65,7 +75,8 @@ def _merge_source(db: Database, theirs: SourceRow, own: SourceRow | None, tally:
         strictest = max(own, theirs, key=lambda row: (row.use_chosen, _STRICTNESS[row.use]))
         use, chosen = strictest.use, strictest.use_chosen
     changed = _merge_documents(db, theirs.id, own_id, later, same, tally)
-    changed |= _merge_conversations(db, theirs.id, own_id, later, same, tally)
+    left = {uid for source_uid, uid in superseded if source_uid == theirs.uid}
+    changed |= _merge_conversations(db, theirs.id, own_id, later, same, left, tally)
     if own is None or changed or (use, chosen) != (own.use, own.use_chosen):
         if later:
             db.execute(
@@ -104,7 +115,9 @@ def _merge_documents(db: Database, their_id: int, own_id: int, later: bool, same
     return changed
 
 
-def _merge_conversations(db: Database, their_id: int, own_id: int, later: bool, same: bool, tally: Tally) -> bool:
+def _merge_conversations(
+    db: Database, their_id: int, own_id: int, later: bool, same: bool, left: Collection[str], tally: Tally
+) -> bool:
     columns = f"position, {_DATED}, visibility, chat, content_hash".split(", ")
     rows = db.rows(
         f"SELECT theirs.uid, {', '.join(f'theirs.{name}' for name in columns)}, own.id IS NULL, theirs.id"
@@ -113,6 +126,9 @@ def _merge_conversations(db: Database, their_id: int, own_id: int, later: bool, 
     )
     changed = False
     for row in rows:
+        if row[0] in left:
+            tally.left_out["conversations"] += 1
+            continue
         conversation = ConversationRow(0, row[0], own_id, *row[1:11])
         turns = [
             TurnRow(*turn)

@@ -17,7 +17,7 @@ RULES = {
     "document": "by source and uid; of two texts the one imported later; what another source here holds is left out",
     "tiddler": "with a document that is brought or replaced",
     "synced_tiddler": "stays: a folder is of one machine",
-    "conversation": "as document, its turns and exchanges with it",
+    "conversation": "as document, its turns and exchanges with it; a corrected one in the form that was imported later",
     "turn": "with a conversation that is brought or replaced",
     "exchange": "with a conversation that is brought or replaced; else this side's, which follow from its own names",
     "conversation_split": "by conversation; a person's word before a rule's, else the one that is further set aside",

@@ -54,9 +54,10 @@ def refuse_beside_a_job(workspace: Workspace, except_run: str = "") -> None:
     for run in list_runs(workspace.runs):
         record = read_record(run.folder) if run.kind == HOSTED_KIND and run.id != except_run else None
         if record is not None and record.under_way:
+            watcher = "the machine that began it" if run.merged else f"simulee runs resume {run.id}"
             raise RunError(
                 f"{run.id} has {record.told_job} at {record.host}, which is not over",
-                f"simulee runs resume {run.id} follows it, {cancelling(run.id)} stops it there",
+                f"{watcher} follows it, {cancelling(run.id)} stops it there",
             )
 
 

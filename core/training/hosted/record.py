@@ -2,7 +2,7 @@
 
 ``runs/<id>/hosted.json``, replaced whole. Each of the two steps that cannot be taken back, the upload and the start of
 the job, is marked before its request leaves and named once the host has named it. What is marked and not named is
-looked for at the host before it is done again.
+looked for at the host before it is done again. It travels with the run, and holds no key.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Record(BaseModel):
     starting: bool = False
     """The request for a job has left, and its answer may not have come."""
     row: int = 0
-    """The ledger's row for the start of the job."""
+    """The ledger's row for the start of the job; 0 where this machine's ledger has none of that number."""
     job: str = ""
     """The host's name for the job."""
     status: str = ""
@@ -65,6 +65,18 @@ class Record(BaseModel):
     def told_job(self) -> str:
         """The job, for a person."""
         return self.job or "a job that may have been started"
+
+
+def joined(own: Record | None, theirs: Record | None) -> Record | None:
+    """What is known of a run on two machines: the record that is further with its job, with this machine's ledger."""
+
+    def reached(record: Record | None) -> tuple[bool, ...]:
+        return (False,) if record is None else (True, record.status in OVER, bool(record.job), record.starting)
+
+    if theirs is None or reached(own) >= reached(theirs):
+        return own
+    # Without a job the row is of an attempt that came to nothing.
+    return theirs.model_copy(update={"row": own.row if own is not None and own.may_have_job else 0})
 
 
 def read_record(folder: Path) -> Record | None:

@@ -1,7 +1,8 @@
 """The work of a hosted run: clear, check, upload, start, watch; resumable by what it has written down.
 
 Nothing leaves before consent, cost and file are checked. Each send is a row of the ledger. Once a job may be under way
-a resumed run only looks for it and watches it: it neither uploads nor starts another. Heavy: it brings the client.
+a resumed run only looks for it and watches it: it neither uploads nor starts another. A run that was begun on another
+machine, which may start the job itself, never does more than that. Heavy: it brings the client.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from core.calls.consent import check_host
 from core.calls.hosts import TRAINING
 from core.calls.ledger import moment
 from core.calls.patience import Waits
-from core.errors import Interrupted, TrainingError
+from core.errors import Interrupted, RunError, TrainingError
 from core.models.generation import CallFailed
 from core.models.hosts import host_of
 from core.runs.job import Job
-from core.runs.journal import read_events
+from core.runs.journal import load_run, read_events
 from core.settings import HostedSettings
 from core.store.model_calls import ANSWERED, Leaving, open_call
 from core.training.hosted.accounts import close_row, settled
@@ -42,8 +43,8 @@ HOST_EVENT = "host"
 def run(job: Job) -> dict[str, Any]:
     """The work of a ``hosted`` run; its params are those of ``hosted_params``.
 
-    Raises ConsentError, BudgetError or DatasetError before anything has left, TrainingError where the host fails or
-    gives up, and Interrupted when asked to stop, which leaves the job at the host alone.
+    Raises ConsentError, BudgetError, DatasetError or RunError before anything has left, TrainingError where the host
+    fails or gives up, and Interrupted when asked to stop, which leaves the job at the host alone.
     """
     return train_there(job, Waits())
 
@@ -74,6 +75,7 @@ class HostedWork:
             if record is not None and record.starting:
                 record = await self._looked_for(record)
             if record is None or not record.job:
+                self._refuse_elsewhere()
                 refuse_beside_a_job(self._job.workspace, self._job.folder.name)
                 record = await self._uploaded(record)
                 record = await self._started(record)
@@ -81,6 +83,14 @@ class HostedWork:
             return self._result(read_record(self._job.folder) or record, ended)
         finally:
             await self._host.close()
+
+    def _refuse_elsewhere(self) -> None:
+        run = load_run(self._job.workspace.runs, self._job.folder.name)
+        if run.brought:
+            raise RunError(
+                f"{run.id} was begun on another machine, and no job of it is known here",
+                "resume it there, or start a new one: simulee train hosted",
+            )
 
     def _save(self, record: Record, **changes: Any) -> Record:
         changed = record.model_copy(update=changes)

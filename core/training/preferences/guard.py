@@ -26,14 +26,12 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from core.models.causal_lm import CausalLM
 from core.runs.job import Job
 from core.settings import DpoSettings
-from core.training.checkpoints import is_whole, write_manifest
+from core.training.checkpoints import WELL, is_whole, write_manifest
 from core.training.launching import is_first
 from core.training.preferences.rendering import Rendered
 from core.training.speaking import aside
 from core.training.watching import any_of_us
 
-WELL = "well"
-"""The folder of the weights at the last look that was well."""
 STEP = "step"
 """The file in it that says which step that was."""
 SHORT = 32

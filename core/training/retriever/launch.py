@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 RETRIEVER_KIND = "retriever"
 RETRIEVER_ENTRY = "core.training.retriever.run:run"
+EXAMPLES = "examples.json"
+"""In the run's folder: what it learns from."""
 
 
 def retriever_params(

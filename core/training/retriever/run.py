@@ -38,15 +38,13 @@ from core.training.retriever import encoder, head
 from core.training.retriever.examples import TRAIN, VALIDATION, Gathered, gather_once, sight_of
 from core.training.retriever.figures import PassageSpace, read_space
 from core.training.retriever.fitting import Fitted, Moment, QueryModel, fit
+from core.training.retriever.launch import EXAMPLES
 from core.training.retriever.lessons import Scores, lessons_of, teaching
 from core.training.retriever.measure import Measure, verdict
 from core.training.retriever.outlook import nothing_accepted, nothing_to_choose, nothing_to_learn
 from core.training.retriever.pace import Pace, pace_of
 from core.training.retriever.preference import flatness, preference, score_answers
 from core.training.retriever.standing import CHECKPOINTS, Checkpoints
-
-EXAMPLES = "examples.json"
-"""In the run's folder: what it learns from."""
 
 
 def run(job: Job) -> dict[str, Any]:

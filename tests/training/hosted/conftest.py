@@ -16,9 +16,10 @@ from core.dataset.build import build
 from core.review.queue import decide_by_threshold
 from core.runs.control import run_to_end
 from core.runs.job import Job
-from core.runs.journal import EventLog, Run, create_run
+from core.runs.journal import EventLog, Run, create_run, load_run
 from core.settings import Use
-from core.store.chunks import ChunkRow, sync_chunks
+from core.store.carrying import sync_chunks
+from core.store.chunks import ChunkRow
 from core.store.conversations import exchanges_of, list_conversations
 from core.store.datasets import list_datasets
 from core.store.documents import list_documents
@@ -109,6 +110,13 @@ class Here:
         self.run: Run = create_run(
             workspace.runs, HOSTED_KIND, HOSTED_ENTRY, hosted_params(workspace, newest, **overrides)
         )
+
+    @classmethod
+    def going_on(cls, workspace: Workspace, run_id: str) -> Here:
+        """A run that was begun before."""
+        here = cls.__new__(cls)
+        here.workspace, here.run = workspace, load_run(workspace.runs, run_id)
+        return here
 
     def go(self, stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
         """One attempt; ``stop`` says when a stop is asked for."""

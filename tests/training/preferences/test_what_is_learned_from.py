@@ -11,7 +11,8 @@ import pytest
 from core.errors import ModelError, SettingsError, TrainingError, UsageError
 from core.review.decisions import Decision, decide, undo
 from core.store.adapters import AdapterRow, put_adapter, use_adapter
-from core.store.chunks import ChunkRow, chunk_ids_of, sync_chunks
+from core.store.carrying import sync_chunks
+from core.store.chunks import ChunkRow, chunk_ids_of
 from core.store.documents import list_documents
 from core.store.pairs import put_pair
 from core.store.sessions import add_memories, add_message, begin_session, rate_message

@@ -12,7 +12,8 @@ from core.corpus.holdout import candidates, hold_out
 from core.dataset.build import build
 from core.errors import TrainingError
 from core.review.decisions import Decision, decide
-from core.store.chunks import ChunkRow, chunk_ids_of, remove_chunks, sync_chunks
+from core.store.carrying import sync_chunks
+from core.store.chunks import ChunkRow, chunk_ids_of, remove_chunks
 from core.store.conversations import list_conversations
 from core.store.documents import list_documents
 from core.store.pairs import list_pairs, put_pair
