@@ -17,7 +17,6 @@ from typing import Any
 import httpx2
 import openai
 
-from core.errors import ModelError
 from core.models.endpoint_answers import failure_of_status, read_answer
 from core.models.endpoint_transport import BoundedTransport, TooLarge
 from core.models.generation import Ask, CallFailed, Told
@@ -133,13 +132,3 @@ class EndpointEngine:
         if isinstance(cause, httpx2.RemoteProtocolError | httpx2.ReadError):
             return CallFailed("cut off", f"{self._told} broke off: {cause or 'no more bytes'}", retryable=True)
         return CallFailed("connection", f"{self._told} cannot be reached: {cause or error}", retryable=True)
-
-
-def key_from(variable: str, environment: Mapping[str, str]) -> str:
-    """The key that a variable holds; empty when no variable is named. Raises ModelError when it holds none."""
-    if not variable:
-        return ""
-    key = environment.get(variable, "").strip()
-    if not key:
-        raise ModelError(f"the variable {variable} holds no key", f"export {variable}=…, or set api_key_env")
-    return key

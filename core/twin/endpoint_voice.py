@@ -15,7 +15,7 @@ from typing import TypeVar
 from core.calls.consent import allowed, leaves_the_machine
 from core.calls.ledger import GroupCommit, moment
 from core.errors import ConsentError, ModelError
-from core.models.endpoint import key_from
+from core.models.api_keys import key_from
 from core.models.endpoint_chat import ChatEndpoint
 from core.models.endpoint_completion import CompletionEndpoint
 from core.models.endpoint_stream import ParameterRefused, StreamingEndpoint

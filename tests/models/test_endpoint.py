@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from core.errors import ModelError
-from core.models.endpoint import EndpointEngine, key_from
+from core.models.api_keys import key_from
+from core.models.endpoint import EndpointEngine
 from core.models.endpoint_answers import chances_of, failure_of_status, read_answer, retry_after
 from core.models.generation import Ask, CallFailed, Said, Told
 from core.models.roles import load_text_engine
@@ -86,6 +87,26 @@ def test_a_variable_without_a_key_is_told_before_anything_is_sent() -> None:
     for environment in ({}, {"KEY": "  "}):
         with pytest.raises(ModelError, match="KEY holds no key"):
             key_from("KEY", environment)
+
+
+@pytest.mark.parametrize(
+    "held", ["sk-Tide7\nsk-Tide8", "sk-Tid\u00e97", "sk-Tide7 or so", "sk-Tide7\x1b[0m", "sk-\udce97"]
+)
+def test_what_can_be_no_key_is_told_without_being_repeated(held: str) -> None:
+    with pytest.raises(ModelError, match="what the variable KEY holds is no key") as told:
+        key_from("KEY", {"KEY": held})
+    assert "sk-" not in f"{told.value.message} {told.value.hint}"
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["sk-proj-abcdef0123456789", "f3a9c0de11d24b5e9a77c0ffee00beef", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIi",
+     "AIzaSyD0123456789abc", "AbCdEf0123456789AbCdEf"],
+)  # fmt: skip
+def test_a_key_in_the_place_of_its_variable_is_told_without_being_repeated(written: str) -> None:
+    with pytest.raises(ModelError, match="api_key_env is not the name of a variable") as told:
+        key_from(written, {})
+    assert written not in f"{told.value.message} {told.value.hint}"
 
 
 @pytest.mark.parametrize(

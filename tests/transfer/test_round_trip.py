@@ -127,6 +127,9 @@ def test_nothing_that_is_there_is_written_over(home: Workspace, tmp_path: Path) 
         "api_key_env = 'sk-live-0123456789'",
         "[models.writer]\nengine = 'endpoint'\nmodel = 'm'\nbase_url = 'http://h/v1'\n"
         "api_key_env = 'f3a9c0de11d24b5e9a77c0ffee00beef'",
+        "[training.hosted]\nprovider = 'nebius'\nmodel = 'm'\napi_key_env = 'eyJhbGciOiJIUzI1NiJ9.c0ffee'",
+        "about = 'her word is swordfish-and-more'\n[training.hosted]\nbase_url = 'http://h/v1'\nmodel = 'm'\n"
+        "api_key_env = 'TRANSFER_TEST_KEY'",
         "# the key is sk-proj-0123456789abcdef\n",
         "about = 'her word is swordfish-and-more'\n[models.judge]\nengine = 'endpoint'\nmodel = 'm'\n"
         "base_url = 'http://h/v1'\napi_key_env = 'TRANSFER_TEST_KEY'",
