@@ -77,12 +77,13 @@ class Caller:
         *,
         role: str,
         settings: RoleSettings,
-        privacy: PrivacySettings,
+        privacy: Callable[[], PrivacySettings],
         run: str = "",
         waits: Waits | None = None,
         first_limit: int = FIRST_LIMIT,
     ) -> None:
-        """Takes over ``engine`` and ``database``: ``close`` closes both. See ``open_caller``."""
+        """Takes over ``engine`` and ``database``: ``close`` closes both. ``privacy`` is asked for every call that would
+        leave this machine. See ``open_caller``."""
         self._engine = engine
         self._database = database
         self._role = role
@@ -116,8 +117,9 @@ class Caller:
         return self._engine
 
     async def ask(self, ask: Ask, accept: Callable[[Told], T], *, purpose: str, about: Sequence[str]) -> T:
-        """As ``Asker.ask``. Raises also ConsentError and BudgetError, which concern every ask to come."""
-        check_words(about, self._away, self._privacy, self._database)
+        """As ``Asker.ask``. Raises also ConsentError, SettingsError, BudgetError, which concern every ask to come."""
+        privacy = self._privacy() if self._away else PrivacySettings()
+        check_words(about, self._away, privacy, self._database)
         wish = _Wish(self._key(ask), ask, accept, purpose, tuple(about))
         known = cached(self._database, [wish.key]).get(wish.key)
         if known is not None:
@@ -214,7 +216,7 @@ class Caller:
     async def _sent(self, wish: _Wish[T], ask: Ask, place: Place) -> tuple[Told, T]:
         """One attempt, written down before it leaves and after it has ended."""
         if self._away:
-            check_host(self._engine.host, self._privacy, self._database)
+            check_host(self._engine.host, self._privacy(), self._database)
         reserved = self._budget.reserve(ask)
         used, row, outcome = Usage(), None, "cancelled"
         try:
@@ -313,8 +315,7 @@ def open_caller(
     chosen: RoleSettings = settings or getattr(workspace.settings.models, role)
     settings = chosen if attempts is None else chosen.model_copy(update={"attempts": attempts})
     engine = load_text_engine(role, settings)
-    privacy = workspace.settings.privacy
-    check_host(engine.host, privacy, workspace.database)
+    check_host(engine.host, workspace.settings.privacy, workspace.database)
     database = Database.open(workspace.root / DATABASE_FILE)
     first_limit = FIRST_LIMIT
     if settings.batch:
@@ -330,7 +331,7 @@ def open_caller(
         database,
         role=role,
         settings=settings,
-        privacy=privacy,
+        privacy=lambda: workspace.privacy,
         run=run,
         waits=waits,
         first_limit=first_limit,

@@ -20,7 +20,14 @@ from core.settings.overrides import (
 from core.settings.section import Use
 from core.settings.training import DPO_LOSSES, DatasetSettings, DpoSettings, RetrieverSettings, TrainingSettings
 from core.settings.twin import JournalSettings, PrivacySettings, RoomSettings, SpeakerSettings, TwinSettings
-from core.settings.workspace import EffectiveSetting, Settings, effective_settings, load_settings, parse_settings
+from core.settings.workspace import (
+    EffectiveSetting,
+    PrivacyNow,
+    Settings,
+    effective_settings,
+    load_settings,
+    parse_settings,
+)
 
 __all__ = [
     "CALLS_AT_ONCE",
@@ -35,6 +42,7 @@ __all__ = [
     "ModelSettings",
     "PersonaSettings",
     "PriceSettings",
+    "PrivacyNow",
     "PrivacySettings",
     "RecallSettings",
     "RetrievalSettings",

@@ -58,6 +58,7 @@ class _ServedVoice:
         self, workspace: Workspace, adapter: AdapterRow | None, commits: GroupCommit, server: StreamingEndpoint
     ) -> None:
         settings = workspace.settings.models.persona
+        self._workspace = workspace
         self._settings = workspace.settings
         self._model = adapter.name if adapter else settings.model
         self._price = settings.price
@@ -70,18 +71,21 @@ class _ServedVoice:
         """Let go of the connections."""
         self._connections.close()
 
-    def _send(self, sent: _Sent, stream: Callable[[], Generator[str, None, T]]) -> Generator[str, None, T]:
-        """One request with its consent and its row of the ledger. Raises ConsentError before anything is sent,
-        ModelError."""
-        privacy = self._settings.privacy
-        if (
-            leaves_the_machine(self.host)
-            and not self._commits.submit(lambda database: allowed(self.host, privacy, database)).result()
-        ):
+    def _check_host(self) -> None:
+        """By what settings and consents say now."""
+        if not leaves_the_machine(self.host):
+            return
+        privacy = self._workspace.privacy
+        if not self._commits.submit(lambda database: allowed(self.host, privacy, database)).result():
             raise ConsentError(
                 f"words would leave this machine for {self.host}, which nobody has allowed",
                 f"simulee consent grant {spellings(self.host)[1]}",
             )
+
+    def _send(self, sent: _Sent, stream: Callable[[], Generator[str, None, T]]) -> Generator[str, None, T]:
+        """One request with its consent and its row of the ledger. Raises ConsentError and SettingsError before anything
+        is sent, ModelError."""
+        self._check_host()
         leaving = Leaving(
             moment(), "", "persona", self.engine, self.host, self._model, "talk", sent.size, sent.about, sent.key
         )

@@ -41,7 +41,7 @@ def ask_in_batches(workspace: Workspace, url: str, prompts: list[str]) -> list[s
         settings = workspace.settings.models.writer
         engine = BatchEngine(EndpointEngine(url, "m"), path, gather=0.05, poll=0.02)
         async with Caller(
-            engine, Database.open(path), role="writer", settings=settings, privacy=workspace.settings.privacy,
+            engine, Database.open(path), role="writer", settings=settings, privacy=lambda: workspace.privacy,
             waits=TINY, first_limit=max(FIRST_LIMIT, engine.slots),
         ) as caller:  # fmt: skip
             return await ask_each(caller, prompts)

@@ -111,6 +111,24 @@ def test_consent_that_is_taken_back_holds_for_the_next_call(workspace: Workspace
         assert server.prompts == {"tide": 1}
 
 
+def test_consent_that_is_taken_out_of_the_settings_holds_for_the_next_call(workspace: Workspace) -> None:
+    path = workspace.root / SETTINGS_FILE
+
+    async def work() -> None:
+        async with open_caller(workspace, "writer", waits=TINY) as caller:
+            assert await ask_each(caller, ["tide"]) == ["I remember: tide"]
+            path.write_text(path.read_text().partition("[privacy]")[0])
+            with pytest.raises(ConsentError):
+                await ask_each(caller, ["ebb"])
+
+    with FaultServer() as server:
+        use_server(workspace, elsewhere(server))
+        path.write_text(path.read_text() + '[privacy]\nconsent = ["0.0.0.0"]\n')
+        workspace.forget_settings()
+        asyncio.run(work())
+        assert server.prompts == {"tide": 1}
+
+
 Importing = Callable[..., Any]
 
 
