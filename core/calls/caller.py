@@ -217,7 +217,7 @@ class Caller:
         """One attempt, written down before it leaves and after it has ended."""
         if self._away:
             check_host(self._engine.host, self._privacy(), self._database)
-        reserved = self._budget.reserve(ask)
+        reserved = self._budget.reserve(self._budget.most(ask))
         used, row, outcome = Usage(), None, "cancelled"
         try:
             row = await self._ledger.open(self._leaving(wish, ask))

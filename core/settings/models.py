@@ -72,6 +72,14 @@ class RoleSettings(Section):
         return self.concurrency or CALLS_AT_ONCE.get(self.engine, 1)
 
 
+NOT_OF_PERSONAS: Mapping[str, str] = {
+    "concurrency": "[twin] slots says how many answers are spoken at once",
+    "attempts": "an answer that fails is not asked for again by itself",
+    "batch": "an answer is spoken as it comes",
+}
+"""What guards the calls of other roles only."""
+
+
 class PersonaSettings(RoleSettings):
     """What speaks as the target."""
 
@@ -84,6 +92,13 @@ class PersonaSettings(RoleSettings):
     def _asked_somewhere(self) -> Self:
         if self.api == "chat" and self.engine != "endpoint":
             raise ValueError('api = "chat" needs the engine endpoint')
+        fields = type(self).model_fields
+        for name, why in NOT_OF_PERSONAS.items():
+            if getattr(self, name) != fields[name].default:
+                raise ValueError(f"{name} is not a setting of the persona: {why}")
+        for name in ("max_calls", "max_tokens", "max_cost"):
+            if getattr(self, name) is not None and self.engine != "endpoint":
+                raise ValueError(f"{name} of the persona needs the engine endpoint")
         return self
 
 

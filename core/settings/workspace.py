@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from core.errors import SettingsError
 from core.settings.hosted import HostedSettings
 from core.settings.memory import RecallSettings, RetrievalSettings
-from core.settings.models import ModelSettings, PriceSettings, RoleSettings
+from core.settings.models import NOT_OF_PERSONAS, ModelSettings, PersonaSettings, PriceSettings, RoleSettings
 from core.settings.section import Section, first_problem
 from core.settings.training import DatasetSettings, DpoSettings, RetrieverSettings, TrainingSettings
 from core.settings.twin import JournalSettings, PrivacySettings, RoomSettings, SpeakerSettings, TwinSettings
@@ -151,6 +151,8 @@ def effective_settings(path: Path) -> list[EffectiveSetting]:
 def _role_rows(section: str, role: str, settings: RoleSettings, said: Mapping[str, object]) -> list[EffectiveSetting]:
     rows = []
     for field, value in settings:
+        if isinstance(settings, PersonaSettings) and field in NOT_OF_PERSONAS:
+            continue
         if not (settings.engine == "endpoint" or field in ("engine", "model") or field in said):
             continue
         if isinstance(value, PriceSettings):

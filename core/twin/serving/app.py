@@ -73,7 +73,8 @@ class _Server:
                 raise Interrupted("stopped while loading", "`simulee serve` starts it again")
             loop.call_soon_threadsafe(self._job.progress, done, PARTS, what)
 
-        loading = loop.run_in_executor(self._thread, ServedTwin, self._job.workspace.root, tell, self._slots)
+        run = self._job.folder.name
+        loading = loop.run_in_executor(self._thread, ServedTwin, self._job.workspace.root, tell, self._slots, run)
         twin: ServedTwin | None = None
         try:
             while not loading.done():
@@ -116,7 +117,7 @@ class _Server:
         finally:
             self._guard.draining = True
             token_file.unlink(missing_ok=True)
-            await self._work.drain(LINGER_SECONDS)
+            await self._work.drain(LINGER_SECONDS, twin.stop)
             await runner.cleanup()
 
     def _app(self, twin: ServedTwin) -> web.Application:

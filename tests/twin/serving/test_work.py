@@ -9,13 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from core.errors import Interrupted
 from core.store.sessions import session_messages
 from core.twin.protocol import Begun, ChatRequest
 from core.twin.serving.answering import ServedTwin, Talk
 from core.twin.serving.channel import Event, Piece, Whole
 from core.twin.serving.heard import heard
 from core.twin.serving.work import Work
-from core.workspace import Workspace
+from core.workspace import SETTINGS_FILE, Workspace
+from tests.twin.chat_server import ChatServer, said
 from tests.twin.scripted import Processes, put_adapters
 
 
@@ -99,3 +103,31 @@ def test_after_all_choices_the_voice_makes_room_for_others(workspace: Workspace,
         assert processes.kept == ["second", "third"]
 
     with_served(workspace.root, see)
+
+
+def test_a_server_that_keeps_silent_does_not_keep_the_twin_from_stopping(workspace: Workspace) -> None:
+    silent = threading.Event()
+
+    def script(_: dict[str, Any]) -> list[dict[str, Any] | bytes]:
+        silent.wait(60)
+        return said("Good evening.")
+
+    async def see(served: Served) -> None:
+        async with served.work.events(served.prepare("Who is there?"), 1, True, "") as events:
+            while not server.bodies:
+                await asyncio.sleep(0.01)
+            await asyncio.wait_for(served.work.drain(0, served.twin.stop), 20)
+            with pytest.raises(Interrupted):
+                async for _ in events:
+                    pass
+        silent.set()
+
+    with ChatServer(script) as server:
+        (workspace.root / SETTINGS_FILE).write_text(
+            'name = "Ada Marlow"\n[models.persona]\nengine = "endpoint"\napi = "chat"\nmodel = "m"\ntimeout = 600.0\n'
+            f'base = "SmolLM2-135M-Instruct"\nbase_url = "{server.url}"\n'
+        )
+        try:
+            with_served(workspace.root, see)
+        finally:
+            silent.set()
