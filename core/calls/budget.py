@@ -50,10 +50,21 @@ class Budget:
     _reserved_cost: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def reserve(self, usage: Usage) -> Usage:
-        """Set aside the most that a call can use. Raises BudgetError where a cap does not have that much left."""
+    def reserve(self, usage: Usage, counted: Usage | None = None) -> Usage:
+        """Set aside the most that a call can use. Raises BudgetError where a cap does not have that much left.
+
+        ``counted`` is what the same call was counted as before, when its answer had not come; it counts once.
+        """
         with self._lock:
-            self._check(usage)
+            spent = self.spent
+            if counted is not None:
+                tokens = counted.prompt_tokens + counted.answer_tokens
+                self.spent = Spent(spent.calls - 1, spent.tokens - tokens, spent.cost - counted.cost)
+            try:
+                self._check(usage)
+            except BudgetError:
+                self.spent = spent
+                raise
             self.spent = Spent(self.spent.calls + 1, self.spent.tokens, self.spent.cost)
             self._reserved_tokens += usage.prompt_tokens + usage.answer_tokens
             self._reserved_cost += usage.cost

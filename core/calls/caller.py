@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from core.calls.breaker import Bounds, Breaker
 from core.calls.budget import Budget, Estimate, Usage
@@ -28,7 +28,7 @@ from core.models.roles import load_text_engine
 from core.settings import PrivacySettings, RoleSettings
 from core.store.call_cache import cached
 from core.store.database import Database
-from core.store.model_calls import ANSWERED, Ended, Leaving, Spent, spent_by
+from core.store.model_calls import ANSWERED, Ended, Leaving, Spent, spent_by, unanswered_calls
 from core.workspace import DATABASE_FILE, Workspace
 
 T = TypeVar("T")
@@ -67,6 +67,22 @@ class _Wish(Generic[T]):
     about: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Unanswered:
+    """A row of the ledger whose answer has not come, and what it was counted as."""
+
+    row: int
+    counted: Usage
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """An engine whose answers may come long after what they were asked for has ended, or in another process."""
+
+    async def holds(self, ask: Ask) -> bool:
+        """Whether an ask was sent before and its answer is still to come, so that nothing new is sent for it."""
+
+
 class Caller:
     """Asks one role's model for the stages of one run; an ``Asker``."""
 
@@ -97,6 +113,14 @@ class Caller:
         self._limiter = Limiter(engine.slots, self._waits.longest_pause, first_limit)
         self._breaker = Breaker(Bounds(), self._waits.cooldown, self._pause)
         self._budget = Budget(role, settings, spent_by(database, run, role) if run else Spent())
+        self._holding = engine if isinstance(engine, Holding) else None
+        self._unanswered: dict[str, _Unanswered] = {}
+        """Key → the last attempt, for an engine that may still bring its answer."""
+        if self._holding and run:
+            self._unanswered = {
+                key: _Unanswered(call.id, Usage(call.prompt_tokens, call.answer_tokens, call.cost))
+                for key, call in unanswered_calls(database, run, role).items()
+            }
         self._flying: dict[str, asyncio.Future[Told | CallFailed | None]] = {}
         self._began = 0.0
         self._calls = self._answered = self._cached = 0
@@ -217,10 +241,12 @@ class Caller:
         """One attempt, written down before it leaves and after it has ended."""
         if self._away:
             check_host(self._engine.host, self._privacy(), self._database)
-        reserved = self._budget.reserve(self._budget.most(ask))
-        used, row, outcome = Usage(), None, "cancelled"
+        earlier = await self._held(wish.key, ask)
+        reserved = self._budget.reserve(self._budget.most(ask), earlier.counted if earlier else None)
+        used, row, opened, outcome = Usage(), None, None, "cancelled"
         try:
-            row = await self._ledger.open(self._leaving(wish, ask))
+            row = await (self._ledger.reopen(earlier.row) if earlier else self._ledger.open(self._leaving(wish, ask)))
+            opened = row
             self._calls += 1
             place.started = time.monotonic()
             self._began = self._began or place.started
@@ -230,7 +256,7 @@ class Caller:
             used = self._budget.of_answer(ask, told)
             check_text(told.text)
             accepted = wish.accept(told)
-            ended, row_of_answer, row = _ended(ANSWERED, used), row, None
+            ended, row_of_answer, row, opened = _ended(ANSWERED, used), row, None, None
             await self._ledger.answered(row_of_answer, ended, wish.key, _kept(told))
             self._breaker.answered()
             self._answered += 1
@@ -255,6 +281,15 @@ class Caller:
             )
             if row is not None:
                 self._ledger.given_up(row, _ended(outcome, used))
+            if self._holding is not None:
+                self._unanswered.pop(wish.key, None)
+                if opened is not None:
+                    self._unanswered[wish.key] = _Unanswered(opened, used)
+
+    async def _held(self, key: str, ask: Ask) -> _Unanswered | None:
+        """The attempt before, where its answer is still to come: this one only waits for it, and counts with it."""
+        earlier = self._unanswered.get(key)
+        return earlier if earlier and self._holding and await self._holding.holds(ask) else None
 
     def _note(self, failure: CallFailed, place: Place) -> None:
         self._failures[failure.reason] += 1
