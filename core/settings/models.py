@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from core.settings.section import BASE_URL, Section
+from core.settings.section import BASE_URL_FORM, Section, is_base_url
 
 EngineName = Literal["sentence-transformers", "extractive", "llama.cpp", "transformers", "endpoint"]
 CALLS_AT_ONCE: Mapping[str, int] = {"endpoint": 32, "llama.cpp": 4, "transformers": 16}
@@ -54,8 +54,8 @@ class RoleSettings(Section):
         if self.engine == "endpoint":
             if not self.base_url or not self.model:
                 raise ValueError("the engine endpoint needs base_url and model")
-            if not BASE_URL.fullmatch(self.base_url):
-                raise ValueError("base_url must read like http://127.0.0.1:8000/v1, without user, query or fragment")
+            if not is_base_url(self.base_url):
+                raise ValueError(f"base_url must read like http://127.0.0.1:8000/v1, {BASE_URL_FORM}")
         if not self.model and self.engine != "extractive":
             raise ValueError(f"the engine {self.engine} needs a model")
         if self.batch and self.engine != "endpoint":
