@@ -73,7 +73,6 @@ class RoleSettings(Section):
 
 
 NOT_OF_PERSONAS: Mapping[str, str] = {
-    "concurrency": "[twin] slots says how many answers are spoken at once",
     "attempts": "an answer that fails is not asked for again by itself",
     "batch": "an answer is spoken as it comes",
 }

@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 from core.atomic import write_atomically
 from core.errors import Interrupted, RunError
 from core.runs.job import Job
+from core.settings import Settings
 from core.twin.protocol import EXTENSION, LARGEST_BODY, PARTS, TWIN_MODEL
 from core.twin.serving.answering import ServedTwin
 from core.twin.serving.chat import complete_chat
@@ -51,6 +52,12 @@ def run(job: Job) -> dict[str, Any]:
     return asyncio.run(_Server(job, params).serve())
 
 
+def slots_of(settings: Settings, asked: int | None) -> int:
+    """Answers at once: as many as were asked for, or ``[twin] slots``, and no more than the persona may be asked."""
+    slots = asked or settings.twin.slots
+    return min(slots, settings.models.persona.concurrency or slots)
+
+
 class _Server:
     """The event loop's side."""
 
@@ -58,7 +65,7 @@ class _Server:
         settings = job.workspace.settings.twin
         self._job = job
         self._params = params
-        self._slots = params.slots or settings.slots
+        self._slots = slots_of(job.workspace.settings, params.slots)
         self._token = secrets.token_urlsafe(32)
         self._thread = ThreadPoolExecutor(1, "twin")
         self._work = Work(self._thread, self._slots, settings.queue)

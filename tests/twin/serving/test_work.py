@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from core.errors import Interrupted
+from core.settings import Settings
 from core.store.sessions import session_messages
 from core.twin.protocol import Begun, ChatRequest
 from core.twin.serving.answering import ServedTwin, Talk
+from core.twin.serving.app import slots_of
 from core.twin.serving.channel import Event, Piece, Whole
 from core.twin.serving.heard import heard
 from core.twin.serving.work import Work
@@ -103,6 +105,17 @@ def test_after_all_choices_the_voice_makes_room_for_others(workspace: Workspace,
         assert processes.kept == ["second", "third"]
 
     with_served(workspace.root, see)
+
+
+@pytest.mark.parametrize(
+    ("slots", "concurrency", "asked", "taken"), [(4, 2, None, 2), (4, 32, None, 4), (1, 8, 16, 8), (3, None, None, 3)]
+)
+def test_no_more_answers_are_spoken_at_once_than_the_persona_may_be_asked(
+    slots: int, concurrency: int | None, asked: int | None, taken: int
+) -> None:
+    persona = {"engine": "endpoint", "model": "m", "base_url": "http://h/v1", "concurrency": concurrency}
+    settings = Settings.model_validate({"twin": {"slots": slots}, "models": {"persona": persona}})
+    assert slots_of(settings, asked) == taken
 
 
 def test_a_server_that_keeps_silent_does_not_keep_the_twin_from_stopping(workspace: Workspace) -> None:
