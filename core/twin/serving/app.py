@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 from core.atomic import write_atomically
 from core.errors import Interrupted, RunError
 from core.runs.job import Job
-from core.settings import Settings
+from core.twin.launch import slots_of
 from core.twin.protocol import EXTENSION, LARGEST_BODY, PARTS, TWIN_MODEL
 from core.twin.serving.answering import ServedTwin
 from core.twin.serving.chat import complete_chat
@@ -50,12 +50,6 @@ def run(job: Job) -> dict[str, Any]:
     """Serve until asked to stop, or idle for long."""
     params = ServeParams.model_validate(job.params)
     return asyncio.run(_Server(job, params).serve())
-
-
-def slots_of(settings: Settings, asked: int | None) -> int:
-    """Answers at once: as many as were asked for, or ``[twin] slots``, and no more than the persona may be asked."""
-    slots = asked or settings.twin.slots
-    return min(slots, settings.models.persona.concurrency or slots)
 
 
 class _Server:

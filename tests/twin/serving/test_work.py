@@ -14,9 +14,9 @@ import pytest
 from core.errors import Interrupted
 from core.settings import Settings
 from core.store.sessions import session_messages
+from core.twin.launch import slots_of
 from core.twin.protocol import Begun, ChatRequest
 from core.twin.serving.answering import ServedTwin, Talk
-from core.twin.serving.app import slots_of
 from core.twin.serving.channel import Event, Piece, Whole
 from core.twin.serving.heard import heard
 from core.twin.serving.work import Work
