@@ -22,8 +22,8 @@ from core.settings.training import DPO_LOSSES, DatasetSettings, DpoSettings, Ret
 from core.settings.twin import JournalSettings, PrivacySettings, RoomSettings, SpeakerSettings, TwinSettings
 from core.settings.workspace import (
     EffectiveSetting,
-    PrivacyNow,
     Settings,
+    SettingsNow,
     effective_settings,
     load_settings,
     parse_settings,
@@ -42,7 +42,6 @@ __all__ = [
     "ModelSettings",
     "PersonaSettings",
     "PriceSettings",
-    "PrivacyNow",
     "PrivacySettings",
     "RecallSettings",
     "RetrievalSettings",
@@ -50,6 +49,7 @@ __all__ = [
     "RoleSettings",
     "RoomSettings",
     "Settings",
+    "SettingsNow",
     "SpeakerSettings",
     "TrainingSettings",
     "TwinSettings",

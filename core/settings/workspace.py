@@ -82,19 +82,19 @@ def parse_settings(text: str, name: str) -> Settings:
         raise SettingsError(f"{where}: {problem}", "see the settings in the README") from None
 
 
-class PrivacyNow:
-    """``[privacy]`` as a file says at the moment it is asked, whoever has changed it; for any thread."""
+class SettingsNow:
+    """Settings as a file has them at the moment it is asked, whoever has changed it; for any thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: tuple[str, PrivacySettings] | None = None
+        self._known: tuple[str, Settings] | None = None
 
-    def __call__(self) -> PrivacySettings:
+    def __call__(self) -> Settings:
         """Raises SettingsError."""
         text = _read(self._path)
         known = self._known
         if known is None or known[0] != text:
-            known = self._known = text, parse_settings(text, str(self._path)).privacy
+            known = self._known = text, parse_settings(text, str(self._path))
         return known[1]
 
 

@@ -44,7 +44,7 @@ class Books:
         self.run = run
         self.commits = GroupCommit(workspace.database.path)
         spent = spent_by(workspace.database, run, ROLE) if run else Spent()
-        self.budget = Budget(ROLE, workspace.settings.models.persona, spent, "start the twin anew")
+        self.budget = Budget(ROLE, workspace.settings.models.persona, spent, "ask again")
 
     def close(self) -> None:
         """Blocks until all is written."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from core.dataset.build import renderer_of
-from core.errors import UsageError
+from core.errors import SettingsError, UsageError
 from core.models.embedder import Embedder
 from core.models.roles import check_role, embedder_of
 from core.prompts.render import Renderer
@@ -67,6 +67,29 @@ class Parts:
         self._withheld: tuple[tuple[object, ...], Withheld] | None = None
         self._style: tuple[int, Style] | None = None
         self.context = max(CONTEXT_TOKENS, workspace.settings.dataset.max_tokens + LONGEST_ANSWER)
+
+    def refresh(self) -> None:
+        """Heed what ``persona.toml`` says now of a persona behind a server: to one that it does not name any more,
+        nothing is sent. Raises ModelError for a persona that cannot be.
+
+        A file that cannot be read changes nothing here: what would leave this machine is refused when it is sent.
+        """
+        if self.workspace.settings.models.persona.engine != "endpoint":
+            return
+        try:
+            persona = self.workspace.persona
+        except SettingsError:
+            return
+        if persona == self.workspace.settings.models.persona:
+            return
+        check_role("persona", persona)
+        self.workspace.forget_settings()
+        if self._books is not None:
+            self._books.budget.settings = persona
+        voices, self._voices = self._voices, {}
+        for voice in voices.values():
+            if not self._listeners[voice]:
+                voice.close()
 
     def adapter(self, name: str | None) -> AdapterRow | None:
         """The adapter of this name, the one in use for None, and None for the bare base. Raises UsageError."""

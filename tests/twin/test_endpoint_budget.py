@@ -61,7 +61,7 @@ def test_a_cap_on_the_persona_is_kept_for_all_its_voices(
             ask(parts, "ada")
         with pytest.raises(BudgetError, match=rf"the persona has reached its cap: \[models.persona\] {cap}") as told:
             ask(parts, BASE_ONLY)
-        assert "start the twin anew" in told.value.hint
+        assert "raise the cap in persona.toml and ask again" in told.value.hint
     finally:
         parts.close()
     assert len(server.bodies) == answers

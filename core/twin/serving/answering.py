@@ -195,6 +195,7 @@ class ServedTwin:
 
     def prepare(self, asked: ChatRequest, heard: Heard) -> Talk:
         """Store the question and prepare its first answer. Raises Refusal, UsageError, ModelError, ConsentError."""
+        self._parts.refresh()
         manner = self._manner(asked, asked.max_completion_tokens or asked.max_tokens)
         options = ChatOptions(
             self._adapter_name(asked, asked.adapter), asked.memories, asked.as_of, heard.asker, manner, asked.hybrid
@@ -222,6 +223,7 @@ class ServedTwin:
 
     def prepare_completion(self, asked: CompletionRequest) -> Continuation:
         """Prepare a raw continuation. Raises Refusal, UsageError, ModelError."""
+        self._parts.refresh()
         check_continues(self._parts.workspace.settings, "/v1/completions")
         adapter = self._parts.adapter(self._adapter_name(asked, None))
         renderer = self._parts.renderer(self._parts.base(adapter))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import Interrupted
+from core.errors import BudgetError, Interrupted
 from core.settings import Settings
 from core.store.sessions import session_messages
 from core.twin.launch import slots_of
@@ -23,6 +23,7 @@ from core.twin.serving.work import Work
 from core.workspace import SETTINGS_FILE, Workspace
 from tests.twin.chat_server import ChatServer, said
 from tests.twin.scripted import Processes, put_adapters
+from tests.twin.test_endpoint_budget import behind
 
 
 class Served:
@@ -136,11 +137,27 @@ def test_a_server_that_keeps_silent_does_not_keep_the_twin_from_stopping(workspa
         silent.set()
 
     with ChatServer(script) as server:
-        (workspace.root / SETTINGS_FILE).write_text(
-            'name = "Ada Marlow"\n[models.persona]\nengine = "endpoint"\napi = "chat"\nmodel = "m"\ntimeout = 600.0\n'
-            f'base = "SmolLM2-135M-Instruct"\nbase_url = "{server.url}"\n'
-        )
+        behind(workspace, server.url, "timeout = 600.0\n")
         try:
             with_served(workspace.root, see)
         finally:
             silent.set()
+
+
+def test_a_persona_that_the_settings_name_instead_is_asked_from_the_next_question_on(workspace: Workspace) -> None:
+    async def see(served: Served) -> None:
+        for url, more in ((first.url, "max_calls = 1\n"), (second.url, "max_calls = 2\n")):
+            behind(workspace, url, more)
+            await served.all_of("Who is there?")
+        with pytest.raises(BudgetError, match="max_calls = 2"):
+            await served.all_of("And who now?")
+        (workspace.root / SETTINGS_FILE).write_text("name = \n")
+        with pytest.raises(BudgetError, match="max_calls = 2"):
+            await served.all_of("What is broken changes nothing?")
+        behind(workspace, first.url, "max_calls = 3\n")
+        await served.all_of("And who now?")
+
+    with ChatServer() as first, ChatServer() as second:
+        behind(workspace, first.url)
+        with_served(workspace.root, see)
+        assert (len(first.bodies), len(second.bodies)) == (2, 1)
