@@ -13,6 +13,7 @@ from core.adapters.files import whole_folder
 from core.calls.consent import check_host
 from core.corpus.holdout import assigned_splits
 from core.errors import ConsentError, ModelError, SimuleeError
+from core.models.api_keys import key_from
 from core.models.hosts import answers_at, host_of
 from core.models.packaged import cache_folder, describe
 from core.models.roles import check_role, embedder_of
@@ -101,10 +102,9 @@ def _check_endpoint(workspace: Workspace, role: str, chosen: RoleSettings) -> Ch
     name = f"endpoint of {role}"
     try:
         check_host(host_of(chosen.base_url), workspace.settings.privacy, workspace.database)
-    except ConsentError as error:
+        key_from(chosen.api_key_env, os.environ)
+    except (ConsentError, ModelError) as error:
         return Check(name, False, f"{error.message}: {error.hint}")
-    if chosen.api_key_env and not os.environ.get(chosen.api_key_env):
-        return Check(name, False, f"the variable {chosen.api_key_env} holds no key: export {chosen.api_key_env}=…")
     silent = answers_at(chosen.base_url)
     if silent:
         return Check(name, False, f"{chosen.base_url} cannot be reached: {silent}; start the server, or set base_url")

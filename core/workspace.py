@@ -10,7 +10,7 @@ import tomlkit
 
 from core.atomic import write_atomically
 from core.errors import NoWorkspaceError, WorkspaceError
-from core.settings import Settings, load_settings
+from core.settings import PersonaSettings, PrivacySettings, Settings, SettingsNow, load_settings
 from core.store.database import Database
 
 SETTINGS_FILE = "persona.toml"
@@ -23,6 +23,7 @@ class Workspace:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._now = SettingsNow(root / SETTINGS_FILE)
 
     @classmethod
     def create(
@@ -86,6 +87,17 @@ class Workspace:
     def forget_settings(self) -> None:
         """Read ``persona.toml`` again at the next use: somebody else has changed it."""
         self.__dict__.pop("settings", None)
+
+    @property
+    def privacy(self) -> PrivacySettings:
+        """What may leave, as ``persona.toml`` says at this moment: consent that was taken out of it holds no longer,
+        though the other settings are as they were read. For any thread. Raises SettingsError."""
+        return self._now().privacy
+
+    @property
+    def persona(self) -> PersonaSettings:
+        """The same of what speaks as the target."""
+        return self._now().models.persona
 
     def add_names(self, name: str = "", aliases: Sequence[str] = ()) -> None:
         """Add names by which the target goes to ``persona.toml``; everything else in it stays as it was written.

@@ -153,15 +153,22 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         detach_stdout()
         return 0
-    except UnicodeEncodeError as error:
-        return fail(UsageError(f"{error.object!r} is not text: some of its bytes are no UTF-8", "simulee -h"), as_json)
     except OSError as error:
         return fail(SimuleeError(_refusal(error), "check the path, its permissions and the space on the disk"), as_json)
-    except Exception:  # A defect: its traceback is for whoever mends it, and can quote outside text.
+    except Exception as error:
+        # Tokenizers say TypeError of text that is none. What else cannot be encoded may be a secret: it is not quoted.
+        odd = next((each for each in arguments if not _is_text(each)), None)
+        if odd is not None and isinstance(error, UnicodeEncodeError | TypeError):
+            return fail(UsageError(f"{odd!r} is not text: some of its bytes are no UTF-8", "simulee -h"), as_json)
+        # A defect: its traceback is for whoever mends it, and can quote outside text.
         import traceback
 
         sys.stderr.write(safe(traceback.format_exc()))
         return 1
+
+
+def _is_text(argument: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 def _refusal(error: OSError) -> str:

@@ -26,7 +26,7 @@ from openai.types import Batch
 
 from core.calls.ledger import GroupCommit, moment
 from core.models.endpoint import EndpointEngine
-from core.models.endpoint_answers import failure_of_status, read_answer
+from core.models.endpoint_answers import read_answer
 from core.models.generation import Ask, CallFailed, Told
 from core.store.call_batches import BatchRow, batches_under_way, close_batch, name_batch, open_batch
 
@@ -54,6 +54,14 @@ class _Result:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One ask that waits, and the request as it goes into its batch: what the server refuses later changes others."""
+
+    ask: Ask
+    body: dict[str, Any]
+
+
 class BatchEngine:
     """An endpoint whose asks are gathered into batches."""
 
@@ -66,7 +74,7 @@ class BatchEngine:
         self._commits = GroupCommit(path)
         self._gather = gather
         self._poll = poll
-        self._asks: dict[str, Ask] = {}
+        self._asks: dict[str, _Asked] = {}
         self._answers: dict[str, asyncio.Future[Told]] = {}
         self._waiting: list[str] = []
         self._results: dict[str, _Result] = {}
@@ -97,12 +105,12 @@ class BatchEngine:
     async def ask(self, ask: Ask, within: float) -> Told:
         """The answer, once the batch that the ask is in is done; the server's day holds for it, not ``within``."""
         await self._read_rows()
-        body = json.dumps(self._endpoint.body(ask), sort_keys=True)
-        name = hashlib.sha256(body.encode()).hexdigest()[:32]
+        asked = _Asked(ask, self._endpoint.body(ask))
+        name = _name(asked)
         if name in self._results:
-            return self._told(self._results[name], ask)
+            return self._told(self._results[name], asked)
         if name not in self._answers:
-            self._asks[name] = ask
+            self._asks[name] = asked
             self._answers[name] = asyncio.get_running_loop().create_future()
             row = self._rows.get(name)
             if row is None:
@@ -111,6 +119,12 @@ class BatchEngine:
                 self._followed.add(row.id)
                 self._start(self._resume(row))
         return await asyncio.shield(self._answers[name])
+
+    async def holds(self, ask: Ask) -> bool:
+        """Whether an ask has its place in a batch already, so that nothing new is sent for it."""
+        await self._read_rows()
+        name = _name(_Asked(ask, self._endpoint.body(ask)))
+        return name in self._results or name in self._answers or name in self._rows
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -147,10 +161,9 @@ class BatchEngine:
 
     async def _send(self, names: Sequence[str]) -> None:
         label = secrets.token_hex(16)
-        bodies = {name: self._endpoint.body(self._asks[name]) for name in names}
         lines = [
-            {"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": body}
-            for name, body in bodies.items()
+            {"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": self._asks[name].body}
+            for name in names
         ]
         file = "\n".join(json.dumps(line) for line in lines).encode()
         async with self._telling(names):
@@ -267,12 +280,10 @@ class BatchEngine:
             self._rows.pop(name, None)
         await self._commits.write(lambda database: close_batch(database, row.id))
 
-    def _told(self, result: _Result, ask: Ask) -> Told:
-        server = self.host
+    def _told(self, result: _Result, asked: _Asked) -> Told:
         if result.status == 200:
-            return read_answer(result.body, ask, server)
-        failed, _ = failure_of_status(result.status, {}, result.body, self._endpoint.body(ask), server)
-        raise failed
+            return read_answer(result.body, asked.ask, self.host)
+        raise self._endpoint.refusal(result.status, {}, result.body, asked.body)
 
     def _deliver(self, name: str, result: _Result) -> None:
         future = self._answers.pop(name, None)
@@ -300,6 +311,10 @@ class BatchEngine:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # Looked at here: those who wait for its asks have been told.
+
+
+def _name(asked: _Asked) -> str:
+    return hashlib.sha256(json.dumps(asked.body, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _results(content: bytes) -> dict[str, _Result]:

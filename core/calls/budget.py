@@ -5,6 +5,7 @@ Before a call leaves it reserves the most it can use, so that calls under way to
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 
 from core.errors import BudgetError
@@ -38,17 +39,38 @@ class Estimate:
 
 @dataclass(slots=True)
 class Budget:
-    """What a run may spend in a role, and what it has."""
+    """What a run may spend in a role, and what it has. For any thread."""
 
     role: str
     settings: RoleSettings
     spent: Spent = field(default_factory=Spent)
+    again: str = "run the same command again"
+    """What to do once the cap is raised."""
     _reserved_tokens: int = 0
     _reserved_cost: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def reserve(self, ask: Ask) -> Usage:
-        """Set aside the most that a call can use. Raises BudgetError where a cap does not have that much left."""
-        usage = self.most(ask)
+    def reserve(self, usage: Usage, counted: Usage | None = None) -> Usage:
+        """Set aside the most that a call can use. Raises BudgetError where a cap does not have that much left.
+
+        ``counted`` is what the same call was counted as before, when its answer had not come; it counts once.
+        """
+        with self._lock:
+            spent = self.spent
+            if counted is not None:
+                tokens = counted.prompt_tokens + counted.answer_tokens
+                self.spent = Spent(spent.calls - 1, spent.tokens - tokens, spent.cost - counted.cost)
+            try:
+                self._check(usage)
+            except BudgetError:
+                self.spent = spent
+                raise
+            self.spent = Spent(self.spent.calls + 1, self.spent.tokens, self.spent.cost)
+            self._reserved_tokens += usage.prompt_tokens + usage.answer_tokens
+            self._reserved_cost += usage.cost
+        return usage
+
+    def _check(self, usage: Usage) -> None:
         tokens, cost = usage.prompt_tokens + usage.answer_tokens, usage.cost
         wanted = (
             ("max_calls", self.spent.calls + 1, self.settings.max_calls),
@@ -59,19 +81,16 @@ class Budget:
             if cap is not None and would_be > cap:
                 raise BudgetError(
                     f"the {self.role} has reached its cap: [models.{self.role}] {name} = {cap:g}",
-                    "what was done is kept; raise the cap in persona.toml and run the same command again",
+                    f"what was done is kept; raise the cap in persona.toml and {self.again}",
                 )
-        self.spent = Spent(self.spent.calls + 1, self.spent.tokens, self.spent.cost)
-        self._reserved_tokens += tokens
-        self._reserved_cost += cost
-        return usage
 
     def settle(self, reserved: Usage, used: Usage) -> None:
         """Give back what was set aside and count what was used."""
-        self._reserved_tokens -= reserved.prompt_tokens + reserved.answer_tokens
-        self._reserved_cost -= reserved.cost
         tokens = used.prompt_tokens + used.answer_tokens
-        self.spent = Spent(self.spent.calls, self.spent.tokens + tokens, self.spent.cost + used.cost)
+        with self._lock:
+            self._reserved_tokens -= reserved.prompt_tokens + reserved.answer_tokens
+            self._reserved_cost -= reserved.cost
+            self.spent = Spent(self.spent.calls, self.spent.tokens + tokens, self.spent.cost + used.cost)
 
     def most(self, ask: Ask) -> Usage:
         """The most that an ask uses, by the length of its words."""

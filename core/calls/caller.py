@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from core.calls.breaker import Bounds, Breaker
 from core.calls.budget import Budget, Estimate, Usage
@@ -28,7 +28,7 @@ from core.models.roles import load_text_engine
 from core.settings import PrivacySettings, RoleSettings
 from core.store.call_cache import cached
 from core.store.database import Database
-from core.store.model_calls import ANSWERED, Ended, Leaving, Spent, spent_by
+from core.store.model_calls import ANSWERED, Ended, Leaving, Spent, spent_by, unanswered_calls
 from core.workspace import DATABASE_FILE, Workspace
 
 T = TypeVar("T")
@@ -67,6 +67,22 @@ class _Wish(Generic[T]):
     about: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Unanswered:
+    """A row of the ledger whose answer has not come, and what it was counted as."""
+
+    row: int
+    counted: Usage
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """An engine whose answers may come long after what they were asked for has ended, or in another process."""
+
+    async def holds(self, ask: Ask) -> bool:
+        """Whether an ask was sent before and its answer is still to come, so that nothing new is sent for it."""
+
+
 class Caller:
     """Asks one role's model for the stages of one run; an ``Asker``."""
 
@@ -77,12 +93,13 @@ class Caller:
         *,
         role: str,
         settings: RoleSettings,
-        privacy: PrivacySettings,
+        privacy: Callable[[], PrivacySettings],
         run: str = "",
         waits: Waits | None = None,
         first_limit: int = FIRST_LIMIT,
     ) -> None:
-        """Takes over ``engine`` and ``database``: ``close`` closes both. See ``open_caller``."""
+        """Takes over ``engine`` and ``database``: ``close`` closes both. ``privacy`` is asked for every call that would
+        leave this machine. See ``open_caller``."""
         self._engine = engine
         self._database = database
         self._role = role
@@ -96,6 +113,14 @@ class Caller:
         self._limiter = Limiter(engine.slots, self._waits.longest_pause, first_limit)
         self._breaker = Breaker(Bounds(), self._waits.cooldown, self._pause)
         self._budget = Budget(role, settings, spent_by(database, run, role) if run else Spent())
+        self._holding = engine if isinstance(engine, Holding) else None
+        self._unanswered: dict[str, _Unanswered] = {}
+        """Key → the last attempt, for an engine that may still bring its answer."""
+        if self._holding and run:
+            self._unanswered = {
+                key: _Unanswered(call.id, Usage(call.prompt_tokens, call.answer_tokens, call.cost))
+                for key, call in unanswered_calls(database, run, role).items()
+            }
         self._flying: dict[str, asyncio.Future[Told | CallFailed | None]] = {}
         self._began = 0.0
         self._calls = self._answered = self._cached = 0
@@ -116,8 +141,9 @@ class Caller:
         return self._engine
 
     async def ask(self, ask: Ask, accept: Callable[[Told], T], *, purpose: str, about: Sequence[str]) -> T:
-        """As ``Asker.ask``. Raises also ConsentError and BudgetError, which concern every ask to come."""
-        check_words(about, self._away, self._privacy, self._database)
+        """As ``Asker.ask``. Raises also ConsentError, SettingsError, BudgetError, which concern every ask to come."""
+        privacy = self._privacy() if self._away else PrivacySettings()
+        check_words(about, self._away, privacy, self._database)
         wish = _Wish(self._key(ask), ask, accept, purpose, tuple(about))
         known = cached(self._database, [wish.key]).get(wish.key)
         if known is not None:
@@ -214,11 +240,13 @@ class Caller:
     async def _sent(self, wish: _Wish[T], ask: Ask, place: Place) -> tuple[Told, T]:
         """One attempt, written down before it leaves and after it has ended."""
         if self._away:
-            check_host(self._engine.host, self._privacy, self._database)
-        reserved = self._budget.reserve(ask)
-        used, row, outcome = Usage(), None, "cancelled"
+            check_host(self._engine.host, self._privacy(), self._database)
+        earlier = await self._held(wish.key, ask)
+        reserved = self._budget.reserve(self._budget.most(ask), earlier.counted if earlier else None)
+        used, row, opened, outcome = Usage(), None, None, "cancelled"
         try:
-            row = await self._ledger.open(self._leaving(wish, ask))
+            row = await (self._ledger.reopen(earlier.row) if earlier else self._ledger.open(self._leaving(wish, ask)))
+            opened = row
             self._calls += 1
             place.started = time.monotonic()
             self._began = self._began or place.started
@@ -228,7 +256,7 @@ class Caller:
             used = self._budget.of_answer(ask, told)
             check_text(told.text)
             accepted = wish.accept(told)
-            ended, row_of_answer, row = _ended(ANSWERED, used), row, None
+            ended, row_of_answer, row, opened = _ended(ANSWERED, used), row, None, None
             await self._ledger.answered(row_of_answer, ended, wish.key, _kept(told))
             self._breaker.answered()
             self._answered += 1
@@ -253,6 +281,15 @@ class Caller:
             )
             if row is not None:
                 self._ledger.given_up(row, _ended(outcome, used))
+            if self._holding is not None:
+                self._unanswered.pop(wish.key, None)
+                if opened is not None:
+                    self._unanswered[wish.key] = _Unanswered(opened, used)
+
+    async def _held(self, key: str, ask: Ask) -> _Unanswered | None:
+        """The attempt before, where its answer is still to come: this one only waits for it, and counts with it."""
+        earlier = self._unanswered.get(key)
+        return earlier if earlier and self._holding and await self._holding.holds(ask) else None
 
     def _note(self, failure: CallFailed, place: Place) -> None:
         self._failures[failure.reason] += 1
@@ -313,8 +350,7 @@ def open_caller(
     chosen: RoleSettings = settings or getattr(workspace.settings.models, role)
     settings = chosen if attempts is None else chosen.model_copy(update={"attempts": attempts})
     engine = load_text_engine(role, settings)
-    privacy = workspace.settings.privacy
-    check_host(engine.host, privacy, workspace.database)
+    check_host(engine.host, workspace.settings.privacy, workspace.database)
     database = Database.open(workspace.root / DATABASE_FILE)
     first_limit = FIRST_LIMIT
     if settings.batch:
@@ -330,7 +366,7 @@ def open_caller(
         database,
         role=role,
         settings=settings,
-        privacy=privacy,
+        privacy=lambda: workspace.privacy,
         run=run,
         waits=waits,
         first_limit=first_limit,

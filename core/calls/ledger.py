@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from core.store.call_cache import replace
 from core.store.database import Database
-from core.store.model_calls import Ended, Leaving, close_call, open_call
+from core.store.model_calls import Ended, Leaving, close_call, open_call, reopen_call
 
 T = TypeVar("T")
 
@@ -99,6 +99,11 @@ class Ledger:
     async def open(self, call: Leaving) -> int:
         """Write a call down before it leaves; returns its row."""
         return await self._commits.write(lambda database: open_call(database, call))
+
+    async def reopen(self, row: int) -> int:
+        """The same for a call that was given up, and whose answer is waited for again."""
+        await self._commits.write(lambda database: reopen_call(database, row))
+        return row
 
     async def open_many(self, calls: list[Leaving]) -> list[int]:
         return await self._commits.write(lambda database: [open_call(database, call) for call in calls])

@@ -17,7 +17,6 @@ from typing import Any
 import httpx2
 import openai
 
-from core.errors import ModelError
 from core.models.endpoint_answers import failure_of_status, read_answer
 from core.models.endpoint_transport import BoundedTransport, TooLarge
 from core.models.generation import Ask, CallFailed, Told
@@ -115,16 +114,20 @@ class EndpointEngine:
     def _told(self) -> str:
         return self._host or "the model's server"
 
+    def refusal(self, status: int, headers: Mapping[str, str], content: bytes, sent: Mapping[str, Any]) -> CallFailed:
+        """Why a response of another status than 2xx is no answer; an optional parameter that was refused of what was
+        sent is left out from now on."""
+        failed, refused = failure_of_status(status, headers, content, sent, self._told)
+        if refused:
+            self._refused.add(refused)
+        return failed
+
     def failure(self, error: TimeoutError | openai.APIError, body: Mapping[str, Any], within: float) -> CallFailed:
-        """Why a request that ended so is no answer; an optional parameter that was refused is left out from now on."""
+        """Why a request that ended so is no answer; see ``refusal``."""
         if isinstance(error, TimeoutError | openai.APITimeoutError):
             return CallFailed("timeout", f"no whole answer from {self._told} within {within:g} s", retryable=True)
         if isinstance(error, openai.APIStatusError):
-            answer = error.response
-            failed, refused = failure_of_status(answer.status_code, answer.headers, answer.content, body, self._told)
-            if refused:
-                self._refused.add(refused)
-            return failed
+            return self.refusal(error.response.status_code, error.response.headers, error.response.content, body)
         cause = error.__cause__
         if isinstance(cause, TooLarge):
             return CallFailed("too large", f"{self._told} answered with {cause}", retryable=False)
@@ -133,13 +136,3 @@ class EndpointEngine:
         if isinstance(cause, httpx2.RemoteProtocolError | httpx2.ReadError):
             return CallFailed("cut off", f"{self._told} broke off: {cause or 'no more bytes'}", retryable=True)
         return CallFailed("connection", f"{self._told} cannot be reached: {cause or error}", retryable=True)
-
-
-def key_from(variable: str, environment: Mapping[str, str]) -> str:
-    """The key that a variable holds; empty when no variable is named. Raises ModelError when it holds none."""
-    if not variable:
-        return ""
-    key = environment.get(variable, "").strip()
-    if not key:
-        raise ModelError(f"the variable {variable} holds no key", f"export {variable}=…, or set api_key_env")
-    return key

@@ -12,6 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import httpx2
 
+from core.errors import ModelError
 from core.models.hosts import host_of, is_loopback
 
 MOST_BYTES = 8 * 1024 * 1024
@@ -102,8 +103,24 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
 
 
 def proxy_for(base_url: str) -> str | None:
-    """The environment's proxy for a server elsewhere; none is asked about this machine."""
+    """The environment's proxy for a server elsewhere; none is asked about this machine. Raises ModelError for one that
+    cannot be used; it may hold a password, and is not repeated."""
     parts = urlsplit(base_url)
     if is_loopback(host_of(base_url)) or proxy_bypass(parts.hostname or ""):
         return None
-    return getproxies().get(parts.scheme)
+    proxy = getproxies().get(parts.scheme)
+    if not proxy:
+        return None
+    # Without a scheme it is HTTP, as it is to curl.
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        asked = urlsplit(proxy)
+        usable = asked.scheme in ("http", "https") and bool(asked.hostname) and asked.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ModelError(
+            f"the environment's proxy for {parts.scheme} is no HTTP proxy",
+            f"set {parts.scheme}_proxy to one such as http://proxy.example:3128, or name the host in no_proxy",
+        )
+    return proxy

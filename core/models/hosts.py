@@ -12,9 +12,9 @@ _PORT = re.compile(r":[0-9]{1,5}$")
 
 
 def host_of(base_url: str) -> str:
-    """``name:port`` of an address, in lower case; an IPv6 address in brackets."""
+    """``name:port`` of an address, in lower case; an IPv6 address in brackets. Raises ValueError for what is none."""
     parts = urlsplit(base_url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    port = (443 if parts.scheme == "https" else 80) if parts.port is None else parts.port
     return f"{_bracketed(_plain(parts.hostname or ''))}:{port}"
 
 
@@ -31,7 +31,10 @@ def as_written(host: str) -> str:
     """
     text = host.strip().lower()
     if "://" in text:
-        text = host_of(text) if urlsplit(text).hostname else ""
+        try:
+            text = host_of(text) if urlsplit(text).hostname else ""
+        except ValueError:
+            return ""
     if _is_address(text.removeprefix("[").removesuffix("]")):
         return text.strip("[]")
     name, colon, port = text.rpartition(":") if _PORT.search(text) else (text, "", "")

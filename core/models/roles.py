@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ModelError
+from core.models.api_keys import key_from
 from core.models.embedder import Embedder
 from core.models.generation import TextEngine
 from core.models.load_embedder import load_embedder
@@ -77,7 +78,7 @@ def load_text_engine(role: str, settings: RoleSettings) -> TextEngine:
     """
     check_role(role, settings)
     if settings.engine == "endpoint":
-        from core.models.endpoint import EndpointEngine, key_from
+        from core.models.endpoint import EndpointEngine
 
         key = key_from(settings.api_key_env, os.environ)
         return EndpointEngine(settings.base_url, settings.model, key, slots=settings.slots)

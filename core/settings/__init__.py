@@ -20,7 +20,14 @@ from core.settings.overrides import (
 from core.settings.section import Use
 from core.settings.training import DPO_LOSSES, DatasetSettings, DpoSettings, RetrieverSettings, TrainingSettings
 from core.settings.twin import JournalSettings, PrivacySettings, RoomSettings, SpeakerSettings, TwinSettings
-from core.settings.workspace import EffectiveSetting, Settings, effective_settings, load_settings, parse_settings
+from core.settings.workspace import (
+    EffectiveSetting,
+    Settings,
+    SettingsNow,
+    effective_settings,
+    load_settings,
+    parse_settings,
+)
 
 __all__ = [
     "CALLS_AT_ONCE",
@@ -42,6 +49,7 @@ __all__ = [
     "RoleSettings",
     "RoomSettings",
     "Settings",
+    "SettingsNow",
     "SpeakerSettings",
     "TrainingSettings",
     "TwinSettings",

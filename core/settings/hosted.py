@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from core.settings.section import BASE_URL, Section
+from core.settings.section import BASE_URL_FORM, Section, is_base_url
 
 PROVIDERS: Mapping[str, tuple[str, str]] = {
     "openai": ("https://api.openai.com/v1", "OPENAI_API_KEY"),
@@ -47,8 +47,8 @@ class HostedSettings(Section):
     def _whole(self) -> Self:
         if self.provider and self.base_url:
             raise ValueError("name a provider or a base_url, not both")
-        if self.base_url and not BASE_URL.fullmatch(self.base_url):
-            raise ValueError("base_url must read like https://host.example/v1, without user, query or fragment")
+        if self.base_url and not is_base_url(self.base_url):
+            raise ValueError(f"base_url must read like https://host.example/v1, {BASE_URL_FORM}")
         if self.max_cost is not None and not self.price:
             raise ValueError("max_cost needs a price per million trained tokens")
         return self

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from core.settings.section import BASE_URL, Section
+from core.settings.section import BASE_URL_FORM, Section, is_base_url
 
 EngineName = Literal["sentence-transformers", "extractive", "llama.cpp", "transformers", "endpoint"]
 CALLS_AT_ONCE: Mapping[str, int] = {"endpoint": 32, "llama.cpp": 4, "transformers": 16}
@@ -54,8 +54,8 @@ class RoleSettings(Section):
         if self.engine == "endpoint":
             if not self.base_url or not self.model:
                 raise ValueError("the engine endpoint needs base_url and model")
-            if not BASE_URL.fullmatch(self.base_url):
-                raise ValueError("base_url must read like http://127.0.0.1:8000/v1, without user, query or fragment")
+            if not is_base_url(self.base_url):
+                raise ValueError(f"base_url must read like http://127.0.0.1:8000/v1, {BASE_URL_FORM}")
         if not self.model and self.engine != "extractive":
             raise ValueError(f"the engine {self.engine} needs a model")
         if self.batch and self.engine != "endpoint":
@@ -72,6 +72,13 @@ class RoleSettings(Section):
         return self.concurrency or CALLS_AT_ONCE.get(self.engine, 1)
 
 
+NOT_OF_PERSONAS: Mapping[str, str] = {
+    "attempts": "an answer that fails is not asked for again by itself",
+    "batch": "an answer is spoken as it comes",
+}
+"""What guards the calls of other roles only."""
+
+
 class PersonaSettings(RoleSettings):
     """What speaks as the target."""
 
@@ -84,6 +91,13 @@ class PersonaSettings(RoleSettings):
     def _asked_somewhere(self) -> Self:
         if self.api == "chat" and self.engine != "endpoint":
             raise ValueError('api = "chat" needs the engine endpoint')
+        fields = type(self).model_fields
+        for name, why in NOT_OF_PERSONAS.items():
+            if getattr(self, name) != fields[name].default:
+                raise ValueError(f"{name} is not a setting of the persona: {why}")
+        for name in ("max_calls", "max_tokens", "max_cost"):
+            if getattr(self, name) is not None and self.engine != "endpoint":
+                raise ValueError(f"{name} of the persona needs the engine endpoint")
         return self
 
 

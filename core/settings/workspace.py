@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from core.errors import SettingsError
 from core.settings.hosted import HostedSettings
 from core.settings.memory import RecallSettings, RetrievalSettings
-from core.settings.models import ModelSettings, PriceSettings, RoleSettings
+from core.settings.models import NOT_OF_PERSONAS, ModelSettings, PersonaSettings, PriceSettings, RoleSettings
 from core.settings.section import Section, first_problem
 from core.settings.training import DatasetSettings, DpoSettings, RetrieverSettings, TrainingSettings
 from core.settings.twin import JournalSettings, PrivacySettings, RoomSettings, SpeakerSettings, TwinSettings
@@ -82,6 +82,22 @@ def parse_settings(text: str, name: str) -> Settings:
         raise SettingsError(f"{where}: {problem}", "see the settings in the README") from None
 
 
+class SettingsNow:
+    """Settings as a file has them at the moment it is asked, whoever has changed it; for any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: tuple[str, Settings] | None = None
+
+    def __call__(self) -> Settings:
+        """Raises SettingsError."""
+        text = _read(self._path)
+        known = self._known
+        if known is None or known[0] != text:
+            known = self._known = text, parse_settings(text, str(self._path))
+        return known[1]
+
+
 @dataclass(frozen=True, slots=True)
 class EffectiveSetting:
     """One setting as it holds here."""
@@ -135,6 +151,8 @@ def effective_settings(path: Path) -> list[EffectiveSetting]:
 def _role_rows(section: str, role: str, settings: RoleSettings, said: Mapping[str, object]) -> list[EffectiveSetting]:
     rows = []
     for field, value in settings:
+        if isinstance(settings, PersonaSettings) and field in NOT_OF_PERSONAS:
+            continue
         if not (settings.engine == "endpoint" or field in ("engine", "model") or field in said):
             continue
         if isinstance(value, PriceSettings):

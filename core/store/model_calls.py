@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from core.store.database import Database
 
@@ -12,6 +13,10 @@ ANSWERED = "answered"
 UNKNOWN = "unknown"
 """How a row without an outcome reads: under way, or of a process that was killed."""
 _SENT = " WHERE host <> ''"
+_COLUMNS = (
+    "id, started_at, ended_at, run, role, engine, host, model, purpose, bytes, about, outcome, prompt_tokens,"
+    " answer_tokens, cost"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,21 @@ def close_call(db: Database, call_id: int, ended: Ended) -> None:
     )
 
 
+def reopen_call(db: Database, call_id: int) -> None:
+    """The answer of a call that was given up is waited for again. The caller holds the transaction."""
+    close_call(db, call_id, Ended("", "", 0, 0, 0.0))
+
+
+def unanswered_calls(db: Database, run: str, role: str) -> dict[str, CallRow]:
+    """Key → the last call of a run in a role, where it has no answer."""
+    rows = db.rows(
+        f"SELECT {_COLUMNS}, key FROM model_call WHERE run = ? AND role = ? ORDER BY id",
+        (run, role),
+    )
+    last = {row[-1]: _call(row[:-1]) for row in rows}
+    return {key: call for key, call in last.items() if call.outcome != ANSWERED}
+
+
 def spent_by(db: Database, run: str, role: str) -> Spent:
     """What a run has used up in a role, over all its attempts; an open row counts as a call."""
     row = db.one(
@@ -124,12 +144,10 @@ def spent_by(db: Database, run: str, role: str) -> Spent:
 def recent_calls(db: Database, limit: int, sent_only: bool = False) -> list[CallRow]:
     """The last calls, latest first; with ``sent_only`` those that went to a server."""
     rows = db.rows(
-        "SELECT id, started_at, ended_at, run, role, engine, host, model, purpose, bytes, about, outcome,"
-        f" prompt_tokens, answer_tokens, cost FROM model_call{_SENT if sent_only else ''}"
-        " ORDER BY id DESC LIMIT ?",
+        f"SELECT {_COLUMNS} FROM model_call{_SENT if sent_only else ''} ORDER BY id DESC LIMIT ?",
         (limit,),
     )
-    return [CallRow(*(*row[:10], tuple(json.loads(row[10])), row[11] or UNKNOWN, *row[12:])) for row in rows]
+    return [_call(row) for row in rows]
 
 
 def call_totals(db: Database) -> list[HostTotal]:
@@ -153,3 +171,7 @@ def outcomes(db: Database, run: str, role: str) -> dict[str, int]:
         )
     ]
     return {outcome or UNKNOWN: count for outcome, count in rows}
+
+
+def _call(row: Sequence[Any]) -> CallRow:
+    return CallRow(*(*row[:10], tuple(json.loads(row[10])), row[11] or UNKNOWN, *row[12:]))

@@ -20,7 +20,7 @@ from core.errors import ModelError, RunError, SimuleeError
 from core.runs import control
 from core.runs.journal import Run, list_runs, load_run, read_events
 from core.twin.launch import SERVE_ENTRY, SERVE_KIND
-from core.twin.protocol import EXTENSION, TWIN_MODEL, Begun, Finished
+from core.twin.protocol import EXTENSION, STOPPING, TWIN_MODEL, Begun, Finished
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -134,15 +134,19 @@ class TwinClient:
         """Find a server or start one, and wait until it is ready."""
         deadline = time.monotonic() + self._ready_within
         run = await asyncio.to_thread(find_or_start, self._root)
-        offset = 0
+        offset, leaving = 0, False
         serving = (await asyncio.to_thread(_look, run, 0)).serving
         if serving is None:
             yield Waking(0, 0, "")
         while serving is None:
             state = await asyncio.to_thread(_look, run, offset)
-            offset = state.offset
+            offset, leaving = state.offset, leaving or state.leaving
             if state.ended is not None:
-                raise state.ended
+                instead = await asyncio.to_thread(_instead_of, self._root, run, leaving)
+                if instead is None:
+                    raise state.ended
+                run, offset, leaving = instead, 0, False
+                continue
             serving = state.serving
             if serving is None:
                 if state.waking is not None:
@@ -198,6 +202,8 @@ class TwinClient:
         except (openai.APIConnectionError, openai.AuthenticationError) as error:
             raise _Gone(_reason(error)) from None
         except openai.APIStatusError as error:
+            if error.code == STOPPING:
+                raise _Gone(_reason(error)) from None
             raise ModelError(f"the twin refused: {_reason(error)}", "change what is asked, or try again") from None
         except openai.APIError as error:
             raise ModelError(_reason(error), f"`simulee runs show {self._serving.run_id}` shows its log") from None
@@ -229,6 +235,8 @@ class _Look:
     waking: Waking | None = None
     serving: Serving | None = None
     ended: SimuleeError | None = None
+    leaving: bool = False
+    """Whether it has served, and does not any more."""
 
 
 def running_server(workspace: Workspace) -> Run | None:
@@ -255,6 +263,15 @@ def find_or_start(root: Path) -> Run:
         return run
 
 
+def _instead_of(root: Path, run: Run, leaving: bool) -> Run | None:
+    """What to wait for when a server has ended that was waited for: one that was faster than it, or a new one where it
+    was on its way out when it was found; None where it ended by itself."""
+    if leaving:
+        return find_or_start(root)
+    other = running_server(Workspace.open(root))
+    return other if other is not None and other.id != run.id else None
+
+
 def serving_of(run: Run) -> Serving | None:
     """Where a run serves, once it does."""
     return _look(run, 0).serving
@@ -265,15 +282,17 @@ def _look(run: Run, offset: int) -> _Look:
     waking: Waking | None = None
     serving = None
     ended: SimuleeError | None = None
+    leaving = False
     for event in events:
         if event.kind == "started":
-            serving, ended, waking = None, None, None
+            serving, ended, waking, leaving = None, None, None, False
         elif event.kind == "progress":
             waking = Waking(event.payload["done"], event.payload["total"], event.payload["what"])
         elif event.kind == "ready":
             try:
                 token = Path(event.payload["token_file"]).read_text("ascii")
             except OSError:
+                leaving = True
                 continue
             serving = Serving(run.id, event.payload["url"], token, event.payload.get("slots", 1))
         elif event.kind == "ended":
@@ -284,7 +303,7 @@ def _look(run: Run, offset: int) -> _Look:
             )
     if ended is None and serving is None and load_run(run.folder.parent, run.id).state == "lost":
         ended = RunError(f"{run.id} was lost while it was loading", f"see {run.folder / 'output.log'}")
-    return _Look(offset, waking, serving, ended)
+    return _Look(offset, waking, serving, ended, leaving)
 
 
 def _openai_client(serving: Serving) -> openai.AsyncOpenAI:

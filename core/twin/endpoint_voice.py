@@ -1,7 +1,7 @@
 """The persona behind an OpenAI-compatible server: a rendered prompt or messages go, words come.
 
-A host beside this machine must be allowed by a person, which is asked again for every answer; every answer is a row of
-the ledger, written down before it leaves.
+A host beside this machine must be allowed by a person, which is asked again for every answer; every answer has to fit
+under the caps, and is a row of the ledger, written down before it leaves.
 """
 
 from __future__ import annotations
@@ -12,26 +12,43 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from core.calls.budget import Budget, Usage, priced
 from core.calls.consent import allowed, leaves_the_machine
 from core.calls.ledger import GroupCommit, moment
 from core.errors import ConsentError, ModelError
-from core.models.endpoint import key_from
+from core.models.api_keys import key_from
 from core.models.endpoint_chat import ChatEndpoint
 from core.models.endpoint_completion import CompletionEndpoint
-from core.models.endpoint_stream import ParameterRefused, StreamingEndpoint
+from core.models.endpoint_stream import NotTaken, ParameterRefused, StreamingEndpoint
 from core.models.generation import Reply
 from core.models.hosts import spellings
 from core.prompts.functions import FUNCTIONS, sent_messages
 from core.prompts.messages import Message
 from core.store.adapters import AdapterRow
 from core.store.identity import content_uid
-from core.store.model_calls import ANSWERED, Ended, Leaving, close_call, open_call
+from core.store.model_calls import ANSWERED, Ended, Leaving, Spent, close_call, open_call, spent_by
 from core.twin.speech import Finish, Manner, Voice, check_continues
 from core.workspace import Workspace
 
+ROLE = "persona"
 STOPPED = "stopped"
 FAILED = "failed"
 T = TypeVar("T")
+
+
+class Books:
+    """Where the persona's calls are written down and counted, for all voices of one run together."""
+
+    def __init__(self, workspace: Workspace, run: str) -> None:
+        """``run`` is the id of a run, which may have spent something before; or empty."""
+        self.run = run
+        self.commits = GroupCommit(workspace.database.path)
+        spent = spent_by(workspace.database, run, ROLE) if run else Spent()
+        self.budget = Budget(ROLE, workspace.settings.models.persona, spent, "ask again")
+
+    def close(self) -> None:
+        """Blocks until all is written."""
+        self.commits.close_now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +57,8 @@ class _Sent:
 
     size: int
     """Bytes of the words."""
-    tokens: int
+    most: Usage
+    """What it can use."""
     about: tuple[str, ...]
     key: str
 
@@ -55,14 +73,15 @@ class _ServedVoice:
     repeatable = False
 
     def __init__(
-        self, workspace: Workspace, adapter: AdapterRow | None, commits: GroupCommit, server: StreamingEndpoint
+        self, workspace: Workspace, adapter: AdapterRow | None, books: Books, server: StreamingEndpoint
     ) -> None:
         settings = workspace.settings.models.persona
+        self._workspace = workspace
         self._settings = workspace.settings
         self._model = adapter.name if adapter else settings.model
         self._price = settings.price
         self._within = settings.timeout
-        self._commits = commits
+        self._books = books
         self._connections = server
         self.host = server.host
 
@@ -70,25 +89,39 @@ class _ServedVoice:
         """Let go of the connections."""
         self._connections.close()
 
-    def _send(self, sent: _Sent, stream: Callable[[], Generator[str, None, T]]) -> Generator[str, None, T]:
-        """One request with its consent and its row of the ledger. Raises ConsentError before anything is sent,
-        ModelError."""
-        privacy = self._settings.privacy
-        if (
-            leaves_the_machine(self.host)
-            and not self._commits.submit(lambda database: allowed(self.host, privacy, database)).result()
-        ):
+    def stop(self) -> None:
+        """End what it says, and let it say no more; for any thread."""
+        self._connections.stop()
+
+    def _most(self, tokens: Sequence[int], manner: Manner) -> Usage:
+        return priced(self._price, len(tokens), manner.max_tokens)
+
+    def _check_host(self) -> None:
+        """By what settings and consents say now."""
+        if not leaves_the_machine(self.host):
+            return
+        privacy = self._workspace.privacy
+        if not self._books.commits.submit(lambda database: allowed(self.host, privacy, database)).result():
             raise ConsentError(
                 f"words would leave this machine for {self.host}, which nobody has allowed",
                 f"simulee consent grant {spellings(self.host)[1]}",
             )
+
+    def _send(self, sent: _Sent, stream: Callable[[], Generator[str, None, T]]) -> Generator[str, None, T]:
+        """One request with its consent, its part of the budget and its row of the ledger. Raises ConsentError,
+        SettingsError and BudgetError before anything is sent, ModelError, Interrupted."""
+        books = self._books
+        self._check_host()
+        reserved = books.budget.reserve(sent.most)
         leaving = Leaving(
-            moment(), "", "persona", self.engine, self.host, self._model, "talk", sent.size, sent.about, sent.key
+            moment(), books.run, ROLE, self.engine, self.host, self._model, "talk", sent.size, sent.about, sent.key
         )
-        row = self._commits.submit(lambda database: open_call(database, leaving)).result()
-        outcome, pieces = STOPPED, 0
+        row: int | None = None
+        outcome, taken, pieces = STOPPED, False, 0
         speaking = stream()
         try:
+            row = books.commits.submit(lambda database: open_call(database, leaving)).result()
+            taken = True
             while True:
                 try:
                     piece = next(speaking)
@@ -98,31 +131,33 @@ class _ServedVoice:
                     return answer
                 pieces += 1
                 yield piece
-        except ModelError:
-            outcome = FAILED
+        except ModelError as error:
+            outcome, taken = FAILED, not isinstance(error, NotTaken)
             raise
         finally:
             speaking.close()
             # A piece is about a token; the server counts its own only at the end.
-            cost = (sent.tokens * self._price.prompt + pieces * self._price.answer) / 1e6
-            ended = Ended(moment(), outcome, sent.tokens, pieces, cost)
-            self._commits.submit(lambda database: close_call(database, row, ended))
+            used = priced(self._price, sent.most.prompt_tokens, pieces) if taken else Usage()
+            books.budget.settle(reserved, used)
+            if row is not None:
+                opened, ended = row, Ended(moment(), outcome, used.prompt_tokens, used.answer_tokens, used.cost)
+                books.commits.submit(lambda database: close_call(database, opened, ended))
 
 
 class EndpointVoice(_ServedVoice):
     """Has a rendered prompt continued, as vLLM does with LoRA modules."""
 
-    def __init__(self, workspace: Workspace, adapter: AdapterRow | None, commits: GroupCommit, slots: int) -> None:
+    def __init__(self, workspace: Workspace, adapter: AdapterRow | None, books: Books, slots: int) -> None:
         settings = workspace.settings.models.persona
         self._server = CompletionEndpoint(settings.base_url, key_from(settings.api_key_env, os.environ), slots)
-        super().__init__(workspace, adapter, commits, self._server)
+        super().__init__(workspace, adapter, books, self._server)
 
     def speak(
         self, prompt: str, tokens: Sequence[int], manner: Manner, about: Sequence[str] = ()
     ) -> Generator[str, None, Finish]:
         """Yield the answer as it comes. Raises ConsentError before anything is sent, ModelError."""
         size = len(prompt.encode("utf-8", "replace"))
-        sent = _Sent(size, len(tokens), tuple(about), content_uid(self._model, prompt, manner.seed))
+        sent = _Sent(size, self._most(tokens, manner), tuple(about), content_uid(self._model, prompt, manner.seed))
         return self._send(
             sent,
             lambda: self._server.stream(
@@ -141,10 +176,10 @@ class EndpointVoice(_ServedVoice):
 class ChatVoice(_ServedVoice):
     """Has messages answered by any chat model, which may call functions instead."""
 
-    def __init__(self, workspace: Workspace, adapter: AdapterRow | None, commits: GroupCommit, slots: int) -> None:
+    def __init__(self, workspace: Workspace, adapter: AdapterRow | None, books: Books, slots: int) -> None:
         settings = workspace.settings.models.persona
         self._server = ChatEndpoint(settings.base_url, key_from(settings.api_key_env, os.environ), slots)
-        super().__init__(workspace, adapter, commits, self._server)
+        super().__init__(workspace, adapter, books, self._server)
 
     def speak(
         self, prompt: str, tokens: Sequence[int], manner: Manner, about: Sequence[str] = ()
@@ -172,7 +207,7 @@ class ChatVoice(_ServedVoice):
         while True:
             try:
                 return (yield from self._send(
-                    _Sent(size, len(tokens), tuple(about), key),
+                    _Sent(size, self._most(tokens, manner), tuple(about), key),
                     lambda: self._server.stream(
                         self._model,
                         said,
@@ -199,7 +234,7 @@ class ChatVoice(_ServedVoice):
                 self.takes_bias = "logit_bias" not in self._server.refused
 
 
-def endpoint_voice(workspace: Workspace, adapter: AdapterRow | None, commits: GroupCommit, slots: int) -> Voice:
+def endpoint_voice(workspace: Workspace, adapter: AdapterRow | None, books: Books, slots: int) -> Voice:
     """The voice behind the persona's server, by the interface that the settings name. Raises ModelError."""
     chats = workspace.settings.models.persona.api == "chat"
-    return (ChatVoice if chats else EndpointVoice)(workspace, adapter, commits, slots)
+    return (ChatVoice if chats else EndpointVoice)(workspace, adapter, books, slots)

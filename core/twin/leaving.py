@@ -22,7 +22,7 @@ def sendable(
     """The memories that a prompt for this voice may show, and a line for each that it may not."""
     if not leaves_the_machine(voice.host):
         return list(recollections), ()
-    privacy = workspace.settings.privacy
+    privacy = workspace.privacy
     kept = [
         each
         for each in recollections
@@ -39,12 +39,13 @@ def check_sendable(workspace: Workspace, voice: Voice, past: PastTurns, about: S
     if not voice.host:
         return
     away = leaves_the_machine(voice.host)
-    if away and past.guarded and not workspace.settings.privacy.send_recall_only:
+    privacy = workspace.privacy if away else workspace.settings.privacy
+    if away and past.guarded and not privacy.send_recall_only:
         raise ConsentError(
             f"this session recalled words that may not leave this machine for {voice.host}",
             "begin a new session, or set [privacy] send_recall_only",
         )
     try:
-        check_words(about, away, workspace.settings.privacy, workspace.database)
+        check_words(about, away, privacy, workspace.database)
     except CallFailed as failed:
         raise ConsentError(failed.message, "begin a new session") from None

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from core.dataset.build import renderer_of
-from core.errors import UsageError
+from core.errors import SettingsError, UsageError
 from core.models.embedder import Embedder
 from core.models.roles import check_role, embedder_of
 from core.prompts.render import Renderer
@@ -24,14 +24,14 @@ from core.store.texts import use_key
 from core.twin.guard import Withheld
 from core.twin.hybrid.style import Style, own_texts
 from core.twin.private import withheld_of
-from core.twin.speech import LlamaVoice, TransformersVoice, Voice
+from core.twin.speech import LlamaVoice, Stopping, TransformersVoice, Voice
 from core.twin.statements import never_said
 from core.twin.support import Matcher
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
-    from core.calls.ledger import GroupCommit
     from core.models.causal_lm import CausalLM
+    from core.twin.endpoint_voice import Books
 
 CONTEXT_TOKENS = 2048
 """Least room for prompt and answer together; a longer training sample asks for more."""
@@ -48,12 +48,14 @@ Tell = Callable[[str], None]
 class Parts:
     """The loaded parts of a workspace's twin."""
 
-    def __init__(self, workspace: Workspace, tell: Tell = lambda _: None, slots: int = 1) -> None:
-        """``slots`` answers may be spoken at once. Raises ModelError."""
+    def __init__(self, workspace: Workspace, tell: Tell = lambda _: None, slots: int = 1, run: str = "") -> None:
+        """``slots`` answers may be spoken at once; ``run`` is the id under which calls to the persona's server are
+        counted and capped. Raises ModelError."""
         check_role("persona", workspace.settings.models.persona)
         self.workspace = workspace
         self.slots = slots
         self._tell = tell
+        self._run = run
         self._models: dict[str, CausalLM] = {}
         self._recollector: Recollector | None = None
         self._matcher: Matcher | None = None
@@ -61,10 +63,33 @@ class Parts:
         self._renderers: dict[str, Renderer] = {}
         self._voices: dict[tuple[str, str], Voice] = {}
         self._listeners: Counter[Voice] = Counter()
-        self._commits: GroupCommit | None = None
+        self._books: Books | None = None
         self._withheld: tuple[tuple[object, ...], Withheld] | None = None
         self._style: tuple[int, Style] | None = None
         self.context = max(CONTEXT_TOKENS, workspace.settings.dataset.max_tokens + LONGEST_ANSWER)
+
+    def refresh(self) -> None:
+        """Heed what ``persona.toml`` says now of a persona behind a server: to one that it does not name any more,
+        nothing is sent. Raises ModelError for a persona that cannot be.
+
+        A file that cannot be read changes nothing here: what would leave this machine is refused when it is sent.
+        """
+        if self.workspace.settings.models.persona.engine != "endpoint":
+            return
+        try:
+            persona = self.workspace.persona
+        except SettingsError:
+            return
+        if persona == self.workspace.settings.models.persona:
+            return
+        check_role("persona", persona)
+        self.workspace.forget_settings()
+        if self._books is not None:
+            self._books.budget.settings = persona
+        voices, self._voices = self._voices, {}
+        for voice in voices.values():
+            if not self._listeners[voice]:
+                voice.close()
 
     def adapter(self, name: str | None) -> AdapterRow | None:
         """The adapter of this name, the one in use for None, and None for the bare base. Raises UsageError."""
@@ -176,14 +201,20 @@ class Parts:
             self._style = (key, Style(texts))
         return self._style[1]
 
+    def stop(self) -> None:
+        """End what voices of other programs are saying, and let them say no more; for any thread."""
+        for voice in [*self._voices.values(), *self._listeners]:
+            if isinstance(voice, Stopping):
+                voice.stop()
+
     def close(self) -> None:
         for voice in {*self._voices.values(), *self._listeners}:
             voice.close()
         self._voices.clear()
         self._listeners.clear()
-        if self._commits is not None:
-            self._commits.close_now()
-            self._commits = None
+        if self._books is not None:
+            self._books.close()
+            self._books = None
         if self._recollector is not None:
             self._recollector.close()
             self._recollector = None
@@ -194,11 +225,10 @@ class Parts:
         engine = self.workspace.settings.models.persona.engine
         if engine == "endpoint":
             # Imported here: a persona on this machine needs none of it.
-            from core.calls.ledger import GroupCommit
-            from core.twin.endpoint_voice import endpoint_voice
+            from core.twin.endpoint_voice import Books, endpoint_voice
 
-            self._commits = self._commits or GroupCommit(self.workspace.database.path)
-            return endpoint_voice(self.workspace, adapter, self._commits, self.slots)
+            self._books = self._books or Books(self.workspace, self._run)
+            return endpoint_voice(self.workspace, adapter, self._books, self.slots)
         if engine == "transformers":
             model = self._model(base, "the voice")
             return TransformersVoice(self.workspace, model, adapter)

@@ -24,6 +24,8 @@ MOST_CHOICES = 4
 """Answers to one request (``n``)."""
 NO_RECEIPTS = "without receipts"
 """How the line begins among what was missed that tells why an answer has none."""
+STOPPING = "stopping"
+"""The code of a refusal by a server that is on its way out."""
 MOST_STOPS = 32
 MOST_BIASES = 1024
 MOST_TEXTS = 256

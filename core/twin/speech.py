@@ -93,6 +93,14 @@ class Reading(Protocol):
         """Read a prompt and say nothing. Raises ModelError."""
 
 
+@runtime_checkable
+class Stopping(Protocol):
+    """A voice that waits for another program's words, which may never come."""
+
+    def stop(self) -> None:
+        """End what it says, and let it say no more; for any thread."""
+
+
 def check_continues(settings: Settings, what: str) -> None:
     """Raises UsageError where the persona answers messages only, and ``what`` needs one that goes on with a text."""
     if settings.models.persona.api == "chat":

@@ -7,7 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -15,10 +18,11 @@ import pytest
 from core.calls.batches import BatchEngine
 from core.calls.caller import Caller
 from core.calls.limiter import FIRST_LIMIT
+from core.errors import BudgetError
 from core.models.endpoint import EndpointEngine
 from core.models.generation import CallFailed
 from core.store.database import Database
-from core.store.model_calls import outcomes
+from core.store.model_calls import outcomes, spent_by
 from core.workspace import DATABASE_FILE, Workspace
 from tests.asking import TINY, ask_each, use_server
 from tests.batch_server import BatchServer
@@ -32,19 +36,34 @@ ASKING = (
 )
 
 
-def ask_in_batches(workspace: Workspace, url: str, prompts: list[str]) -> list[str | CallFailed]:
-    """As ``open_caller`` sets it up for ``batch = true``, with a day in milliseconds."""
-    use_server(workspace, url, batch=True)
+def ask_in_batches(
+    workspace: Workspace,
+    url: str,
+    prompts: list[str],
+    run: str = "",
+    until: Callable[[], bool] | None = None,
+    **caps: float,
+) -> list[str | CallFailed]:
+    """As ``open_caller`` sets it up for ``batch = true``, with a day in milliseconds. Given up once ``until`` holds."""
+    use_server(workspace, url, batch=True, **caps)
     path = workspace.root / DATABASE_FILE
 
     async def work() -> list[str | CallFailed]:
         settings = workspace.settings.models.writer
         engine = BatchEngine(EndpointEngine(url, "m"), path, gather=0.05, poll=0.02)
         async with Caller(
-            engine, Database.open(path), role="writer", settings=settings, privacy=workspace.settings.privacy,
-            waits=TINY, first_limit=max(FIRST_LIMIT, engine.slots),
+            engine, Database.open(path), role="writer", settings=settings, privacy=lambda: workspace.privacy,
+            waits=TINY, first_limit=max(FIRST_LIMIT, engine.slots), run=run,
         ) as caller:  # fmt: skip
-            return await ask_each(caller, prompts)
+            asking = asyncio.create_task(ask_each(caller, prompts))
+            if until is None:
+                return await asking
+            while not until():
+                await asyncio.sleep(0.01)
+            asking.cancel()
+            with suppress(asyncio.CancelledError):
+                await asking
+            return []
 
     return asyncio.run(work())
 
@@ -137,3 +156,47 @@ def test_a_batch_that_cannot_be_written_down_ends_its_asks(write: str, made: int
             database.execute("DROP TRIGGER full")
         assert ask_in_batches(workspace, server.url, PROMPTS[:5]) == GOOD[:5]
         assert len(server.batches) == 1
+
+
+@pytest.mark.parametrize("cap", [{}, {"max_calls": 10}, {"max_tokens": 10 * (20 + 50)}])
+def test_a_batch_that_is_given_up_and_found_again_counts_once(workspace: Workspace, cap: dict[str, float]) -> None:
+    with BatchServer(looks=10**9) as server:
+        ask_in_batches(workspace, server.url, PROMPTS[:10], "recall-1", lambda: bool(server.batches), **cap)
+        given_up = spent_by(workspace.database, "recall-1", "writer")
+        assert outcomes(workspace.database, "recall-1", "writer") == {"cancelled": 10}
+        assert (given_up.calls, given_up.tokens > 500) == (10, True), "the most that they can use"
+        server.looks = 0
+        assert ask_in_batches(workspace, server.url, PROMPTS[:10], "recall-1", **cap) == GOOD[:10]
+        assert len(server.batches) == 1
+    assert outcomes(workspace.database, "recall-1", "writer") == {"answered": 10}
+    spent = spent_by(workspace.database, "recall-1", "writer")
+    assert (spent.calls, spent.tokens < given_up.tokens) == (10, True)
+
+
+def test_a_batch_that_is_found_again_leaves_room_under_the_cap_for_what_is_new(workspace: Workspace) -> None:
+    with BatchServer(looks=10**9) as server:
+        ask_in_batches(workspace, server.url, PROMPTS[:10], "recall-1", lambda: bool(server.batches), max_calls=12)
+        server.looks = 0
+        assert ask_in_batches(workspace, server.url, PROMPTS[:12], "recall-1", max_calls=12) == GOOD[:12]
+        with pytest.raises(BudgetError, match="max_calls = 12"):
+            ask_in_batches(workspace, server.url, PROMPTS[:13], "recall-1", max_calls=12)
+    assert spent_by(workspace.database, "recall-1", "writer").calls == 12
+
+
+class Picky(BatchServer):
+    """Knows only OpenAI's newer name for the most tokens of an answer, and draws at no temperature but its own."""
+
+    def _line(self, line: dict[str, Any]) -> dict[str, Any]:
+        for name in ("max_tokens", "temperature"):
+            if name in line["body"]:
+                said = {"message": f"Unsupported parameter: '{name}'", "param": name, "code": "unsupported_parameter"}
+                response = {"status_code": 400, "body": {"error": said}}
+                return {"id": "r", "custom_id": line["custom_id"], "response": response, "error": None}
+        return super()._line(line)
+
+
+def test_a_parameter_that_a_batch_refuses_is_left_out_of_the_next(workspace: Workspace) -> None:
+    with Picky() as server:
+        assert ask_in_batches(workspace, server.url, PROMPTS[:10], "recall-1") == GOOD[:10]
+        assert len(server.batches) == 3, "each parameter is refused once"
+    assert outcomes(workspace.database, "recall-1", "writer") == {"parameter refused": 20, "answered": 10}

@@ -49,9 +49,10 @@ def test_what_only_looks_like_this_machine_is_not(address: str) -> None:
 @pytest.mark.parametrize(
     "address",
     ["http://127.0.0.1@example.org/v1", "http://example.org\\@127.0.0.1/v1", "ftp://127.0.0.1/v1", "127.0.0.1:80/v1",
-     "http://127.0.0.1/v1?to=example.org", "http://127.0.0.1#@example.org", "http://ｌocalhost/v1", "http:///v1"],
+     "http://127.0.0.1/v1?to=example.org", "http://127.0.0.1#@example.org", "http://ｌocalhost/v1", "http:///v1",
+     "http://127.0.0.1:80000/v1", "http://127.0.0.1:0/v1", "http://[12]/v1", "http://[::1/v1", "http://[127.0.0.1]/v1"],
 )  # fmt: skip
-def test_an_address_that_could_be_read_in_two_ways_is_no_setting(workspace: Workspace, address: str) -> None:
+def test_an_address_that_could_be_read_in_two_ways_or_in_none_is_no_setting(workspace: Workspace, address: str) -> None:
     from core.errors import SettingsError
 
     use_server(workspace, address.replace("\\", "\\\\"))
@@ -107,6 +108,24 @@ def test_consent_that_is_taken_back_holds_for_the_next_call(workspace: Workspace
     with FaultServer() as server:
         use_server(workspace, elsewhere(server))
         let_host(workspace, "0.0.0.0")
+        asyncio.run(work())
+        assert server.prompts == {"tide": 1}
+
+
+def test_consent_that_is_taken_out_of_the_settings_holds_for_the_next_call(workspace: Workspace) -> None:
+    path = workspace.root / SETTINGS_FILE
+
+    async def work() -> None:
+        async with open_caller(workspace, "writer", waits=TINY) as caller:
+            assert await ask_each(caller, ["tide"]) == ["I remember: tide"]
+            path.write_text(path.read_text().partition("[privacy]")[0])
+            with pytest.raises(ConsentError):
+                await ask_each(caller, ["ebb"])
+
+    with FaultServer() as server:
+        use_server(workspace, elsewhere(server))
+        path.write_text(path.read_text() + '[privacy]\nconsent = ["0.0.0.0"]\n')
+        workspace.forget_settings()
         asyncio.run(work())
         assert server.prompts == {"tide": 1}
 
@@ -178,7 +197,8 @@ def test_words_that_are_not_cleared_are_not_worth_asking_again(workspace: Worksp
         asyncio.run(work())
 
 
-@pytest.mark.parametrize("name", ["", "not a host", "http://", "exa\x1b[31mmple.org", "[oops]", "a" * 10 + "/path"])
+@pytest.mark.parametrize("name", ["", "not a host", "http://", "exa\x1b[31mmple.org", "[oops]", "a" * 10 + "/path",
+                                  "http://example.org:80000/v1", "http://[12]/v1"])  # fmt: skip
 def test_what_names_no_host_gets_no_consent(workspace: Workspace, name: str) -> None:
     with pytest.raises(UsageError, match="names no host"):
         let_host(workspace, name)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
 import pytest
 
 from core.errors import ModelError
-from core.models.endpoint import EndpointEngine, key_from
+from core.models.api_keys import key_from
+from core.models.endpoint import EndpointEngine
 from core.models.endpoint_answers import chances_of, failure_of_status, read_answer, retry_after
+from core.models.endpoint_completion import CompletionEndpoint
+from core.models.endpoint_transport import proxy_for
 from core.models.generation import Ask, CallFailed, Said, Told
 from core.models.roles import load_text_engine
 from core.settings import RoleSettings
@@ -74,6 +78,41 @@ def test_nothing_of_the_environment_goes_along(monkeypatch: pytest.MonkeyPatch) 
     }  # fmt: skip
 
 
+def in_environment(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, proxy)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "taken"),
+    [("proxy.example:3128", "http://proxy.example:3128"), ("http://u:p@proxy.example", "http://u:p@proxy.example"),
+     ("https://proxy.example:1", "https://proxy.example:1")],
+)  # fmt: skip
+def test_a_proxy_of_the_environment_is_taken_as_it_is_written(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, taken: str
+) -> None:
+    in_environment(monkeypatch, proxy)
+    assert proxy_for("https://api.example.org/v1") == taken
+    assert proxy_for("https://127.0.0.1/v1") is None
+    CompletionEndpoint("https://api.example.org/v1", "", 1).close()
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://u:secret@proxy.example:1", "http://u:secret@proxy.example:99999", "http://"]
+)
+def test_a_proxy_that_cannot_be_used_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    in_environment(monkeypatch, proxy)
+    makers: tuple[Callable[[str], object], ...] = (
+        lambda url: CompletionEndpoint(url, "", 1), lambda url: EndpointEngine(url, "m"),
+    )  # fmt: skip
+    for make in makers:
+        with pytest.raises(ModelError, match="is no HTTP proxy") as told:
+            make("https://api.example.org/v1")
+        assert "secret" not in f"{told.value.message} {told.value.hint}"
+
+
 def test_the_key_that_the_settings_name_is_sent() -> None:
     with FaultServer() as server:
         asked(server, PLAIN, key="our-key")
@@ -86,6 +125,26 @@ def test_a_variable_without_a_key_is_told_before_anything_is_sent() -> None:
     for environment in ({}, {"KEY": "  "}):
         with pytest.raises(ModelError, match="KEY holds no key"):
             key_from("KEY", environment)
+
+
+@pytest.mark.parametrize(
+    "held", ["sk-Tide7\nsk-Tide8", "sk-Tid\u00e97", "sk-Tide7 or so", "sk-Tide7\x1b[0m", "sk-\udce97"]
+)
+def test_what_can_be_no_key_is_told_without_being_repeated(held: str) -> None:
+    with pytest.raises(ModelError, match="what the variable KEY holds is no key") as told:
+        key_from("KEY", {"KEY": held})
+    assert "sk-" not in f"{told.value.message} {told.value.hint}"
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["sk-proj-abcdef0123456789", "f3a9c0de11d24b5e9a77c0ffee00beef", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIi",
+     "AIzaSyD0123456789abc", "AbCdEf0123456789AbCdEf"],
+)  # fmt: skip
+def test_a_key_in_the_place_of_its_variable_is_told_without_being_repeated(written: str) -> None:
+    with pytest.raises(ModelError, match="api_key_env is not the name of a variable") as told:
+        key_from(written, {})
+    assert written not in f"{told.value.message} {told.value.hint}"
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,9 @@ def test_a_model_alone_keeps_the_role_s_engine() -> None:
         ("judge", {"api_key_env": "KEY"}, "judge.engine\n  Field required"),
         ("writer", {"model": "some/other"}, "writer.engine\n  Field required"),
         ("persona", 7, "persona"),
+        ("persona", {"attempts": 2}, "attempts is not a setting of the persona"),
+        ("persona", {"engine": "endpoint", "model": "m", "base_url": "http://h/v1", "batch": True}, "batch is not"),
+        ("persona", {"max_calls": 4}, "max_calls of the persona needs the engine endpoint"),
     ],
 )
 def test_what_is_missing_is_told(role: str, given: object, why: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from core.doctor import check_workspace
-from core.errors import ConsentError, ModelError
+from core.errors import ConsentError, ModelError, SettingsError
 from core.models.roles import check_role
 from core.store.model_calls import recent_calls
 from core.store.sessions import session_messages
@@ -119,6 +119,27 @@ def test_nothing_is_sent_to_a_host_that_nobody_has_allowed(workspace: Workspace)
     with pytest.raises(ConsentError, match="nobody has allowed"):
         answered(behind(workspace, "https://models.example/v1"), Manner(8))
     assert recent_calls(workspace.database, 5) == []
+
+
+def test_consent_that_is_taken_out_of_the_settings_holds_no_longer_for_a_twin_that_talks(
+    workspace: Workspace, upstream: CompletionServer
+) -> None:
+    elsewhere = f"http://0.0.0.0:{upstream.port}/v1"
+    behind(workspace, elsewhere, extra='[privacy]\nconsent = ["0.0.0.0"]\n')
+    twin = Twin(workspace, ChatOptions(memories=False, manner=Manner(8)))
+    path = workspace.root / SETTINGS_FILE
+    try:
+        assert list(twin.answer("Who is there?"))
+        path.write_text(path.read_text().partition("[privacy]")[0])
+        with pytest.raises(ConsentError, match="nobody has allowed"):
+            list(twin.answer("Who is there?"))
+        assert len(upstream.bodies) == 1
+        path.write_text("consent = [\n")
+        with pytest.raises(SettingsError, match="not valid TOML"):
+            list(twin.answer("Who is there?"))
+        assert len(upstream.bodies) == 1
+    finally:
+        twin.close()
 
 
 @pytest.mark.parametrize(("model", "told"), [("gone", "lora-modules gone="), ("broken", "without a reason")])

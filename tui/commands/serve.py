@@ -12,7 +12,7 @@ from core.errors import Interrupted, SimuleeError, UsageError
 from core.runs import control
 from core.runs.journal import Event, Run
 from core.twin.client import running_server, serving_of
-from core.twin.launch import SERVE_ENTRY, SERVE_KIND
+from core.twin.launch import SERVE_ENTRY, SERVE_KIND, slots_of
 from core.workspace import Workspace
 from tui.face import Face, command
 
@@ -43,7 +43,7 @@ def serve(
     known = running_server(workspace)
     if known is not None:
         _refuse_other_port(known, port)
-        _refuse_other_slots(known, slots)
+        _refuse_other_slots(workspace, known, slots)
         _wait(face, workspace, known, lambda: None)
         face.note(f"{known.id} serves already; simulee runs cancel {known.id} stops it")
         return
@@ -99,9 +99,9 @@ def _refuse_other_port(run: Run, port: int) -> None:
         raise UsageError(f"{run.id} serves already, at {serving.url}", f"simulee runs cancel {run.id} stops it")
 
 
-def _refuse_other_slots(run: Run, slots: int | None) -> None:
+def _refuse_other_slots(workspace: Workspace, run: Run, slots: int | None) -> None:
     serving = serving_of(run)
-    if slots and serving is not None and slots != serving.slots:
+    if slots and serving is not None and slots_of(workspace.settings, slots) != serving.slots:
         raise UsageError(
             f"{run.id} serves already, with {serving.slots} slots", f"simulee runs cancel {run.id} stops it"
         )

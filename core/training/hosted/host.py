@@ -15,7 +15,8 @@ import httpx2
 import openai
 
 from core.calls.patience import Patience, Waits
-from core.models.endpoint import EndpointEngine, key_from
+from core.models.api_keys import key_from
+from core.models.endpoint import EndpointEngine
 from core.models.generation import CallFailed
 from core.settings import HostedSettings
 from core.training.hosted.protocol import EventPage, FilePage, JobPage, RemoteEvent, RemoteFile, RemoteJob, read

@@ -9,6 +9,7 @@ from core.errors import RunError, SettingsError
 from core.models.hosts import host_of
 from core.runs.journal import Run, list_runs
 from core.settings import hosted_settings
+from core.settings.section import is_base_url
 from core.training.hosted.record import read_record
 from core.workspace import Workspace
 
@@ -78,4 +79,4 @@ def _key_for(asked: str, said: str, variable: str) -> str:
     def place(address: str) -> tuple[str, str]:
         return urlsplit(address).scheme, host_of(address)
 
-    return variable if said and place(asked) == place(said) else ""
+    return variable if said and is_base_url(asked) and place(asked) == place(said) else ""

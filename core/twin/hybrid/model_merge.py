@@ -96,5 +96,5 @@ def sendable(workspace: Workspace, host: str, facts: Sequence[Fact]) -> list[Fac
 
 
 def _objected(uids: Collection[str], away: bool, workspace: Workspace) -> set[str]:
-    privacy = workspace.settings.privacy
+    privacy = workspace.privacy if away else workspace.settings.privacy
     return {each.uid for each in standing_of(workspace.database, list(uids)) if objection(each, away, privacy)}

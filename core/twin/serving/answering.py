@@ -159,11 +159,12 @@ class Continuation:
 class ServedTwin:
     """The loaded parts, and what clients ask of them."""
 
-    def __init__(self, root: Path, tell: Callable[[int, str], None], slots: int) -> None:
-        """Open the workspace in this thread and load what every answer needs. Raises ModelError, Interrupted."""
+    def __init__(self, root: Path, tell: Callable[[int, str], None], slots: int, run: str = "") -> None:
+        """Open the workspace in this thread and load what every answer needs, for the run of this id. Raises
+        ModelError, Interrupted."""
         self._done = 0
         self._say = tell
-        self._parts = Parts(Workspace.open(root), self._tell, slots)
+        self._parts = Parts(Workspace.open(root), self._tell, slots, run)
         self._known: dict[str, _Known] = {}
         """What was said so far → its session, for clients that send it all again."""
         try:
@@ -176,6 +177,10 @@ class ServedTwin:
     def close(self) -> None:
         self._parts.close()
         self._parts.workspace.database.close()
+
+    def stop(self) -> None:
+        """End what voices of other programs are saying, and let them say no more; for any thread."""
+        self._parts.stop()
 
     def models(self) -> list[str]:
         """The names that a request may ask for, the embedder's last."""
@@ -190,6 +195,7 @@ class ServedTwin:
 
     def prepare(self, asked: ChatRequest, heard: Heard) -> Talk:
         """Store the question and prepare its first answer. Raises Refusal, UsageError, ModelError, ConsentError."""
+        self._parts.refresh()
         manner = self._manner(asked, asked.max_completion_tokens or asked.max_tokens)
         options = ChatOptions(
             self._adapter_name(asked, asked.adapter), asked.memories, asked.as_of, heard.asker, manner, asked.hybrid
@@ -217,6 +223,7 @@ class ServedTwin:
 
     def prepare_completion(self, asked: CompletionRequest) -> Continuation:
         """Prepare a raw continuation. Raises Refusal, UsageError, ModelError."""
+        self._parts.refresh()
         check_continues(self._parts.workspace.settings, "/v1/completions")
         adapter = self._parts.adapter(self._adapter_name(asked, None))
         renderer = self._parts.renderer(self._parts.base(adapter))

@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 from core.atomic import write_atomically
 from core.errors import Interrupted, RunError
 from core.runs.job import Job
+from core.twin.launch import slots_of
 from core.twin.protocol import EXTENSION, LARGEST_BODY, PARTS, TWIN_MODEL
 from core.twin.serving.answering import ServedTwin
 from core.twin.serving.chat import complete_chat
@@ -58,7 +59,7 @@ class _Server:
         settings = job.workspace.settings.twin
         self._job = job
         self._params = params
-        self._slots = params.slots or settings.slots
+        self._slots = slots_of(job.workspace.settings, params.slots)
         self._token = secrets.token_urlsafe(32)
         self._thread = ThreadPoolExecutor(1, "twin")
         self._work = Work(self._thread, self._slots, settings.queue)
@@ -73,7 +74,8 @@ class _Server:
                 raise Interrupted("stopped while loading", "`simulee serve` starts it again")
             loop.call_soon_threadsafe(self._job.progress, done, PARTS, what)
 
-        loading = loop.run_in_executor(self._thread, ServedTwin, self._job.workspace.root, tell, self._slots)
+        run = self._job.folder.name
+        loading = loop.run_in_executor(self._thread, ServedTwin, self._job.workspace.root, tell, self._slots, run)
         twin: ServedTwin | None = None
         try:
             while not loading.done():
@@ -116,7 +118,7 @@ class _Server:
         finally:
             self._guard.draining = True
             token_file.unlink(missing_ok=True)
-            await self._work.drain(LINGER_SECONDS)
+            await self._work.drain(LINGER_SECONDS, twin.stop)
             await runner.cleanup()
 
     def _app(self, twin: ServedTwin) -> web.Application:

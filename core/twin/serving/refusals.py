@@ -8,6 +8,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from core.errors import ConsentError, SimuleeError, UsageError
+from core.twin.protocol import STOPPING
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -37,7 +38,7 @@ class Refusal(Exception):
 
 def stopping() -> Refusal:
     """The server is on its way out."""
-    return Refusal(503, "the server is stopping", "stopping", "server_error", retry_after=2)
+    return Refusal(503, "the server is stopping", STOPPING, "server_error", retry_after=2)
 
 
 def bad_request(message: str) -> Refusal:

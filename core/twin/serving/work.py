@@ -86,11 +86,13 @@ class Work:
         finally:
             channel.unwanted.set()
 
-    async def drain(self, within: float) -> None:
-        """Let what is under way end by itself for so many seconds, then at its next piece."""
+    async def drain(self, within: float, stop: Callable[[], None] = lambda: None) -> None:
+        """Let what is under way end by itself for so many seconds, then at its next piece; ``stop`` ends the waiting
+        for one that may never come."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within)
         self._stopping.set()
+        stop()
         if self._tasks:
             await asyncio.wait(self._tasks)
 

@@ -9,14 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from core.errors import BudgetError, Interrupted
+from core.settings import Settings
 from core.store.sessions import session_messages
+from core.twin.launch import slots_of
 from core.twin.protocol import Begun, ChatRequest
 from core.twin.serving.answering import ServedTwin, Talk
 from core.twin.serving.channel import Event, Piece, Whole
 from core.twin.serving.heard import heard
 from core.twin.serving.work import Work
-from core.workspace import Workspace
+from core.workspace import SETTINGS_FILE, Workspace
+from tests.twin.chat_server import ChatServer, said
 from tests.twin.scripted import Processes, put_adapters
+from tests.twin.test_endpoint_budget import behind
 
 
 class Served:
@@ -99,3 +106,58 @@ def test_after_all_choices_the_voice_makes_room_for_others(workspace: Workspace,
         assert processes.kept == ["second", "third"]
 
     with_served(workspace.root, see)
+
+
+@pytest.mark.parametrize(
+    ("slots", "concurrency", "asked", "taken"), [(4, 2, None, 2), (4, 32, None, 4), (1, 8, 16, 8), (3, None, None, 3)]
+)
+def test_no_more_answers_are_spoken_at_once_than_the_persona_may_be_asked(
+    slots: int, concurrency: int | None, asked: int | None, taken: int
+) -> None:
+    persona = {"engine": "endpoint", "model": "m", "base_url": "http://h/v1", "concurrency": concurrency}
+    settings = Settings.model_validate({"twin": {"slots": slots}, "models": {"persona": persona}})
+    assert slots_of(settings, asked) == taken
+
+
+def test_a_server_that_keeps_silent_does_not_keep_the_twin_from_stopping(workspace: Workspace) -> None:
+    silent = threading.Event()
+
+    def script(_: dict[str, Any]) -> list[dict[str, Any] | bytes]:
+        silent.wait(60)
+        return said("Good evening.")
+
+    async def see(served: Served) -> None:
+        async with served.work.events(served.prepare("Who is there?"), 1, True, "") as events:
+            while not server.bodies:
+                await asyncio.sleep(0.01)
+            await asyncio.wait_for(served.work.drain(0, served.twin.stop), 20)
+            with pytest.raises(Interrupted):
+                async for _ in events:
+                    pass
+        silent.set()
+
+    with ChatServer(script) as server:
+        behind(workspace, server.url, "timeout = 600.0\n")
+        try:
+            with_served(workspace.root, see)
+        finally:
+            silent.set()
+
+
+def test_a_persona_that_the_settings_name_instead_is_asked_from_the_next_question_on(workspace: Workspace) -> None:
+    async def see(served: Served) -> None:
+        for url, more in ((first.url, "max_calls = 1\n"), (second.url, "max_calls = 2\n")):
+            behind(workspace, url, more)
+            await served.all_of("Who is there?")
+        with pytest.raises(BudgetError, match="max_calls = 2"):
+            await served.all_of("And who now?")
+        (workspace.root / SETTINGS_FILE).write_text("name = \n")
+        with pytest.raises(BudgetError, match="max_calls = 2"):
+            await served.all_of("What is broken changes nothing?")
+        behind(workspace, first.url, "max_calls = 3\n")
+        await served.all_of("And who now?")
+
+    with ChatServer() as first, ChatServer() as second:
+        behind(workspace, first.url)
+        with_served(workspace.root, see)
+        assert (len(first.bodies), len(second.bodies)) == (2, 1)
