@@ -171,6 +171,99 @@ def test_nothing_that_is_there_is_written_over(home: Workspace, tmp_path: Path) 
         "api_key_env = 'sk-live-0123456789'",
         "[models.writer]\nengine = 'endpoint'\nmodel = 'm'\nbase_url = 'http://h/v1'\n"
         "api_key_env = 'f3a9c0de11d24b5e9a77c0ffee00beef'",
+        "[training.hosted]\nbase_url = 'http://h/v1'\napi_key_env = 'f3a9c0de11d24b5e9a77c0ffee00beef'",
         "[training.hosted]\nprovider = 'nebius'\nmodel = 'm'\napi_key_env = 'eyJhbGciOiJIUzI1NiJ9.c0ffee'",
         "about = 'her word is swordfish-and-more'\n[training.hosted]\nbase_url = 'http://h/v1'\nmodel = 'm'\n"
         "api_key_env = 'TRANSFER_TEST_KEY'",
+        "# the key is sk-proj-0123456789abcdef\n",
+        "about = 'her word is swordfish-and-more'\n[models.judge]\nengine = 'endpoint'\nmodel = 'm'\n"
+        "base_url = 'http://h/v1'\napi_key_env = 'TRANSFER_TEST_KEY'",
+    ],
+)
+def test_settings_with_a_key_in_them_are_not_packed(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str
+) -> None:
+    monkeypatch.setenv("TRANSFER_TEST_KEY", "swordfish-and-more")
+    with (workspace.root / "persona.toml").open("a", encoding="utf-8") as file:
+        file.write(settings)
+    with pytest.raises(TransferError) as told:
+        pack(workspace, tmp_path / "p.simulee")
+    assert "sk-" not in str(told.value)
+    assert "swordfish" not in str(told.value)
+    assert "c0ffee" not in str(told.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["ws"]
+
+
+@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "my_key", "KEY2", "another_key_of_mine_for_the_box"])
+def test_the_name_of_a_variable_is_packed(workspace: Workspace, tmp_path: Path, name: str) -> None:
+    with (workspace.root / "persona.toml").open("a", encoding="utf-8") as file:
+        file.write(
+            "about = 'made with sk-learn-like-models'\n[models.writer]\nengine = 'endpoint'\nmodel = 'm'\n"
+            f"base_url = 'http://h/v1'\napi_key_env = '{name}'"
+        )
+    assert copied(workspace, tmp_path / "box").settings.models.writer.api_key_env == name
+
+
+def test_hostile_words_travel_as_they_are(tmp_path: Path) -> None:
+    """Whatever a source, a model or a run said is in the database and in the settings, and comes out the same."""
+    there = fill(tmp_path / "there")
+    box = copied(there, tmp_path / "box")
+    # Its adapters have no files, so that none is whole.
+    without = ("adapter", "active_adapter", "scorecard", "session")
+    assert content(box, *without) == content(there, *without)
+    with there.database.write():
+        there.database.execute("DELETE FROM memory WHERE id > 10")
+        there.database.execute("DELETE FROM session")
+    again = merge(there, packed(box, tmp_path / "back.simulee"))
+    assert again.added["memories"] > 0
+    assert content(there, *OWN, *without) == content(box, *OWN, *without)
+
+
+def test_an_older_schema_is_migrated_when_it_is_unpacked(home: Workspace, tmp_path: Path) -> None:
+    old = tmp_path / "old.db"
+    connection = apsw.Connection(str(old))
+    for version in range(1, 5):
+        connection.execute(migrations()[version])
+    connection.execute("INSERT INTO call_cache (key, value) VALUES ('asked', 'answered'); PRAGMA user_version = 4")
+    connection.close()
+    file = rewritten(packed(home, tmp_path / "p.simulee"), tmp_path / "q.simulee", {"persona.db": old.read_bytes()})
+    box = unpack(file, tmp_path / "box").workspace
+    assert box.database.schema_version() == max(migrations())
+    assert box.database.rows("SELECT * FROM call_cache") == [("asked", "answered")]
+    assert not list(box.root.glob("*.backup"))
+
+
+def test_the_commands_tell_what_they_did(home: Workspace, tmp_path: Path, simulee: Callable[..., Any]) -> None:
+    done = simulee("pack", tmp_path / "p.simulee", "-w", home.root, "--json")
+    told = json.loads(done.stdout)
+    assert told["workspace"] == str(home.root)
+    assert told["added"] == {"adapters": 1, "runs": 1}
+    assert told["bytes"] == (tmp_path / "p.simulee").stat().st_size
+    with zipfile.ZipFile(tmp_path / "p.simulee") as archive:
+        assert b"api.example" not in archive.read("persona.toml")
+    there = simulee("unpack", tmp_path / "p.simulee", "--dir", tmp_path / "box", "--json")
+    assert json.loads(there.stdout)["workspace"] == str(tmp_path / "box")
+    assert json.loads(there.stdout)["hosts"] == ["api.example.org"]
+    back = simulee("merge", tmp_path / "p.simulee", "-w", tmp_path / "box")
+    assert back.returncode == 0
+    assert "nothing new" in back.stdout
+
+
+def test_a_pack_is_written_to_a_disk_that_no_database_may_lie_on(
+    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memory file system stands for the network's: it is another than the workspace's."""
+    share = Path(tempfile.mkdtemp(dir="/dev/shm"))
+    kind = database._file_system(share)
+    if database._file_system(home.root) == kind:
+        pytest.skip("there is one file system here")
+    monkeypatch.setattr(database, "NETWORK_FILE_SYSTEMS", {kind})
+    (home.root / f"{COPYING}left").mkdir()
+    try:
+        file = pack(home, share / "ada.simulee").path
+        assert [path.name for path in share.iterdir()] == ["ada.simulee"]
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert not list(home.root.glob(".*"))
+        assert content(unpack(file, tmp_path / "box").workspace) == content(home)
+    finally:
+        shutil.rmtree(share)
