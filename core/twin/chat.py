@@ -15,7 +15,7 @@ from core.prompts.commands import Command
 from core.prompts.render import PromptTurn, RecalledMemory
 from core.recall.recollect import Recollection
 from core.store.adapters import AdapterRow, list_adapters
-from core.store.sessions import add_message, begin_session, session_adapter, session_messages
+from core.store.sessions import add_message, begin_session, session_messages
 from core.twin.abstaining import unknown_answer
 from core.twin.asking import Asking, asking_form, recalls_first
 from core.twin.composing import composed
@@ -23,7 +23,7 @@ from core.twin.guard import Withheld
 from core.twin.hybrid.facts import facts_of
 from core.twin.hybrid.simulation import begun_log, log_of, simulating_adapter
 from core.twin.hybrid.turn import Hybrid, HybridTurn
-from core.twin.keeping import now, store_answer
+from core.twin.keeping import now, store_answer, stored_session
 from core.twin.leaving import check_sendable
 from core.twin.parts import LONGEST_ANSWER, Parts, Tell
 from core.twin.protocol import NO_RECEIPTS
@@ -159,6 +159,7 @@ class Conversation:
             if self.session_id is None:
                 adapter_id = self.adapter.id if self.adapter else None
                 self.session_id = begin_session(database, adapter_id, self._options.as_of, now())
+            stored_session(database, self.session_id)
             add_message(database, self.session_id, "user", self._options.speaker, question, "", {}, now())
         return self._prepared(question, self._options.speaker, past)
 
@@ -303,10 +304,7 @@ class Conversation:
             )
 
     def _go_on(self, session_id: int) -> None:
-        known = session_adapter(self._workspace.database, session_id)
-        if known is None:
-            raise UsageError(f"there is no session {session_id} here", "begin one without naming a session")
-        adapter_id, as_of = known
+        adapter_id, as_of = stored_session(self._workspace.database, session_id)
         asked = self.adapter.id if self.adapter else None
         if self._options.adapter is None and asked != adapter_id:
             self.adapter = _adapter_of_session(self._parts, adapter_id)
