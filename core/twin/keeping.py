@@ -55,7 +55,7 @@ def store_answer(
         add_memories(
             database,
             message_id,
-            [(each.found.passage.chunk.id, each.retold.text) for each in prepared.recollections],
+            [(each.found.passage.chunk.id, each.retold.text) for each in speaking.recollections],
         )
         add_receipts(
             database,

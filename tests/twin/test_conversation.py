@@ -11,7 +11,7 @@ import pytest
 
 from core.dates import DateSpan
 from core.settings import Settings
-from core.store.sessions import find_message
+from core.store.sessions import find_message, memories_of_message
 from core.twin.chat import Answer, ChatOptions, Conversation
 from core.twin.guard import WITHHELD
 from core.twin.statements import never_say, state_fact
@@ -198,6 +198,23 @@ def test_what_no_longer_fits_is_told_in_lines(sample: Workspace, talk: type[Talk
         asked.prompt
     )
     assert answers[-1].tokens[0] <= asked.parts.context
+
+
+def test_only_memories_that_had_room_in_the_prompt_are_kept_with_an_answer(sample: Workspace, talk: type[Talk]) -> None:
+    asked = talk(sample)
+    question = "What did your father teach you about the sea?"
+    whole = asked.ask(question)
+    asked = talk(sample, lambda _: whole.recollections[-1].retold.text)
+    asked.parts.context = whole.tokens[0] + asked.conversation._length - 1
+    answer = asked.ask(question)
+    assert answer.recollections == whole.recollections[: len(answer.recollections)]
+    assert 0 < len(answer.recollections) < len(whole.recollections)
+    assert [each.retold.text in asked.prompt for each in whole.recollections] == [
+        each in answer.recollections for each in whole.recollections
+    ]
+    stored = memories_of_message(sample.database, answer.message_id)
+    assert [each.text for each in stored] == [each.retold.text for each in answer.recollections]
+    assert all(each.source in (None, *answer.recollections) for each in answer.receipts)
 
 
 def test_the_twin_asks_for_its_memories_and_goes_on_with_what_comes_back(sample: Workspace, talk: type[Talk]) -> None:
