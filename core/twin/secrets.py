@@ -34,6 +34,8 @@ JOINED = 40
 SPELLED = 2
 """Letters of a word that may be part of a spelling."""
 SHORTEST_BASE64 = 8
+LOOKED_AT = 4096
+"""Words of which it is remembered whether they are secrets."""
 _LOOK_ALIKES = str.maketrans("аеорсухіјѕԁһкмтвн", "aeopcyxijsdhkmtbh")
 """Cyrillic letters that a reader takes for Latin ones."""
 _JOINING = frozenset(("and", "of", "the"))
@@ -112,6 +114,12 @@ class Secrets:
         spelled |= {"".join(word for word in phrase) for phrase in self.phrases}
         self._spelled = spelled | {each[::-1] for each in spelled}
         self._longest = max(map(len, self._spelled), default=0)
+        # However many secrets there are, a word costs as much: each is looked up, none is gone through.
+        self._lengths = sorted({len(each) for each in self._spelled if len(each) >= SHORTEST})
+        self._beginning: dict[str, list[tuple[str, ...]]] = {}
+        for phrase in self.phrases:
+            self._beginning.setdefault(phrase[0], []).append(phrase)
+        self._is_secret = lru_cache(LOOKED_AT)(self._tells_one)
 
     def __bool__(self) -> bool:
         return bool(self._spelled or self.names or self.labels or self.days)
@@ -124,12 +132,13 @@ class Secrets:
     def marked(self, raw: Sequence[str]) -> list[bool]:
         """For each word of a text, whether it belongs to what is withheld."""
         words = [_fold(word) for word in raw]
-        found = [any(secret in word for secret in self._within(word)) for word in words]
-        for place, word in enumerate(words):
-            found[place] = found[place] or word in self.names or word in self.codes or self._is_encoded(raw[place])
+        found = [self._is_secret(word) for word in raw]
         self._mark_spelled(words, found)
-        for phrase in self.phrases:
-            _mark_run(words, phrase, found)
+        for place, word in enumerate(words):
+            for phrase in self._beginning.get(word, ()):
+                stop = place + len(phrase)
+                if tuple(words[place:stop]) == phrase:
+                    found[place:stop] = [True] * len(phrase)
         # "grade 2, 385 pounds" may be read as 2,385: its parts count too.
         alone = [Number(int(word), at, at + 1) for at, word in enumerate(words) if re.fullmatch(r"[0-9]{1,15}", word)]
         for number in [*numbers_in(words), *alone]:
@@ -148,8 +157,17 @@ class Secrets:
             certain -= 1
         return certain
 
-    def _within(self, word: str) -> Iterable[str]:
-        return (each for each in self._spelled if len(each) >= SHORTEST) if len(word) >= SHORTEST else ()
+    def _tells_one(self, raw: str) -> bool:
+        """Whether a word by itself is a secret, holds one, or is one in Base64."""
+        word = _fold(raw)
+        return word in self.names or word in self.codes or self._is_within(word) or self._is_encoded(raw)
+
+    def _is_within(self, word: str) -> bool:
+        return any(
+            word[start : start + length] in self._spelled
+            for length in self._lengths
+            for start in range(len(word) - length + 1)
+        )
 
     def _mark_spelled(self, words: Sequence[str], found: list[bool]) -> None:
         """Secrets that several whole words spell together: ``K-i-t-t-i``, ``7 3 0 4``, ``seven three oh four``."""
@@ -266,9 +284,3 @@ def _parts_of(day: tuple[int, int, int]) -> set[tuple[int, int, int]]:
     if year:
         parts.add((0, month, year))
     return parts
-
-
-def _mark_run(words: Sequence[str], run: tuple[str, ...], found: list[bool]) -> None:
-    for start in range(len(words) - len(run) + 1):
-        if tuple(words[start : start + len(run)]) == run:
-            found[start : start + len(run)] = [True] * len(run)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -92,3 +95,28 @@ def test_a_long_answer_streams_while_it_is_spoken(withheld: Withheld) -> None:
     stream = Shown(withheld)
     shown = "".join(stream.feed(f"word{'abc'[place % 3] * 4} ") for place in range(60))
     assert len(shown.split()) >= 45
+
+
+class LookedUp(set[Any]):
+    """A set in which things are looked up, and that nobody goes through."""
+
+    def __iter__(self) -> Iterator[Any]:
+        raise AssertionError("it was gone through")
+
+
+def test_secrets_are_looked_up_and_not_gone_through_for_each_word() -> None:
+    secrets = Secrets(PRIVATE, SAID, lambda word: word not in RARE)
+    for kind in ("names", "codes", "phrases", "labels", "days", "_spelled"):
+        setattr(secrets, kind, LookedUp(getattr(secrets, kind)))
+    assert secrets.marked(["ask", "the", "kittiwakes", "of", "Corrie", "Ashdown", "by", "nail", "9"]) == [
+        False, False, True, False, True, True, False, True, True,
+    ]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(["kitti", "wake", "k", "corrie", "ashdown", "pintle", "7304", "28", "17"]), max_size=5))
+def test_a_secret_of_five_letters_is_found_anywhere_in_a_word(parts: list[str]) -> None:
+    secrets = Secrets(PRIVATE, SAID, lambda word: word not in RARE)
+    word = "".join(parts) or "the"
+    named = {*secrets.names, *secrets.codes, "corrieashdown", "quillanandfrost"}
+    inside = {each for each in named if len(each) >= 5 and (each in word or each[::-1] in word)}
+    assert secrets.marked([word]) == [bool(inside) or word in named or word[::-1] in named]
