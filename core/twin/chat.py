@@ -237,7 +237,9 @@ class Conversation:
                 question, speaker, turns[-1] if turns else None
             )
         turn = PromptTurn(question, speaker, (*facts, *(each.remembered() for each in recollections)))
-        silent = unknown_answer(self._workspace, question) if unknown and not facts else ""
+        silent = ""
+        if unknown and not facts:
+            silent = unknown_answer(self._workspace, question, self._parts.withheld())
         return self._rendered(Asking(turn, past, facts, tuple(recollections), form), missed, silent)
 
     def _rendered(self, asking: Asking, missed: tuple[str, ...], silent: str) -> Prepared:

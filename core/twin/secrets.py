@@ -42,7 +42,9 @@ _JOINING = frozenset(("and", "of", "the"))
 _NO_LABELS = frozenset((*MONTHS, "since"))
 """Words before a number that it does not label."""
 _FILLERS = frozenset(("number", "no", "the", "of", "is", "was", "s", "nr"))
-_PHRASE_GAP = re.compile(r"[\s\-]+")
+_PHRASE_GAP = re.compile(r"[\s\-_]+")
+_JOINED_BY_LINES = re.compile(r"[^\W_]+(?:_+[^\W_]+)+")
+"""Words that underscores make one: what is named so is told by its parts and whole."""
 
 IsOrdinary = Callable[[str], bool]
 Pair = frozenset[str]
@@ -71,9 +73,10 @@ def told_in(texts: Iterable[str]) -> Told:
     told = Told()
     for text in texts:
         words = folded(text)
-        told.words.update(words)
-        told.names.update(_fold(word) for word in WORD.findall(text) if word[0].isupper())
-        told.lower.update(_fold(word) for word in WORD.findall(text) if word[0].islower())
+        written = [*WORD.findall(text), *_JOINED_BY_LINES.findall(text)]
+        told.words.update(_fold(word) for word in written)
+        told.names.update(_fold(word) for word in written if word[0].isupper())
+        told.lower.update(_fold(word) for word in written if word[0].islower())
         told.phrases.update(_phrases(text))
         for number in numbers_in(words):
             told.numbers.add(number.value)
@@ -192,7 +195,7 @@ class Secrets:
                 found[low:high] = [True] * (high - low)
 
     def _is_encoded(self, word: str) -> bool:
-        if len(word) < SHORTEST_BASE64 or not re.fullmatch(r"[A-Za-z0-9_]+", word):
+        if len(word) < SHORTEST_BASE64 or not re.fullmatch(r"[A-Za-z0-9]+", word):
             return False
         try:
             text = base64.b64decode(word[: len(word) // 4 * 4], validate=True).decode("ascii")
@@ -271,7 +274,7 @@ def _label_forms(text: str) -> Iterable[Pair]:
             continue
         written = found[number.first][0]
         gap = text[found[before].end() : found[number.first].start()]
-        if gap in (" ", "-") and (written[0].isdigit() or written[0].isupper()):
+        if gap in (" ", "-", "_") and (written[0].isdigit() or written[0].isupper()):
             yield frozenset((words[before], str(number.value)))
 
 

@@ -35,7 +35,7 @@ class Prepared:
     """Those whose memories the prompt shows."""
     missed: tuple[str, ...] = ()
     unknown: str = ""
-    """What is said instead of asking a model; empty where a model speaks."""
+    """What is said instead of asking a model, and may be; empty where a model speaks."""
     told_in_lines: int = 0
     asker: str = ""
     """Who asks; empty where nobody said."""

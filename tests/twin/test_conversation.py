@@ -14,7 +14,7 @@ from core.settings import Settings
 from core.store.sessions import find_message, memories_of_message
 from core.twin.chat import Answer, ChatOptions, Conversation
 from core.twin.guard import WITHHELD
-from core.twin.statements import never_say, state_fact
+from core.twin.statements import never_say, state_fact, take_back
 from core.workspace import Workspace
 from tests.embedded_sample import embedded_sample
 from tests.twin.scripted import Script, ScriptedParts
@@ -123,6 +123,22 @@ def test_a_question_about_them_that_nothing_supports_gets_an_honest_answer_at_on
     stored = find_message(sample.database, answer.message_id)
     assert stored is not None
     assert stored.settings["engine"] == "rule"
+
+
+def test_what_is_never_to_be_said_is_not_said_where_the_twin_does_not_know(sample: Workspace, talk: type[Talk]) -> None:
+    question = "Which video games do you like?"
+    first = talk(sample).ask(question).text
+    stated = [never_say(sample, "Ada", first.split(".")[0])]
+    try:
+        second = talk(sample).ask(question)
+        assert second.unknown
+        assert WITHHELD not in second.text
+        assert first.split(".")[0] not in second.text
+        stated += [never_say(sample, "Ada", words) for words in ("know", "make it up", "remember")]
+        assert talk(sample).ask(question).text.count(WITHHELD) == 1, "where nothing is left the words are kept out"
+    finally:
+        for each in stated:
+            take_back(sample, "Ada", each.uid)
 
 
 @pytest.mark.parametrize("words", ["Good morning!", "How are you?", "What is seven times eight?", "I like your coat."])

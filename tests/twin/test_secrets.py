@@ -35,6 +35,7 @@ def withheld() -> Withheld:
         "seventy-three oh four", "seven thousand three hundred and four", "S2l0dGl3YWtlIDczMDQ", "Corrie Ashdown",
         "14 June", "June the fourteenth", "1971-06-14", "14/6/71", "fourteenth of June nineteen seventy-one",
         "nail 9", "nail number nine", "three hundred and eighty-five", "pintle 19", "quillan and frost", "2817",
+        "nail_9", "14_June", "Corrie_Ashdown", "seven_three_oh_four",
         "Kitti\u0301wake", "K\u20ddi\u20ddt\u20ddt\u20ddiwake", "Kitti\u00adwake",
     ],
 )  # fmt: skip
@@ -61,6 +62,21 @@ def test_a_name_is_a_secret_in_every_form_of_its_letters(name: str) -> None:
         assert withheld.redact(f"Ask {written} for it.") == f"Ask {WITHHELD} for it."
 
 
+@pytest.mark.parametrize("kept", ["Look for _Kittiwake_.", "Ask for __Kittiwake 7304__.", "It is kittiwake_7304."])
+def test_what_is_slanted_in_a_private_text_is_a_secret_too(kept: str) -> None:
+    secrets = Secrets([kept], (), lambda word: word not in RARE)
+    withheld = Withheld([kept], 8, (), secrets)
+    named = "Kittiwake 7304" if "7304" in kept else "Kittiwake"
+    assert withheld.redact(f"It is _{named}_, I think.") == f"It is _{WITHHELD}_, I think."
+
+
+def test_a_password_with_an_underscore_is_a_secret_as_a_whole() -> None:
+    kept = "The word is Sea_gull7, and I change it in May."
+    withheld = Withheld([kept], 8, (), Secrets([kept], (), lambda word: True))
+    for written in ("Sea_gull7", "seagull7", "sea gull7"):
+        assert withheld.redact(f"It is {written}, I think.") == f"It is {WITHHELD}, I think."
+
+
 def test_two_numbers_in_a_row_do_not_hide_one_another(withheld: Withheld) -> None:
     assert withheld.redact("nail 9 385 pounds") == f"{WITHHELD} pounds"
 
@@ -82,7 +98,7 @@ def test_pieces_of_any_size_show_what_the_whole_text_shows(withheld: Withheld, d
     words = data.draw(st.lists(
         st.sampled_from(["the", "K-i-t-t-i-w-a-k-e", "7304", "seven", "three", "oh", "four", "nail", "9", "14", "June",
                          "1971", "a", "b", "Corrie", "map,", "coast.", "Quillan and Frost", "e\u0301", "海图室",
-                         "Ki\u0301tti\u00adwake", "海Kittiwake图"]), max_size=30,
+                         "Ki\u0301tti\u00adwake", "海Kittiwake图", "_Kitti_", "wake_", "_", "nail_9_"]), max_size=30,
     ))  # fmt: skip
     text = " ".join(words)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=12)))
