@@ -59,6 +59,8 @@ class Asking:
     """What a person stated and bears on the question."""
     recollections: tuple[Recollection, ...] = ()
     """What came back so far and the next prompt may show; no passage twice."""
+    seen: tuple[Recollection, ...] = ()
+    """What was shown before it called functions: what it said then may rest on it."""
     form: AskingForm | None = None
     """None where it may not ask."""
     commands: int = 0
@@ -70,8 +72,10 @@ class Asking:
         """Whether it may ask once more."""
         return self.form is not None and self.commands < MOST_COMMANDS
 
-    def after(self, commands: Sequence[Command], came: Sequence[CameBack], said: str) -> Asking:
-        """The same question, once something has come back for each command."""
+    def after(
+        self, commands: Sequence[Command], came: Sequence[CameBack], said: str, seen: tuple[Recollection, ...] = ()
+    ) -> Asking:
+        """The same question, once something has come back for each command; ``seen`` is what its prompt showed."""
         if self.form == "functions":
             calls = tuple((command, each.memories) for command, each in zip(commands, came, strict=True))
             turn = replace(self.turn, rounds=(*self.turn.rounds, Round(calls, said[:MOST_SAID])))
@@ -87,15 +91,16 @@ class Asking:
             self,
             turn=turn,
             recollections=tuple(found.values()),
+            seen=seen if self.form == "functions" else (),
             commands=self.commands + 1,
             followed=(*self.followed, *followed),
         )
 
     def shown(self, turn: PromptTurn) -> tuple[Recollection, ...]:
-        """Of what came back, what a prompt shows in which the question stands as ``turn``."""
+        """Of what came back, what was shown before and what a prompt shows in which the question stands as ``turn``."""
         came = {memory for each in turn.rounds for _, memories in each.calls for memory in memories}
-        seen = came.union(turn.memories)
-        return tuple(each for each in self.recollections if each.remembered() in seen)
+        there = came.union(turn.memories)
+        return tuple(each for each in self.recollections if each in self.seen or each.remembered() in there)
 
 
 def asking_form(workspace: Workspace, adapter: AdapterRow | None) -> AskingForm | None:

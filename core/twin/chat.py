@@ -144,7 +144,7 @@ class Conversation:
         assert asking is not None
         came = [self._recalling.for_command(each, asking.turn.asker) for each in commands]
         missed = (*prepared.missed, *(line for each in came for line in each.missed))
-        again = self._rendered(asking.after(commands, came, said), missed, "")
+        again = self._rendered(asking.after(commands, came, said, prepared.recollections), missed, "")
         self._parts.give_back(prepared.voice)
         left = max(1, prepared.manner.max_tokens - self._renderer.tokenizer.count(said))
         return replace(again, manner=replace(prepared.manner, max_tokens=left))
@@ -240,7 +240,8 @@ class Conversation:
         silent = ""
         if unknown and not facts:
             silent = unknown_answer(self._workspace, question, self._parts.withheld())
-        return self._rendered(Asking(turn, past, facts, tuple(recollections), form), missed, silent)
+        asking = Asking(turn, past, facts, tuple(recollections), form=form)
+        return self._rendered(asking, missed, silent)
 
     def _rendered(self, asking: Asking, missed: tuple[str, ...], silent: str) -> Prepared:
         past, withheld = asking.past, self._parts.withheld()

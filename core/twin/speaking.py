@@ -32,7 +32,7 @@ class Prepared:
     messages: tuple[Message, ...] = ()
     """What the prompt is the text of; empty for a raw continuation."""
     recollections: tuple[Recollection, ...] = ()
-    """Those whose memories the prompt shows."""
+    """Those whose memories the prompt shows, or one before it in the same answer."""
     missed: tuple[str, ...] = ()
     unknown: str = ""
     """What is said instead of asking a model, and may be; empty where a model speaks."""
