@@ -171,10 +171,13 @@ class Database:
             return
         if current > 0:
             self.backup(self.path.with_name(f"{self.path.name}.schema-{current}.backup"))
+        # A table that is made anew is dropped first, and what hangs on its rows must not go with them.
+        self.connection.execute("PRAGMA foreign_keys = OFF")
         with self.write():
             for version in range(self.schema_version() + 1, newest + 1):
                 self.connection.execute(by_version[version])
                 self.connection.execute(f"PRAGMA user_version = {version}")
+        self.connection.execute("PRAGMA foreign_keys = ON")
 
 
 def migrations() -> dict[int, str]:

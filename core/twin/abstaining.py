@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from pathlib import Path
 
 from core.prompts.render import template_source
 from core.recall.recollect import Recalled
+from core.twin.guard import Withheld
 from core.workspace import Workspace
 
 TEMPLATE = "unknown.j2"
@@ -36,15 +37,22 @@ def nothing_supports(recalled: Recalled, nearest: float, least: float) -> bool:
     return not recalled.parked and nearest < least
 
 
-def unknown_answer(workspace: Workspace, question: str) -> str:
+def unknown_answer(workspace: Workspace, question: str, withheld: Withheld) -> str:
     """One of the target's ways to say that they do not know, the same one for the same question.
 
-    ``prompts/unknown.j2`` holds one a line; a workspace's own file has its target's own words.
+    ``prompts/unknown.j2`` holds one a line; a workspace's own file has its target's own words. Of these, one that may
+    be said; where none may, one of the packaged ones, and in the last resort what may be said of it.
     """
-    lines: Sequence[str] = [
-        line.strip()
-        for line in template_source(TEMPLATE, workspace.root / "prompts").splitlines()
-        if line.strip() and not line.startswith("#")
-    ]
     digest = hashlib.sha256(question.strip().casefold().encode("utf-8", "replace")).digest()
-    return lines[int.from_bytes(digest[:4], "big") % len(lines)] if lines else "I don't know."
+    place = int.from_bytes(digest[:4], "big")
+    packaged = _lines(None)
+    ways = _lines(workspace.root / "prompts") or packaged
+    for some in (ways, packaged):
+        if sayable := [each for each in some if withheld.redact(each) == each]:
+            return sayable[place % len(sayable)]
+    return withheld.redact(ways[place % len(ways)])
+
+
+def _lines(overrides: Path | None) -> list[str]:
+    lines = (line.strip() for line in template_source(TEMPLATE, overrides).splitlines())
+    return [line for line in lines if line and not line.startswith("#")]

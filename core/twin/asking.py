@@ -57,6 +57,10 @@ class Asking:
     past: PastTurns = field(default_factory=PastTurns)
     facts: tuple[RecalledMemory, ...] = ()
     """What a person stated and bears on the question."""
+    recollections: tuple[Recollection, ...] = ()
+    """What came back so far and the next prompt may show; no passage twice."""
+    seen: tuple[Recollection, ...] = ()
+    """What was shown before it called functions: what it said then may rest on it."""
     form: AskingForm | None = None
     """None where it may not ask."""
     commands: int = 0
@@ -68,8 +72,10 @@ class Asking:
         """Whether it may ask once more."""
         return self.form is not None and self.commands < MOST_COMMANDS
 
-    def after(self, commands: Sequence[Command], came: Sequence[CameBack], said: str) -> Asking:
-        """The same question, once something has come back for each command."""
+    def after(
+        self, commands: Sequence[Command], came: Sequence[CameBack], said: str, seen: tuple[Recollection, ...] = ()
+    ) -> Asking:
+        """The same question, once something has come back for each command; ``seen`` is what its prompt showed."""
         if self.form == "functions":
             calls = tuple((command, each.memories) for command, each in zip(commands, came, strict=True))
             turn = replace(self.turn, rounds=(*self.turn.rounds, Round(calls, said[:MOST_SAID])))
@@ -77,15 +83,24 @@ class Asking:
             memories = (*self.facts, *(memory for each in came for memory in each.memories))
             turn = PromptTurn(self.turn.question, self.turn.asker, memories, command=commands[0].text)
         followed = [Commanded(command, len(each.memories)) for command, each in zip(commands, came, strict=True)]
-        return replace(self, turn=turn, commands=self.commands + 1, followed=(*self.followed, *followed))
-
-    def recollections(self, before: Sequence[Recollection], came: Sequence[CameBack]) -> list[Recollection]:
-        """What the next prompt shows, of what the last one showed and what came back; no passage twice."""
-        shown: dict[int, Recollection] = {}
-        earlier = before if self.form == "functions" else ()
+        found: dict[int, Recollection] = {}
+        earlier = self.recollections if self.form == "functions" else ()
         for one in (*earlier, *(one for each in came for one in each.recollections)):
-            shown.setdefault(one.found.passage.chunk.id, one)
-        return list(shown.values())
+            found.setdefault(one.found.passage.chunk.id, one)
+        return replace(
+            self,
+            turn=turn,
+            recollections=tuple(found.values()),
+            seen=seen if self.form == "functions" else (),
+            commands=self.commands + 1,
+            followed=(*self.followed, *followed),
+        )
+
+    def shown(self, turn: PromptTurn) -> tuple[Recollection, ...]:
+        """Of what came back, what was shown before and what a prompt shows in which the question stands as ``turn``."""
+        came = {memory for each in turn.rounds for _, memories in each.calls for memory in memories}
+        there = came.union(turn.memories)
+        return tuple(each for each in self.recollections if each in self.seen or each.remembered() in there)
 
 
 def asking_form(workspace: Workspace, adapter: AdapterRow | None) -> AskingForm | None:

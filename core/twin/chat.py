@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from core.errors import ModelError, UsageError
 from core.prompts.commands import Command
-from core.prompts.render import PromptTurn, RecalledMemory
+from core.prompts.render import PromptTurn
 from core.recall.recollect import Recollection
 from core.store.adapters import AdapterRow, list_adapters
-from core.store.sessions import add_message, begin_session, session_adapter, session_messages
+from core.store.sessions import add_message, begin_session, session_messages
 from core.twin.abstaining import unknown_answer
 from core.twin.asking import Asking, asking_form, recalls_first
 from core.twin.composing import composed
@@ -23,7 +23,7 @@ from core.twin.guard import Withheld
 from core.twin.hybrid.facts import facts_of
 from core.twin.hybrid.simulation import begun_log, log_of, simulating_adapter
 from core.twin.hybrid.turn import Hybrid, HybridTurn
-from core.twin.keeping import now, store_answer
+from core.twin.keeping import now, store_answer, stored_session
 from core.twin.leaving import check_sendable
 from core.twin.parts import LONGEST_ANSWER, Parts, Tell
 from core.twin.protocol import NO_RECEIPTS
@@ -144,8 +144,7 @@ class Conversation:
         assert asking is not None
         came = [self._recalling.for_command(each, asking.turn.asker) for each in commands]
         missed = (*prepared.missed, *(line for each in came for line in each.missed))
-        shown = asking.recollections(prepared.recollections, came)
-        again = self._rendered(asking.after(commands, came, said), shown, missed, "")
+        again = self._rendered(asking.after(commands, came, said, prepared.recollections), missed, "")
         self._parts.give_back(prepared.voice)
         left = max(1, prepared.manner.max_tokens - self._renderer.tokenizer.count(said))
         return replace(again, manner=replace(prepared.manner, max_tokens=left))
@@ -159,6 +158,7 @@ class Conversation:
             if self.session_id is None:
                 adapter_id = self.adapter.id if self.adapter else None
                 self.session_id = begin_session(database, adapter_id, self._options.as_of, now())
+            stored_session(database, self.session_id)
             add_message(database, self.session_id, "user", self._options.speaker, question, "", {}, now())
         return self._prepared(question, self._options.speaker, past)
 
@@ -184,23 +184,26 @@ class Conversation:
         text = speaking.text
         if not text and speaking.ended != speaking.finish:
             return None
-        receipts, missed = self._receipts(text, prepared)
+        recollections = speaking.recollections
+        receipts, missed = self._receipts(text, prepared, recollections)
         memories = self._options.memories
         message_id = store_answer(self._workspace, prepared, speaking, receipts, self.adapter, memories)
         counted = (len(prepared.tokens), self._renderer.tokenizer.count(text))
         return Answer(
-            text, prepared.prompt, prepared.recollections, receipts, message_id, prepared.session_id, speaking.finish,
+            text, prepared.prompt, recollections, receipts, message_id, prepared.session_id, speaking.finish,
             counted, missed, bool(prepared.unknown), prepared.told_in_lines, prepared.voice.repeatable,
             speaking.hybrid,
         )  # fmt: skip
 
-    def _receipts(self, text: str, prepared: Prepared) -> tuple[tuple[Receipt, ...], tuple[str, ...]]:
+    def _receipts(
+        self, text: str, prepared: Prepared, recollections: Sequence[Recollection]
+    ) -> tuple[tuple[Receipt, ...], tuple[str, ...]]:
         """What an answer rests on, and what it had to do without. It was shown already, so that a model that cannot
         tell what supports it does not undo it: it then claims no support."""
         if prepared.unknown:
             return honest(text), prepared.missed
         try:
-            return self._recalling.receipts(text, prepared.recollections), prepared.missed
+            return self._recalling.receipts(text, recollections), prepared.missed
         except ModelError as error:
             return self._recalling.receipts(text, ()), (*prepared.missed, f"{NO_RECEIPTS}: {error.message}")
 
@@ -216,10 +219,10 @@ class Conversation:
         turns = [*self._told, *self._past(None).turns]
         to_come = PromptTurn("?", prepared.asker)
         room = self._parts.context - self._length
-        messages, told = composed(self._workspace, self._renderer, [*turns, to_come], self._recalling.when, room)
-        if told <= prepared.told_in_lines:
+        next_one = composed(self._workspace, self._renderer, [*turns, to_come], self._recalling.when, room)
+        if next_one.told <= prepared.told_in_lines:
             return ()
-        return tuple(self._renderer.tokenizer.encode(self._renderer.prompt(messages)))
+        return tuple(self._renderer.tokenizer.encode(self._renderer.prompt(next_one.messages)))
 
     def _prepared(self, question: str, speaker: str, past: PastTurns) -> Prepared:
         turns = [*self._told, *past.turns]
@@ -234,24 +237,26 @@ class Conversation:
                 question, speaker, turns[-1] if turns else None
             )
         turn = PromptTurn(question, speaker, (*facts, *(each.remembered() for each in recollections)))
-        silent = unknown_answer(self._workspace, question) if unknown and not facts else ""
-        return self._rendered(Asking(turn, past, facts, form), recollections, missed, silent)
+        silent = ""
+        if unknown and not facts:
+            silent = unknown_answer(self._workspace, question, self._parts.withheld())
+        asking = Asking(turn, past, facts, tuple(recollections), form=form)
+        return self._rendered(asking, missed, silent)
 
-    def _rendered(
-        self, asking: Asking, recollections: Sequence[Recollection], missed: tuple[str, ...], silent: str
-    ) -> Prepared:
+    def _rendered(self, asking: Asking, missed: tuple[str, ...], silent: str) -> Prepared:
         past, withheld = asking.past, self._parts.withheld()
         with self._parts.borrowed(self.adapter) as voice:
-            about = tuple(dict.fromkeys([*past.owners, *(each.found.passage.owner_uid for each in recollections)]))
-            check_sendable(self._workspace, voice, past, about)
             turns = [*self._told, *past.turns, asking.turn]
             room = self._parts.context - self._length
-            messages, told = composed(self._workspace, self._renderer, turns, self._recalling.when, room)
-            prompt = self._renderer.prompt(messages)
+            shown = composed(self._workspace, self._renderer, turns, self._recalling.when, room)
+            recollections = asking.shown(shown.last)
+            about = tuple(dict.fromkeys([*past.owners, *(each.found.passage.owner_uid for each in recollections)]))
+            check_sendable(self._workspace, voice, past, about)
+            prompt = self._renderer.prompt(shown.messages)
             assert self.session_id is not None
             hybrid = None
             if self._options.hybrid and not silent:
-                hybrid = self._hybrid_turn(turns, asking.facts, recollections, withheld)
+                hybrid = self._hybrid_turn(turns, asking, withheld)
             return Prepared(
                 session_id=self.session_id,
                 prompt=prompt,
@@ -259,11 +264,11 @@ class Conversation:
                 manner=replace(self._options.manner, max_tokens=self._length),
                 voice=voice,
                 withheld=withheld,
-                messages=tuple(messages),
-                recollections=tuple(recollections),
+                messages=tuple(shown.messages),
+                recollections=recollections,
                 missed=missed,
                 unknown=silent,
-                told_in_lines=told,
+                told_in_lines=shown.told,
                 asker=asking.turn.asker,
                 about=about,
                 asking=asking if asking.may_ask else None,
@@ -271,13 +276,7 @@ class Conversation:
                 hybrid=hybrid,
             )
 
-    def _hybrid_turn(
-        self,
-        turns: Sequence[PromptTurn],
-        facts: Sequence[RecalledMemory],
-        recollections: Sequence[Recollection],
-        withheld: Withheld,
-    ) -> HybridTurn:
+    def _hybrid_turn(self, turns: Sequence[PromptTurn], asking: Asking, withheld: Withheld) -> HybridTurn:
         """What the answer to the last turn is made from in hybrid mode; its voice is borrowed. Raises UsageError,
         ModelError."""
         parts, workspace = self._parts, self._workspace
@@ -295,7 +294,8 @@ class Conversation:
                 manner=replace(self._options.manner, max_tokens=length),
                 question=last.question,
                 asker=last.asker,
-                facts=facts_of(facts, recollections, turns[:-1]),
+                facts=facts_of(asking.facts, asking.recollections, turns[:-1]),
+                recollections=asking.recollections,
                 known=list(dict.fromkeys(turn.asker for turn in turns if turn.asker)),
                 withheld=withheld,
                 style=parts.style(),
@@ -303,10 +303,7 @@ class Conversation:
             )
 
     def _go_on(self, session_id: int) -> None:
-        known = session_adapter(self._workspace.database, session_id)
-        if known is None:
-            raise UsageError(f"there is no session {session_id} here", "begin one without naming a session")
-        adapter_id, as_of = known
+        adapter_id, as_of = stored_session(self._workspace.database, session_id)
         asked = self.adapter.id if self.adapter else None
         if self._options.adapter is None and asked != adapter_id:
             self.adapter = _adapter_of_session(self._parts, adapter_id)

@@ -8,36 +8,32 @@ from dataclasses import replace
 from core.dataset.scenes import scene_of
 from core.prompts.messages import Message
 from core.prompts.render import PromptTurn, Renderer, Round
-from core.twin.context import fitted
+from core.twin.context import Fitted, fitted
 from core.workspace import Workspace
 
 
-def composed(
-    workspace: Workspace, renderer: Renderer, turns: Sequence[PromptTurn], when: str, room: int
-) -> tuple[list[Message], int]:
-    """The messages of a conversation in at most ``room`` tokens, and how many turns are told in a line for want of
-    it. The last turn is the question to be answered; what it called functions for goes last memories first."""
+def composed(workspace: Workspace, renderer: Renderer, turns: Sequence[PromptTurn], when: str, room: int) -> Fitted:
+    """A conversation in at most ``room`` tokens. The last turn is the question to be answered; what it called functions
+    for goes last memories first."""
     # What several people asked together names them itself.
     names = dict.fromkeys(name for turn in turns for name in turn.asker.split(" and ") if name)
     scene = scene_of(workspace.settings, workspace.target, when, tuple(names))
-    rounds = turns[-1].rounds
 
     def render(shown: Sequence[PromptTurn], earlier: Sequence[str]) -> list[Message]:
         # What several people asked together names them itself.
         plain = [turn if len(names) > 1 and turn.asker in names else replace(turn, asker="") for turn in shown]
-        if plain:
-            plain[-1] = replace(plain[-1], rounds=rounds)
         return renderer.messages(replace(scene, earlier=tuple(earlier)), plain)
 
     def count(messages: Sequence[Message]) -> int:
         return renderer.tokenizer.count(renderer.prompt(messages))
 
+    last = turns[-1]
     while True:
-        messages, told = fitted(turns, render, count, room)
-        fewer = _with_a_memory_less(rounds)
-        if fewer is None or count(messages) <= room:
-            return messages, told
-        rounds = fewer
+        found = fitted([*turns[:-1], last], render, count, room)
+        fewer = _with_a_memory_less(last.rounds)
+        if fewer is None or count(found.messages) <= room:
+            return found
+        last = replace(last, rounds=fewer)
 
 
 def _with_a_memory_less(rounds: tuple[Round, ...]) -> tuple[Round, ...] | None:

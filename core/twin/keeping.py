@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from core.errors import UsageError
 from core.store.adapters import AdapterRow
-from core.store.sessions import add_memories, add_message, add_receipts
+from core.store.database import Database
+from core.store.sessions import add_memories, add_message, add_receipts, session_adapter
 from core.twin.receipts import Receipt
 from core.twin.speaking import Prepared, Speaking
 from core.workspace import Workspace
@@ -24,7 +26,10 @@ def store_answer(
     adapter: AdapterRow | None,
     memories: bool,
 ) -> int:
-    """Store what was spoken; returns the message's id. ``memories`` says whether any were wished for."""
+    """Store what was spoken; returns the message's id. ``memories`` says whether any were wished for.
+
+    Raises UsageError where its session was removed meanwhile.
+    """
     database = workspace.database
     manner = prepared.manner
     settings: dict[str, Any] = {
@@ -42,6 +47,7 @@ def store_answer(
     if speaking.hybrid is not None:
         settings["hybrid"] = speaking.hybrid.stored() | {"prompt": speaking.hybrid.prompt}
     with database.write():
+        stored_session(database, prepared.session_id)
         message_id = add_message(
             database, prepared.session_id, "assistant", workspace.target, speaking.text, prepared.prompt, settings,
             now(),
@@ -49,7 +55,7 @@ def store_answer(
         add_memories(
             database,
             message_id,
-            [(each.found.passage.chunk.id, each.retold.text) for each in prepared.recollections],
+            [(each.found.passage.chunk.id, each.retold.text) for each in speaking.recollections],
         )
         add_receipts(
             database,
@@ -60,6 +66,14 @@ def store_answer(
             ],
         )
     return message_id
+
+
+def stored_session(database: Database, session_id: int) -> tuple[int | None, str]:
+    """The adapter's id and the as-of date of a session. Raises UsageError when there is none, or no more."""
+    known = session_adapter(database, session_id)
+    if known is None:
+        raise UsageError(f"there is no session {session_id} here", "begin one without naming a session")
+    return known
 
 
 def now() -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from core.retrieval.function_words import FUNCTION_WORDS
 
-WORD = re.compile(r"\w+")
+WORD = re.compile(r"[^\W_]+")
 _UNIT_WORDS = """
     zero/nought one/first two/second three/third four/fourth five/fifth six/sixth seven/seventh eight/eighth nine/ninth
     ten/tenth eleven/eleventh twelve/twelfth thirteen/thirteenth fourteen/fourteenth fifteen/fifteenth sixteen/sixteenth

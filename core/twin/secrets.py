@@ -34,13 +34,17 @@ JOINED = 40
 SPELLED = 2
 """Letters of a word that may be part of a spelling."""
 SHORTEST_BASE64 = 8
+LOOKED_AT = 4096
+"""Words of which it is remembered whether they are secrets."""
 _LOOK_ALIKES = str.maketrans("аеорсухіјѕԁһкмтвн", "aeopcyxijsdhkmtbh")
 """Cyrillic letters that a reader takes for Latin ones."""
 _JOINING = frozenset(("and", "of", "the"))
 _NO_LABELS = frozenset((*MONTHS, "since"))
 """Words before a number that it does not label."""
 _FILLERS = frozenset(("number", "no", "the", "of", "is", "was", "s", "nr"))
-_PHRASE_GAP = re.compile(r"[\s\-]+")
+_PHRASE_GAP = re.compile(r"[\s\-_]+")
+_JOINED_BY_LINES = re.compile(r"[^\W_]+(?:_+[^\W_]+)+")
+"""Words that underscores make one: what is named so is told by its parts and whole."""
 
 IsOrdinary = Callable[[str], bool]
 Pair = frozenset[str]
@@ -69,9 +73,10 @@ def told_in(texts: Iterable[str]) -> Told:
     told = Told()
     for text in texts:
         words = folded(text)
-        told.words.update(words)
-        told.names.update(_fold(word) for word in WORD.findall(text) if word[0].isupper())
-        told.lower.update(_fold(word) for word in WORD.findall(text) if word[0].islower())
+        written = [*WORD.findall(text), *_JOINED_BY_LINES.findall(text)]
+        told.words.update(_fold(word) for word in written)
+        told.names.update(_fold(word) for word in written if word[0].isupper())
+        told.lower.update(_fold(word) for word in written if word[0].islower())
         told.phrases.update(_phrases(text))
         for number in numbers_in(words):
             told.numbers.add(number.value)
@@ -112,6 +117,12 @@ class Secrets:
         spelled |= {"".join(word for word in phrase) for phrase in self.phrases}
         self._spelled = spelled | {each[::-1] for each in spelled}
         self._longest = max(map(len, self._spelled), default=0)
+        # However many secrets there are, a word costs as much: each is looked up, none is gone through.
+        self._lengths = sorted({len(each) for each in self._spelled if len(each) >= SHORTEST})
+        self._beginning: dict[str, list[tuple[str, ...]]] = {}
+        for phrase in self.phrases:
+            self._beginning.setdefault(phrase[0], []).append(phrase)
+        self._is_secret = lru_cache(LOOKED_AT)(self._tells_one)
 
     def __bool__(self) -> bool:
         return bool(self._spelled or self.names or self.labels or self.days)
@@ -124,12 +135,13 @@ class Secrets:
     def marked(self, raw: Sequence[str]) -> list[bool]:
         """For each word of a text, whether it belongs to what is withheld."""
         words = [_fold(word) for word in raw]
-        found = [any(secret in word for secret in self._within(word)) for word in words]
-        for place, word in enumerate(words):
-            found[place] = found[place] or word in self.names or word in self.codes or self._is_encoded(raw[place])
+        found = [self._is_secret(word) for word in raw]
         self._mark_spelled(words, found)
-        for phrase in self.phrases:
-            _mark_run(words, phrase, found)
+        for place, word in enumerate(words):
+            for phrase in self._beginning.get(word, ()):
+                stop = place + len(phrase)
+                if tuple(words[place:stop]) == phrase:
+                    found[place:stop] = [True] * len(phrase)
         # "grade 2, 385 pounds" may be read as 2,385: its parts count too.
         alone = [Number(int(word), at, at + 1) for at, word in enumerate(words) if re.fullmatch(r"[0-9]{1,15}", word)]
         for number in [*numbers_in(words), *alone]:
@@ -148,8 +160,17 @@ class Secrets:
             certain -= 1
         return certain
 
-    def _within(self, word: str) -> Iterable[str]:
-        return (each for each in self._spelled if len(each) >= SHORTEST) if len(word) >= SHORTEST else ()
+    def _tells_one(self, raw: str) -> bool:
+        """Whether a word by itself is a secret, holds one, or is one in Base64."""
+        word = _fold(raw)
+        return word in self.names or word in self.codes or self._is_within(word) or self._is_encoded(raw)
+
+    def _is_within(self, word: str) -> bool:
+        return any(
+            word[start : start + length] in self._spelled
+            for length in self._lengths
+            for start in range(len(word) - length + 1)
+        )
 
     def _mark_spelled(self, words: Sequence[str], found: list[bool]) -> None:
         """Secrets that several whole words spell together: ``K-i-t-t-i``, ``7 3 0 4``, ``seven three oh four``."""
@@ -174,7 +195,7 @@ class Secrets:
                 found[low:high] = [True] * (high - low)
 
     def _is_encoded(self, word: str) -> bool:
-        if len(word) < SHORTEST_BASE64 or not re.fullmatch(r"[A-Za-z0-9_]+", word):
+        if len(word) < SHORTEST_BASE64 or not re.fullmatch(r"[A-Za-z0-9]+", word):
             return False
         try:
             text = base64.b64decode(word[: len(word) // 4 * 4], validate=True).decode("ascii")
@@ -253,7 +274,7 @@ def _label_forms(text: str) -> Iterable[Pair]:
             continue
         written = found[number.first][0]
         gap = text[found[before].end() : found[number.first].start()]
-        if gap in (" ", "-") and (written[0].isdigit() or written[0].isupper()):
+        if gap in (" ", "-", "_") and (written[0].isdigit() or written[0].isupper()):
             yield frozenset((words[before], str(number.value)))
 
 
@@ -266,9 +287,3 @@ def _parts_of(day: tuple[int, int, int]) -> set[tuple[int, int, int]]:
     if year:
         parts.add((0, month, year))
     return parts
-
-
-def _mark_run(words: Sequence[str], run: tuple[str, ...], found: list[bool]) -> None:
-    for start in range(len(words) - len(run) + 1):
-        if tuple(words[start : start + len(run)]) == run:
-            found[start : start + len(run)] = [True] * len(run)

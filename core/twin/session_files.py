@@ -16,7 +16,7 @@ from typing import Any
 from core.atomic import write_atomically
 from core.errors import UsageError
 from core.store.identity import row_number
-from core.twin.transcript import Asking, Transcript, as_markdown, load_transcript
+from core.twin.transcript import Asking, Said, Transcript, as_markdown, load_transcript
 from core.workspace import Workspace
 
 FORMATS = {"markdown": "md", "messages": "messages.jsonl", "sillytavern": "sillytavern.jsonl"}
@@ -65,11 +65,14 @@ def session_text(transcript: Transcript, target: str, format_name: str) -> str:
 
 
 def as_messages(transcript: Transcript) -> str:
-    """One line ``{"messages": [{"role", "content"}, …]}``, as fine-tuning reads them. An empty answer is none."""
+    """One line ``{"messages": [{"role", "content"}, …]}``, as fine-tuning reads them.
+
+    An empty answer is none; nor is one that was stopped or broke off, unless a person corrected it or called it good.
+    """
     messages = []
     for asking in transcript.asked:
         messages.append({"role": "user", "content": asking.question})
-        if words := standing_words(asking):
+        if (words := standing_words(asking)) and _is_whole(asking.answer):
             messages.append({"role": "assistant", "content": words})
     return _lines([{"messages": messages}])
 
@@ -105,6 +108,11 @@ def as_sillytavern(transcript: Transcript, target: str) -> str:
 def standing_words(asking: Asking) -> str:
     """What stands as the answer to a question: the correction of it, else its text; empty where there is none."""
     return (asking.answer.correction or asking.answer.text) if asking.answer else ""
+
+
+def _is_whole(said: Said | None) -> bool:
+    """Whether an answer came to its end, or a person has made it one."""
+    return said is not None and (not (said.stopped or said.broken) or bool(said.correction) or said.rating > 0)
 
 
 def _row(name: str, is_user: bool, at: str, words: str) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def import_session(workspace: Workspace, session_id: int, use: Use, answers: Ans
 
 
 def _location(transcript: Transcript) -> str:
-    """The id of a session that was removed can come again: the moment of its beginning tells both apart."""
+    """Another workspace's session can have the same id: the moment of its beginning tells both apart."""
     return f"session:{transcript.session.id}@{transcript.session.created_at}"
 
 

@@ -32,9 +32,10 @@ class Prepared:
     messages: tuple[Message, ...] = ()
     """What the prompt is the text of; empty for a raw continuation."""
     recollections: tuple[Recollection, ...] = ()
+    """Those whose memories the prompt shows, or one before it in the same answer."""
     missed: tuple[str, ...] = ()
     unknown: str = ""
-    """What is said instead of asking a model; empty where a model speaks."""
+    """What is said instead of asking a model, and may be; empty where a model speaks."""
     told_in_lines: int = 0
     asker: str = ""
     """Who asks; empty where nobody said."""
@@ -101,6 +102,13 @@ class Speaking:
     def break_off(self) -> None:
         """Nothing comes back for the commands: the answer ends with what was shown."""
         self.commands, self.ended = (), "stopped"
+
+    @property
+    def recollections(self) -> tuple[Recollection, ...]:
+        """What it could rest on: what its prompt showed, or the facts that it was merged from."""
+        turn = self._prepared.hybrid
+        merged = turn is not None and self.hybrid is not None and self.hybrid.outcome != "plain"
+        return turn.recollections if turn is not None and merged else self._prepared.recollections
 
     @property
     def text(self) -> str:

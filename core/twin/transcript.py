@@ -67,6 +67,11 @@ class Said:
         return self.settings.get("finish") == "stopped"
 
     @property
+    def broken(self) -> bool:
+        """Whether it broke off, because what spoke it failed."""
+        return self.settings.get("finish") == "broken"
+
+    @property
     def fell_back(self) -> str:
         """Why an answer in hybrid mode is not what was merged; empty for any other answer."""
         hybrid = self.settings.get("hybrid")
@@ -175,7 +180,8 @@ def as_markdown(transcript: Transcript, target: str) -> str:
         if said is None:
             lines += ["", "*(no answer)*"]
             continue
-        lines += ["", f"**{target}:** {said.text}" + (" *(stopped)*" if said.stopped else "")]
+        mark = " *(stopped)*" if said.stopped else " *(broken off)*" if said.broken else ""
+        lines += ["", f"**{target}:** {said.text}{mark}"]
         sources = dict.fromkeys(
             f"> {note.title}, {note.date or 'undated'} (k{note.chunk})" for note in said.notes if note.chunk is not None
         )

@@ -2,8 +2,8 @@
 
 However a word is written, it is the same word: letters and their accents as one character or as two, wide and
 ligatured letters, and invisible characters within it do not count. Of scripts that are written without spaces, each
-character is a word, with the marks that belong to it. Whatever follows a word, its beginning does not change: so a text
-that comes in pieces has the words of the whole.
+character is a word, with the marks that belong to it. An underscore is none of its letters: Markdown slants words with
+it. Whatever follows a word, its beginning does not change: so a text that comes in pieces has the words of the whole.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uff
 """Characters without a look of their own, beside those of the category Cf: soft hyphens, zero-width ones."""
 _LAST_MARK = 0x1F000
 """No mark comes after this, but for invisible ones."""
-_PLAIN = re.compile(r"\w+")
+_PLAIN = re.compile(r"[0-9A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _patterns() -> _Patterns:
     invisible = f"{_ranges(hidden)}\U000e0001-\U000e007f{_INVISIBLE}"
     joins = f"{_ranges(marks)}{_VOWELS}{invisible}"
     character = rf"(?:[{_RADICALS}]|(?!\d)(?=\w)[{_BLOCKS}])"
-    word = rf"(?:(?:[0-9A-Za-z_]+|\d|(?![{_BLOCKS}{invisible}])\w)[{joins}]*)+|{character}[{joins}]*"
+    word = rf"(?:(?:[0-9A-Za-z]+|\d|(?![_{_BLOCKS}{invisible}])\w)[{joins}]*)+|{character}[{joins}]*"
     bare = f"{_ranges(marks)}{invisible}"
     return _Patterns(re.compile(word), re.compile(character), re.compile(f"[{invisible}]+"), re.compile(f"[{bare}]+"))
 

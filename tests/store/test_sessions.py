@@ -92,3 +92,12 @@ def test_a_removed_session_takes_all_that_hangs_on_it(workspace: Workspace) -> N
     assert receipts_of_message(workspace.database, answer) == []
     assert memories_of_message(workspace.database, answer) == []
     assert workspace.database.value("SELECT count(*) FROM message_rating") == 0
+
+
+def test_the_numbers_of_a_removed_session_and_of_its_messages_are_not_given_again(workspace: Workspace) -> None:
+    gone, *messages = put_session(workspace, "Tea?", "Under protest.")
+    with workspace.database.write():
+        remove_session(workspace.database, gone)
+    session, *others = put_session(workspace, "Charts?", "I keep them.")
+    assert session > gone
+    assert min(others) > max(messages)

@@ -20,13 +20,18 @@ def test_the_last_memories_that_came_back_go_where_there_is_no_room(workspace: W
     ]
     last = PromptTurn("What of the tide?", rounds=(Round((calls[0], calls[1])), Round((calls[2],))))
     turns = [PromptTurn("Who is there?", answer="Nobody else. " * 20), last]
-    whole, _ = composed(workspace, renderer, turns, "2020", 4000)
-    messages, told = composed(workspace, renderer, turns, "2020", 300)
-    assert renderer.tokenizer.count(renderer.prompt(whole)) > 300
+    whole = composed(workspace, renderer, turns, "2020", 4000)
+    shown = composed(workspace, renderer, turns, "2020", 300)
+    messages = shown.messages
+    assert renderer.tokenizer.count(renderer.prompt(whole.messages)) > 300
     assert renderer.tokenizer.count(renderer.prompt(messages)) <= 300
-    assert told == 1
+    assert shown.told == 1
+    assert whole.last == last
     results = [each.content for each in messages if each.role == "tool"]
     assert len(results) == 3
     assert results[-1] == "Nothing comes back."
     assert "In the year 00 the tide" in results[0]
     assert sum(len(each.calls) for each in messages) == 3
+    left = [memory.text for each in shown.last.rounds for _, memories in each.calls for memory in memories]
+    assert left == [memory.text for _, memories in calls for memory in memories][: len(left)]
+    assert all(any(text in result for result in results) for text in left)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.prompts.messages import Message
 from core.prompts.render import PromptTurn, RecalledMemory
-from core.twin.context import fitted, line_of
+from core.twin.context import SET_BY, SHARE, STEP, Fitted, fitted, line_of
 
 
 def _render(turns: Sequence[PromptTurn], earlier: Sequence[str]) -> list[Message]:
@@ -32,16 +32,16 @@ def _turns(count: int, words: int) -> list[PromptTurn]:
 
 def test_what_fits_stays_as_it_was() -> None:
     turns = _turns(3, 2)
-    assert fitted(turns, _render, _count, 1000) == (_render(turns, ()), 0)
+    assert fitted(turns, _render, _count, 1000) == Fitted(_render(turns, ()), 0, turns[-1])
 
 
 def test_the_oldest_turns_become_lines_and_the_rest_stays_whole() -> None:
-    messages, told = fitted(_turns(6, 20), _render, _count, 260)
-    assert 0 < told < 6
-    lines = messages[0].content.splitlines()
-    assert lines == [f"They asked: Question {n}? You said: Answer {n}." for n in range(told)]
-    assert messages[-1].content == "The last one?"
-    assert _count(messages) <= 260
+    found = fitted(_turns(6, 20), _render, _count, 260)
+    assert 0 < found.told < 6
+    lines = found.messages[0].content.splitlines()
+    assert lines == [f"They asked: Question {n}? You said: Answer {n}." for n in range(found.told)]
+    assert found.messages[-1].content == "The last one?"
+    assert _count(found.messages) <= 260
 
 
 def test_between_two_steps_a_prompt_begins_with_the_one_before_it() -> None:
@@ -50,30 +50,31 @@ def test_between_two_steps_a_prompt_begins_with_the_one_before_it() -> None:
     before: list[Message] = []
     for asked in range(6, 30):
         question = PromptTurn(turns[asked].question)
-        messages, told = fitted([*turns[:asked], question], _render, _count, 400)
-        assert told
-        if messages[: len(before)] == before:
+        found = fitted([*turns[:asked], question], _render, _count, 400)
+        assert found.told
+        if found.messages[: len(before)] == before:
             kept += 1
         else:
             begun += 1
-        before = messages
+        before = found.messages
     assert kept >= 2 * (begun - 1)
 
 
 def test_where_even_lines_are_too_many_the_oldest_are_counted() -> None:
-    messages, told = fitted(_turns(60, 10), _render, _count, 120)
-    lines = messages[0].content.splitlines()
-    assert lines[0] == f"({told - len(lines) + 1} exchanges before these)"
+    found = fitted(_turns(60, 10), _render, _count, 120)
+    lines = found.messages[0].content.splitlines()
+    assert lines[0] == f"({found.told - len(lines) + 1} exchanges before these)"
     assert len(lines) > 2
-    assert _count(messages) <= 120
+    assert _count(found.messages) <= 120
 
 
 def test_a_last_turn_too_long_alone_loses_its_last_memories() -> None:
     memories = tuple(RecalledMemory("word " * 30) for _ in range(4))
-    messages, told = fitted([*_turns(2, 5)[:-1], PromptTurn("Why?", "", memories)], _render, _count, 80)
-    assert told == 2
-    assert messages[-1].content.count("word") == 60
-    assert _count(messages) <= 80
+    found = fitted([*_turns(2, 5)[:-1], PromptTurn("Why?", "", memories)], _render, _count, 80)
+    assert found.told == 2
+    assert found.messages[-1].content.count("word") == 60
+    assert found.last == PromptTurn("Why?", "", memories[:2]), "what it shows of the last turn is told"
+    assert _count(found.messages) <= 80
 
 
 def test_a_line_is_the_first_sentence_of_each_cut_where_it_is_long() -> None:
@@ -85,10 +86,59 @@ def test_a_line_is_the_first_sentence_of_each_cut_where_it_is_long() -> None:
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(40, 400))
 def test_every_turn_is_whole_or_told_or_counted(count: int, words: int, room: int) -> None:
     turns = _turns(count, words)
-    messages, told = fitted(turns, _render, _count, room)
-    assert _count(messages) <= room
-    whole = sum(message.role == "user" for message in messages)
-    assert whole + told == len(turns)
-    lines = messages[0].content.splitlines()
+    found = fitted(turns, _render, _count, room)
+    assert _count(found.messages) <= room
+    whole = sum(message.role == "user" for message in found.messages)
+    assert whole + found.told == len(turns)
+    lines = found.messages[0].content.splitlines()
     counted = int(lines[0].strip("(").split()[0]) if lines and lines[0].startswith("(") else 0
-    assert counted + len([line for line in lines if not line.startswith("(")]) == told
+    assert counted + len([line for line in lines if not line.startswith("(")]) == found.told
+
+
+TURN = st.builds(
+    lambda asked, said: PromptTurn("so " * asked + "it is?", "", (), "and " * said + "so."),
+    st.integers(0, 40),
+    st.integers(0, 60),
+)
+
+
+@given(st.lists(TURN, max_size=40), st.integers(1, 60), st.integers(40, 500))
+def test_as_few_turns_are_told_in_lines_as_the_rule_lets(before: list[PromptTurn], words: int, room: int) -> None:
+    turns = [*before, PromptTurn("why " * words)]
+    found = fitted(turns, _render, _count, room)
+    by_rule = _by_rule(turns, room)
+    assert by_rule is None or (found.messages, found.told) == by_rule
+
+
+def _by_rule(turns: Sequence[PromptTurn], room: int) -> tuple[list[Message], int] | None:
+    """What trying one number after the other comes to; None where the last turn must be alone."""
+
+    def lines_of(told: int) -> list[str]:
+        lines = [line_of(turn) for turn in turns[:told]]
+        for left_out in range(told):
+            some = [*([f"({left_out} exchanges before these)"] if left_out else []), *lines[left_out:]]
+            if _count(_render((), some)) <= SHARE * room:
+                return some
+        return [f"({told} exchanges before these)"] if told else []
+
+    said = turns[:-1]
+    fits = (told for told in range(0, len(said), STEP)
+            if _count(_render(said[told:], lines_of(told))) <= (1 - SET_BY) * room)  # fmt: skip
+    for told in [next(fits, 0), *range(STEP, len(turns), STEP), *range(1, len(turns))]:
+        messages = _render(turns[told:], lines_of(told))
+        if _count(messages) <= room:
+            return messages, told
+    return None
+
+
+def test_what_has_no_room_is_not_counted_again_for_every_step() -> None:
+    counted = 0
+
+    def count(messages: Sequence[Message]) -> int:
+        nonlocal counted
+        counted += _count(messages)
+        return _count(messages)
+
+    shorter, longer = (fitted(_turns(turns, 20), _render, count, 2000).told for turns in (200, 2000))
+    assert 0 < shorter < longer
+    assert counted < 2 * 20 * 2000, "each time as much as some prompts, however long the talk"

@@ -11,10 +11,10 @@ import pytest
 
 from core.dates import DateSpan
 from core.settings import Settings
-from core.store.sessions import find_message
+from core.store.sessions import find_message, memories_of_message
 from core.twin.chat import Answer, ChatOptions, Conversation
 from core.twin.guard import WITHHELD
-from core.twin.statements import never_say, state_fact
+from core.twin.statements import never_say, state_fact, take_back
 from core.workspace import Workspace
 from tests.embedded_sample import embedded_sample
 from tests.twin.scripted import Script, ScriptedParts
@@ -125,6 +125,22 @@ def test_a_question_about_them_that_nothing_supports_gets_an_honest_answer_at_on
     assert stored.settings["engine"] == "rule"
 
 
+def test_what_is_never_to_be_said_is_not_said_where_the_twin_does_not_know(sample: Workspace, talk: type[Talk]) -> None:
+    question = "Which video games do you like?"
+    first = talk(sample).ask(question).text
+    stated = [never_say(sample, "Ada", first.split(".")[0])]
+    try:
+        second = talk(sample).ask(question)
+        assert second.unknown
+        assert WITHHELD not in second.text
+        assert first.split(".")[0] not in second.text
+        stated += [never_say(sample, "Ada", words) for words in ("know", "make it up", "remember")]
+        assert talk(sample).ask(question).text.count(WITHHELD) == 1, "where nothing is left the words are kept out"
+    finally:
+        for each in stated:
+            take_back(sample, "Ada", each.uid)
+
+
 @pytest.mark.parametrize("words", ["Good morning!", "How are you?", "What is seven times eight?", "I like your coat."])
 def test_words_that_ask_for_nothing_of_theirs_are_answered_by_the_model(
     sample: Workspace, talk: type[Talk], words: str
@@ -198,6 +214,23 @@ def test_what_no_longer_fits_is_told_in_lines(sample: Workspace, talk: type[Talk
         asked.prompt
     )
     assert answers[-1].tokens[0] <= asked.parts.context
+
+
+def test_only_memories_that_had_room_in_the_prompt_are_kept_with_an_answer(sample: Workspace, talk: type[Talk]) -> None:
+    asked = talk(sample)
+    question = "What did your father teach you about the sea?"
+    whole = asked.ask(question)
+    asked = talk(sample, lambda _: whole.recollections[-1].retold.text)
+    asked.parts.context = whole.tokens[0] + asked.conversation._length - 1
+    answer = asked.ask(question)
+    assert answer.recollections == whole.recollections[: len(answer.recollections)]
+    assert 0 < len(answer.recollections) < len(whole.recollections)
+    assert [each.retold.text in asked.prompt for each in whole.recollections] == [
+        each in answer.recollections for each in whole.recollections
+    ]
+    stored = memories_of_message(sample.database, answer.message_id)
+    assert [each.text for each in stored] == [each.retold.text for each in answer.recollections]
+    assert all(each.source in (None, *answer.recollections) for each in answer.receipts)
 
 
 def test_the_twin_asks_for_its_memories_and_goes_on_with_what_comes_back(sample: Workspace, talk: type[Talk]) -> None:

@@ -38,6 +38,15 @@ def test_case_and_punctuation_do_not_hide_a_run() -> None:
     assert Withheld([SECRET], 8).redact("The SPARE key, of the chart room, hangs: behind the third cask") == WITHHELD
 
 
+@pytest.mark.parametrize("slanted", ["_{}_", "__{}__", "*{}*", "so_{}_it"])
+@pytest.mark.parametrize("text", [SECRET, FRENCH])
+def test_slanted_words_are_the_same_words(text: str, slanted: str) -> None:
+    said = " ".join(text.split()[:8])
+    assert Withheld([text], 8).redact(slanted.format(said)) == slanted.format(WITHHELD)
+    assert Withheld([slanted.format(text)], 8).redact(said) == WITHHELD
+    assert Withheld([text], 8).redact(slanted.format(said).replace(" ", "_")) == slanted.format(WITHHELD)
+
+
 def test_what_was_never_to_be_said_is_withheld_however_short() -> None:
     withheld = Withheld([], 8, ["as an AI", "Pell"])
     assert withheld.redact("As an AI, I like Pell. Pelling is a word.") == (
@@ -109,7 +118,23 @@ def _spaced(said: list[str]) -> str:
 
 words = st.lists(
     st.sampled_from(
-        ["a", "b", "é", "e\u0301", "\u0301", "海", "图室", "か\u3099", "が", "น้ำ", "น้\u0e4dา", "a\u00adb", "ab"]
+        [
+            "a",
+            "b",
+            "é",
+            "e\u0301",
+            "\u0301",
+            "海",
+            "图室",
+            "か\u3099",
+            "が",
+            "น้ำ",
+            "น้\u0e4dา",
+            "a\u00adb",
+            "ab",
+            "_a_",
+            "a_b",
+        ]
     ),
     max_size=40,
 )

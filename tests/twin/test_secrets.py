@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +35,7 @@ def withheld() -> Withheld:
         "seventy-three oh four", "seven thousand three hundred and four", "S2l0dGl3YWtlIDczMDQ", "Corrie Ashdown",
         "14 June", "June the fourteenth", "1971-06-14", "14/6/71", "fourteenth of June nineteen seventy-one",
         "nail 9", "nail number nine", "three hundred and eighty-five", "pintle 19", "quillan and frost", "2817",
+        "nail_9", "14_June", "Corrie_Ashdown", "seven_three_oh_four",
         "Kitti\u0301wake", "K\u20ddi\u20ddt\u20ddt\u20ddiwake", "Kitti\u00adwake",
     ],
 )  # fmt: skip
@@ -58,6 +62,21 @@ def test_a_name_is_a_secret_in_every_form_of_its_letters(name: str) -> None:
         assert withheld.redact(f"Ask {written} for it.") == f"Ask {WITHHELD} for it."
 
 
+@pytest.mark.parametrize("kept", ["Look for _Kittiwake_.", "Ask for __Kittiwake 7304__.", "It is kittiwake_7304."])
+def test_what_is_slanted_in_a_private_text_is_a_secret_too(kept: str) -> None:
+    secrets = Secrets([kept], (), lambda word: word not in RARE)
+    withheld = Withheld([kept], 8, (), secrets)
+    named = "Kittiwake 7304" if "7304" in kept else "Kittiwake"
+    assert withheld.redact(f"It is _{named}_, I think.") == f"It is _{WITHHELD}_, I think."
+
+
+def test_a_password_with_an_underscore_is_a_secret_as_a_whole() -> None:
+    kept = "The word is Sea_gull7, and I change it in May."
+    withheld = Withheld([kept], 8, (), Secrets([kept], (), lambda word: True))
+    for written in ("Sea_gull7", "seagull7", "sea gull7"):
+        assert withheld.redact(f"It is {written}, I think.") == f"It is {WITHHELD}, I think."
+
+
 def test_two_numbers_in_a_row_do_not_hide_one_another(withheld: Withheld) -> None:
     assert withheld.redact("nail 9 385 pounds") == f"{WITHHELD} pounds"
 
@@ -79,7 +98,7 @@ def test_pieces_of_any_size_show_what_the_whole_text_shows(withheld: Withheld, d
     words = data.draw(st.lists(
         st.sampled_from(["the", "K-i-t-t-i-w-a-k-e", "7304", "seven", "three", "oh", "four", "nail", "9", "14", "June",
                          "1971", "a", "b", "Corrie", "map,", "coast.", "Quillan and Frost", "e\u0301", "海图室",
-                         "Ki\u0301tti\u00adwake", "海Kittiwake图"]), max_size=30,
+                         "Ki\u0301tti\u00adwake", "海Kittiwake图", "_Kitti_", "wake_", "_", "nail_9_"]), max_size=30,
     ))  # fmt: skip
     text = " ".join(words)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=12)))
@@ -92,3 +111,28 @@ def test_a_long_answer_streams_while_it_is_spoken(withheld: Withheld) -> None:
     stream = Shown(withheld)
     shown = "".join(stream.feed(f"word{'abc'[place % 3] * 4} ") for place in range(60))
     assert len(shown.split()) >= 45
+
+
+class LookedUp(set[Any]):
+    """A set in which things are looked up, and that nobody goes through."""
+
+    def __iter__(self) -> Iterator[Any]:
+        raise AssertionError("it was gone through")
+
+
+def test_secrets_are_looked_up_and_not_gone_through_for_each_word() -> None:
+    secrets = Secrets(PRIVATE, SAID, lambda word: word not in RARE)
+    for kind in ("names", "codes", "phrases", "labels", "days", "_spelled"):
+        setattr(secrets, kind, LookedUp(getattr(secrets, kind)))
+    assert secrets.marked(["ask", "the", "kittiwakes", "of", "Corrie", "Ashdown", "by", "nail", "9"]) == [
+        False, False, True, False, True, True, False, True, True,
+    ]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(["kitti", "wake", "k", "corrie", "ashdown", "pintle", "7304", "28", "17"]), max_size=5))
+def test_a_secret_of_five_letters_is_found_anywhere_in_a_word(parts: list[str]) -> None:
+    secrets = Secrets(PRIVATE, SAID, lambda word: word not in RARE)
+    word = "".join(parts) or "the"
+    named = {*secrets.names, *secrets.codes, "corrieashdown", "quillanandfrost"}
+    inside = {each for each in named if len(each) >= 5 and (each in word or each[::-1] in word)}
+    assert secrets.marked([word]) == [bool(inside) or word in named or word[::-1] in named]

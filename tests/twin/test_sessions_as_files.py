@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from core.errors import UsageError
 from core.review.decisions import Actor
 from core.store.sessions import add_message, begin_session, remove_session
-from core.twin.preferences import compare, correct
+from core.twin.preferences import compare, correct, rate
 from core.twin.session_files import as_messages, as_sillytavern, export_session, session_number
-from core.twin.transcript import load_transcript
+from core.twin.transcript import as_markdown, load_transcript
 from core.workspace import Workspace
 
 NELL = Actor("person", "Nell")
@@ -102,6 +102,26 @@ def test_what_stands_is_exported_and_the_rest_are_swipes(workspace: Workspace) -
     (_, _, answer, _) = rows(as_sillytavern(load_transcript(workspace, session), "Ada"))
     assert (answer["mes"], answer["swipe_id"]) == ("They flatter.", 2)
     assert answer["swipes"] == ["They do.", "They argue.", "They flatter."]
+
+
+@pytest.mark.parametrize(("finish", "mark"), [("stopped", " *(stopped)*"), ("broken", " *(broken off)*"), ("stop", "")])
+def test_an_answer_without_its_end_is_marked_and_taught_to_nobody(workspace: Workspace, finish: str, mark: str) -> None:
+    database = workspace.database
+    with database.write():
+        session = begin_session(database, None, "", AT)
+        add_message(database, session, "user", "Nell", "Do maps lie?", "", {}, AT)
+        answer = add_message(database, session, "assistant", "Ada", "They argue with", "p", {"finish": finish}, AT)
+    transcript = load_transcript(workspace, session)
+    assert f"**Ada Marlow:** They argue with{mark}\n" in as_markdown(transcript, "Ada Marlow")
+    (row,) = rows(as_messages(transcript))
+    assert ("They argue with" in [each["content"] for each in row["messages"]]) == (not mark)
+    rate(workspace, answer, 1)
+    (row,) = rows(as_messages(load_transcript(workspace, session)))
+    assert row["messages"][1]["content"] == "They argue with", "a person called it good as it is"
+    rate(workspace, answer, 0)
+    correct(workspace, NELL, answer, "They argue with the coast.")
+    (row,) = rows(as_messages(load_transcript(workspace, session)))
+    assert row["messages"][1]["content"] == "They argue with the coast."
 
 
 def test_files_are_the_persons_alone_and_replaced_whole(workspace: Workspace, tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def show(face: Face, session: _Id) -> None:
                     {
                         "message": said.message_id, "text": said.text, "at": said.at, "rating": said.rating,
                         "correction": said.correction, "stopped": said.stopped,
+                        "broken": said.broken,
                         "receipts": [
                             {"sentence": note.sentence, "chunk": None if note.chunk is None else f"k{note.chunk}",
                              "title": note.title, "date": note.date, "score": note.score}

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from core.errors import BudgetError, ConsentError, ModelError
 from core.prompts.log import Line
-from core.recall.recollect import Recollector
+from core.recall.recollect import Recollection, Recollector
 from core.twin.guard import Withheld
 from core.twin.hybrid.claims import Checked, checked
 from core.twin.hybrid.facts import Fact
@@ -82,6 +82,8 @@ class HybridTurn:
     question: str
     asker: str
     facts: Sequence[Fact]
+    recollections: tuple[Recollection, ...]
+    """What was recalled for the question: every one is among the facts."""
     known: Sequence[str]
     """Who else talks."""
     withheld: Withheld

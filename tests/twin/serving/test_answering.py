@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from core.errors import UsageError
 from core.store.sessions import session_messages
 from core.twin.preferences import forget_session
 from core.twin.protocol import ChatRequest, CompletionRequest
@@ -55,7 +56,7 @@ def test_a_talk_goes_on_for_a_client_that_sends_all_of_it_though_its_session_was
     spoken(third)
 
 
-def test_nobody_s_talk_is_gone_on_with_in_a_session_that_has_the_id_of_one_that_was_removed(
+def test_nobody_goes_on_in_another_s_talk_with_the_number_of_a_session_that_was_removed(
     twin: ServedTwin, workspace: Workspace, processes: Processes
 ) -> None:
     first = prepared(twin, "Who pays?")
@@ -64,7 +65,8 @@ def test_nobody_s_talk_is_gone_on_with_in_a_session_that_has_the_id_of_one_that_
     processes.script = lambda _: "Nobody does."
     other = prepared(twin, "A secret of mine?")
     spoken(other)
-    assert other.first.session_id == first.first.session_id
+    with pytest.raises(UsageError, match=f"there is no session {first.first.session_id} here"):
+        prepared(twin, "And why?", session=first.first.session_id)
     talk = prepared(twin, *said, "And why?")
     assert talk.first.session_id != other.first.session_id
     assert "secret" not in talk.first.prompt
@@ -72,6 +74,17 @@ def test_nobody_s_talk_is_gone_on_with_in_a_session_that_has_the_id_of_one_that_
     assert [each.text for each in session_messages(workspace.database, other.first.session_id)] == [
         "A secret of mine?", "Nobody does.",
     ]  # fmt: skip
+
+
+def test_that_a_session_was_removed_while_it_answers_is_told(twin: ServedTwin, workspace: Workspace) -> None:
+    first = prepared(twin, "Who pays?")
+    forget_session(workspace, first.first.session_id)
+    with pytest.raises(UsageError, match=f"there is no session {first.first.session_id} here"):
+        spoken(first)
+    first.end()
+    said = prepared(twin, "Who else pays?")
+    assert spoken(said) == "So it was."
+    said.end()
 
 
 @pytest.mark.parametrize("what", ["talk", "continuation"])

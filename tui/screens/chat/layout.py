@@ -130,7 +130,7 @@ def _remarks(asking: Asking, said: Said, retry_key: str) -> Sequence[tuple[str, 
     remarks = []
     if said.stopped:
         remarks.append(("– stopped before its end", "$quiet"))
-    elif said.settings.get("finish") == "broken":
+    elif said.broken:
         remarks.append((f"! it broke off: {retry_key} asks again", "$warning"))
     elif said.settings.get("finish") == "length":
         remarks.append(("… cut at its longest", "$quiet"))
