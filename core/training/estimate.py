@@ -218,9 +218,9 @@ def preference_estimate(
         )
     train, validation = split(fitting, own.validation)
     hardware, shape = there or seen_hardware(), Shape.of(parameters or GUESSED_FOR, config)
-    longest = max(each.tokens for each in fitting)
+    longest, processes = max(each.tokens for each in fitting), int(params.get("processes", 1))
     (means, at_once, settings), unavailable = _planned(
-        settings, lambda some: means_for(kind, shape, hardware, some, longest)
+        settings, lambda some: means_for(kind, shape, hardware, some, longest, processes)
     )
     assert settings.batch is not None
     assert settings.learning_rate is not None
@@ -238,7 +238,7 @@ def preference_estimate(
         rate = other[1].tokens_per_second / other[1].processes * share
     else:
         rate = _guessed_rate(kind, parameters, hardware, shape)
-    rate *= int(params.get("processes", 1))
+    rate *= processes
     look = measured.look if measured else None
     if look is None:
         # Answers as long as those that are judged; the reference's are heard too, once.

@@ -118,8 +118,9 @@ class _Prepared:
         preset = named_preset(named) if named else preset_for(parameters)
         settings = filled(TrainingSettings(**params["settings"]), preset)
         means, at_once, settings = means_for(
-            method, Shape.of(parameters, config), this_hardware(), settings, max(each.tokens for each in fitting)
-        )
+            method, Shape.of(parameters, config), this_hardware(), settings, max(each.tokens for each in fitting),
+            processes(),
+        )  # fmt: skip
         return cls(
             method, base, start, folder, train, validation, len(rendered) - len(fitting), settings, own, preset.name,
             means, at_once,

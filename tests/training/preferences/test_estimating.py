@@ -12,6 +12,7 @@ from core.models.packaged import smollm2_folder
 from core.runs.journal import EventLog, create_run
 from core.training.base_size import tokenizer_here
 from core.training.estimate import GUESSED_RATE, preference_estimate
+from core.training.means import Hardware
 from core.training.preferences.gathering import Preference, gathered
 from core.training.preferences.launch import dpo_params, kto_params
 from core.training.preferences.rendering import PreferenceRenderer
@@ -22,6 +23,7 @@ from tui.estimates import estimate_lines
 from .conftest import LONG, PAIRS, prefer
 
 BASE = "SmolLM2-135M-Instruct"
+LARGE = Hardware("cuda", "A GPU with room", 80 * 2**30, 1, True)
 
 
 @pytest.fixture
@@ -113,6 +115,22 @@ def test_several_processes_read_as_many_times_the_tokens_of_one(paired: Workspac
         rates = [preference_estimate(paired, "dpo", each).tokens_per_second for each in (alone, together)]
         assert rates[1] == pytest.approx(4 * rates[0])
         _earlier_run(paired, "dpo", step=2.0, look=10.0)
+
+
+@pytest.mark.parametrize("processes", [2, 3, 8])
+def test_several_processes_read_together_what_a_step_is_said_to_read(
+    paired: Workspace, tmp_path: Path, processes: int
+) -> None:
+    config = tmp_path / "several.yaml"
+    config.write_text(f"distributed_type: MULTI_GPU\nnum_machines: 1\nnum_processes: {processes}\n", "utf-8")
+    alone = preference_estimate(paired, "dpo", dpo_params(paired), LARGE)
+    together = preference_estimate(paired, "dpo", dpo_params(paired, launch=str(config)), LARGE)
+    assert together.batch == processes * round(8 / processes)
+    assert (together.steps, together.tokens) == (alone.steps, alone.tokens)
+    # KTO exchanges the answers of two that are read together, in each process.
+    single = preference_estimate(paired, "kto", kto_params(paired, launch=str(config)), LARGE)
+    assert single.batch == processes * max(2, round(8 / processes) // 2 * 2)
+    assert single.steps == -(-single.train // single.batch) * single.epochs
 
 
 def test_a_resumed_run_measures_by_its_last_attempt(paired: Workspace) -> None:
