@@ -13,7 +13,7 @@ from core.errors import TrainingError, UsageError
 from core.settings import dpo_settings
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
 from core.store.decisions import last_decision_id
-from core.training.launch_file import read_launch
+from core.training.launch_file import Launch, read_launch
 from core.training.preferences.gathering import Gathered, Method, gathered
 from core.training.preferences.presets import named_preset
 from core.workspace import Workspace
@@ -27,6 +27,9 @@ BARE = "base"
 """The name that asks for the bare base instead of an adapter."""
 SHARED = ("learning_rate", "epochs", "batch", "rank", "alpha", "evaluations")
 """What ``[training.dpo]`` says in place of ``[training]``."""
+
+WHOLE = "each process must train whole weights by itself, as with docs/launch/one-node.yaml or two-nodes.yaml"
+"""What to do where a launcher would share a training out."""
 
 
 def dpo_params(workspace: Workspace, **options: Any) -> dict[str, Any]:
@@ -89,14 +92,16 @@ def preference_params(
 
 
 def _launched(launch: str) -> dict[str, Any]:
-    """Raises UsageError for a configuration under which no process holds whole weights."""
-    told = read_launch(Path(launch))
-    if told.sharded:
-        raise UsageError(
-            "the guard and the reference need the whole weights, which are shared out among processes there",
-            "name a configuration with whole weights in each process, as docs/launch/one-node.yaml is",
-        )
+    told = check_launch(Path(launch))
     return {"launch": str(Path(launch).resolve()), "processes": told.processes}
+
+
+def check_launch(file: Path) -> Launch:
+    """Read a launcher's configuration. Raises UsageError for one under which the processes share a training out."""
+    told = read_launch(file)
+    if told.library:
+        raise UsageError(f"a run on preferences goes without {told.library}, which {file.name} is for", WHOLE)
+    return told
 
 
 def file_hash(file: Path) -> str:

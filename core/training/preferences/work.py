@@ -25,7 +25,7 @@ from core.training.launching import is_first, is_launched, launched
 from core.training.means import Means, Shape, config_of, this_hardware
 from core.training.preferences.gathering import Method, found_again, split
 from core.training.preferences.guard import REFERENCE, Guard, questions_of
-from core.training.preferences.launch import ENTRIES, SHARED, file_hash
+from core.training.preferences.launch import ENTRIES, SHARED, WHOLE, check_launch, file_hash
 from core.training.preferences.means import means_for
 from core.training.preferences.presets import named_preset, preset_for
 from core.training.preferences.rendering import PreferenceRenderer, Rendered
@@ -58,17 +58,20 @@ SECTION = "[training.dpo]"
 
 
 def run_dpo(job: Job) -> dict[str, Any]:
-    """The work of a ``dpo`` run; its params are those of ``dpo_params``. Raises TrainingError or Interrupted."""
+    """The work of a ``dpo`` run; its params are those of ``dpo_params``. Raises UsageError, TrainingError or
+    Interrupted."""
     return _run(job, "dpo")
 
 
 def run_kto(job: Job) -> dict[str, Any]:
-    """The work of a ``kto`` run; its params are those of ``kto_params``. Raises TrainingError or Interrupted."""
+    """The work of a ``kto`` run; its params are those of ``kto_params``. Raises UsageError, TrainingError or
+    Interrupted."""
     return _run(job, "kto")
 
 
 def _run(job: Job, method: Method) -> dict[str, Any]:
     if job.params.get("launch") and not is_launched():
+        check_launch(Path(job.params["launch"]))  # It may be another one than when the run was started.
         return launched(job, ENTRIES[method])
     began = time.monotonic()
     work = _Prepared.of(job, method)
@@ -197,10 +200,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     )
     trainer = trainer_of(model, rows, validation, config, [watcher, guard])
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
-        raise TrainingError(
-            "the guard and the reference need the whole weights, which are shared out among processes here",
-            "launch with whole weights in each process, as docs/launch/one-node.yaml does",
-        )
+        raise TrainingError("a run on preferences goes without FSDP and DeepSpeed, one of which is on here", WHOLE)
     train_on(trainer, resume_from, steps)
     reached = trainer.state.global_step
     if reached < steps and not guard.collapsed:
