@@ -34,6 +34,7 @@ from core.training.measured import GUESSED_START, Measured, measured_run, run_of
 from core.training.preferences import presets as preference_presets
 from core.training.preferences.gathering import Method, found_again, split
 from core.training.preferences.means import means_for
+from core.training.preferences.settings import settings_of
 from core.training.preferences.sizes import Sized, sized
 from core.training.presets import RAFT, filled, named_preset, preset_for
 from core.training.starting import going_on_from, start_of
@@ -206,7 +207,9 @@ def preference_estimate(
     named = params.get("preset")
     presets = preference_presets
     preset = presets.named_preset(named) if named else presets.preset_for(parameters) if parameters else presets.APC
-    settings = filled(TrainingSettings(**params["settings"]), preset)
+    settings = settings_of(params["settings"], preset)
+    if rank := _rank(workspace, params["start_from"]):
+        settings = settings.model_copy(update={"rank": rank})
     file = Path(params["file"]) if params["file"] else None
     every = sized(workspace, found_again(workspace, kind, params["preferences"], file), tokenizer, params["day"])
     most = min(own.max_tokens, int(config.get("max_position_embeddings") or own.max_tokens))
@@ -267,7 +270,7 @@ def preference_estimate(
         learning_rate=settings.learning_rate,
         epochs=settings.epochs,
         batch=settings.batch,
-        rank=_rank(workspace, params["start_from"]) or settings.rank,
+        rank=settings.rank,
         preferences=len(fitting),
         origins=dict(sorted(Counter(each.preference.origin for each in fitting).items())),
         left_out={**params["left_out"], "too_long": len(every) - len(fitting)},

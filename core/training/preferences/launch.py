@@ -16,6 +16,7 @@ from core.store.decisions import last_decision_id
 from core.training.launch_file import Launch, read_launch
 from core.training.preferences.gathering import Gathered, Method, gathered
 from core.training.preferences.presets import named_preset
+from core.training.preferences.settings import NOT_DONE, SHARED
 from core.workspace import Workspace
 
 DPO_KIND, KTO_KIND = "dpo", "kto"
@@ -25,8 +26,6 @@ ENTRIES = {DPO_KIND: DPO_ENTRY, KTO_KIND: KTO_ENTRY}
 MAKE_KIND, MAKE_ENTRY = "pairs", "core.training.preferences.making:run"
 BARE = "base"
 """The name that asks for the bare base instead of an adapter."""
-SHARED = ("learning_rate", "epochs", "batch", "rank", "alpha", "evaluations")
-"""What ``[training.dpo]`` says in place of ``[training]``."""
 
 WHOLE = "each process must train whole weights by itself, as with docs/launch/one-node.yaml or two-nodes.yaml"
 """What to do where a launcher would share a training out."""
@@ -69,7 +68,8 @@ def preference_params(
     own = dpo_settings(workspace.settings.training.dpo, overrules)
     found = gathered(workspace, method, file)
     _check(found, method, file)
-    training = workspace.settings.training.model_dump(mode="json") | own.model_dump(mode="json", include=set(SHARED))
+    training = workspace.settings.training.model_dump(mode="json", exclude=set(NOT_DONE))
+    training |= own.model_dump(mode="json", include=set(SHARED))
     return {
         "base": start.base if start else base or workspace.settings.models.base,
         "start_from": start.name if start else None,

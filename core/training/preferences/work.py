@@ -25,10 +25,11 @@ from core.training.launching import is_first, is_launched, launched
 from core.training.means import Means, Shape, config_of, this_hardware
 from core.training.preferences.gathering import Method, found_again, split
 from core.training.preferences.guard import REFERENCE, Guard, questions_of
-from core.training.preferences.launch import ENTRIES, SHARED, WHOLE, check_launch, file_hash
+from core.training.preferences.launch import ENTRIES, WHOLE, check_launch, file_hash
 from core.training.preferences.means import means_for
 from core.training.preferences.presets import named_preset, preset_for
 from core.training.preferences.rendering import PreferenceRenderer, Rendered
+from core.training.preferences.settings import settings_of, told
 from core.training.preferences.trainers import (
     Row,
     common_settings,
@@ -39,7 +40,6 @@ from core.training.preferences.trainers import (
     trainer_of,
     weights_of,
 )
-from core.training.presets import filled
 from core.training.resuming import train_on
 from core.training.saving import save_adapter, take_best
 from core.training.starting import folder_to_go_on_from
@@ -119,7 +119,7 @@ class _Prepared:
         parameters = parameters_of(base) or parameters_in(model)
         named = params.get("preset")
         preset = named_preset(named) if named else preset_for(parameters)
-        settings = filled(TrainingSettings(**params["settings"]), preset)
+        settings = settings_of(params["settings"], preset, folder)
         means, at_once, settings = means_for(
             method, Shape.of(parameters, config), this_hardware(), settings, max(each.tokens for each in fitting),
             processes(),
@@ -167,12 +167,11 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     config = kto_config(common, own, weights) if weights else dpo_config(common, own)
     check_same(_decisive(job, work, lm.revision, tokens, steps))
     resume_from, damaged = newest_common(checkpoints)
-    rank = model.peft_config["default"].r
     hardware = this_hardware()
     expected = preference_estimate(job.workspace, work.method, job.params, hardware)
     job.event(
         "plan",
-        **_said(work) | means.told() | {"rank": rank, "attention": lm.attention},
+        **_said(work) | means.told() | {"attention": lm.attention},
         base=work.base,
         revision=lm.revision,
         start_from=work.start.name if work.start else None,
@@ -241,7 +240,6 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
         settings=_said(work)
         | {
             "method": work.method,
-            "rank": rank,
             "steps": result.get("kept_step", reached),
             "start_from": work.start.name if work.start else None,
             "preferences": job.params["preferences"],
@@ -282,8 +280,7 @@ def _tokens(row: Row) -> int:
 
 
 def _said(work: _Prepared) -> dict[str, Any]:
-    """Every setting that decided something, nothing left open."""
-    return work.own.model_dump(mode="json", exclude=set(SHARED)) | work.settings.model_dump(mode="json")
+    return told(work.method, work.own, work.settings)
 
 
 def _left_out(job: Job, work: _Prepared) -> dict[str, int]:

@@ -107,7 +107,9 @@ def test_what_it_learned_from_and_what_was_left_out_stay_known(undisturbed: str,
     assert (settings["method"], settings["start_from"], settings["beta"], settings["loss"]) == (
         "dpo", "sft-1", BETA, "sigmoid",
     )  # fmt: skip
-    assert settings["rank"] == 16, "an adapter that is gone on from keeps its rank"
+    shape = json.loads((tuned.root / adapter.path / "adapter_config.json").read_text("utf-8"))
+    assert (settings["rank"], settings["alpha"]) == (shape["r"], shape["lora_alpha"]) == (16, 32)
+    assert "measure_forgetting" not in settings
     assert (adapter.dataset_id, adapter.memories) == (started_from.dataset_id, started_from.memories)
 
 
