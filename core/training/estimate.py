@@ -32,6 +32,7 @@ from core.training.means import (
 )
 from core.training.measured import GUESSED_START, Measured, measured_run, run_of_another_kind
 from core.training.preferences import presets as preference_presets
+from core.training.preferences.framing import Framing
 from core.training.preferences.gathering import Method, found_again, split
 from core.training.preferences.means import means_for
 from core.training.preferences.settings import settings_of
@@ -211,7 +212,8 @@ def preference_estimate(
     if rank := _rank(workspace, params["start_from"]):
         settings = settings.model_copy(update={"rank": rank})
     file = Path(params["file"]) if params["file"] else None
-    every = sized(workspace, found_again(workspace, kind, params["preferences"], file), tokenizer, params["day"])
+    found = found_again(workspace, kind, params["preferences"], file)
+    every = sized(workspace, Framing.begun(workspace, params), found, tokenizer, params["day"])
     most = min(own.max_tokens, int(config.get("max_position_embeddings") or own.max_tokens))
     fitting = [each for each in every if each.tokens <= most]
     if not fitting:

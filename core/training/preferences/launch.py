@@ -14,6 +14,7 @@ from core.settings import dpo_settings
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
 from core.store.decisions import last_decision_id
 from core.training.launch_file import Launch, read_launch
+from core.training.preferences.framing import Framing
 from core.training.preferences.gathering import Gathered, Method, gathered
 from core.training.preferences.presets import named_preset
 from core.training.preferences.settings import NOT_DONE, SHARED
@@ -88,7 +89,7 @@ def preference_params(
             "held_out": found.held_out, "not_cleared": found.not_cleared, "overruled": found.overruled,
             "refused": len(found.refused),
         },
-    } | (_launched(launch) if launch else {})  # fmt: skip
+    } | Framing.now(workspace).frozen() | (_launched(launch) if launch else {})  # fmt: skip
 
 
 def _launched(launch: str) -> dict[str, Any]:

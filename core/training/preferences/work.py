@@ -10,9 +10,9 @@ from typing import Any
 
 import transformers
 
-from core.dataset.build import renderer_of
 from core.errors import Interrupted, TrainingError
-from core.models.chat_tokenizer import model_folder
+from core.models.chat_tokenizer import load_tokenizer, model_folder
+from core.prompts.render import Renderer
 from core.runs.job import Job
 from core.settings import DpoSettings, TrainingSettings
 from core.store.adapters import AdapterRow, find_adapter
@@ -23,6 +23,7 @@ from core.training.estimate import preference_estimate
 from core.training.failures import told_clearly
 from core.training.launching import is_first, is_launched, launched
 from core.training.means import Means, Shape, config_of, this_hardware
+from core.training.preferences.framing import Framing, prompt_files
 from core.training.preferences.gathering import Method, found_again, split
 from core.training.preferences.guard import REFERENCE, Guard, questions_of
 from core.training.preferences.launch import ENTRIES, WHOLE, check_launch, file_hash
@@ -145,9 +146,18 @@ def _rendered(job: Job, method: Method) -> list[Rendered]:
     file = Path(params["file"]) if params["file"] else None
     if file is not None and file_hash(file) != params["file_hash"]:
         raise TrainingError(f"{file.name} is not what this run began with", "start a new run")
-    renderer = PreferenceRenderer(renderer_of(workspace, params["base"]), workspace.settings, workspace.target)
+    framing = Framing.begun(workspace, params)
+    prompts = Renderer(load_tokenizer(params["base"]), prompt_files(workspace), framing.form)
+    renderer = PreferenceRenderer(prompts, framing)
     found = found_again(workspace, method, params["preferences"], file)
-    return [renderer.rendered(each, params["day"]) for each in found]
+    rendered = [renderer.rendered(each, params["day"]) for each in found]
+    made = sum(not each.stored for each in rendered)
+    if made and prompts.version != framing.prompts:
+        raise TrainingError(
+            f"the prompt files have changed since this run began: {made} of its prompts would be others",
+            "bring them back as they were, or start a new run",
+        )
+    return rendered
 
 
 def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from core.runs.journal import EventLog, create_run
 from core.training.base_size import tokenizer_here
 from core.training.estimate import GUESSED_RATE, preference_estimate
 from core.training.means import Hardware
+from core.training.preferences.framing import Framing
 from core.training.preferences.gathering import Preference, gathered
 from core.training.preferences.launch import dpo_params, kto_params
 from core.training.preferences.rendering import PreferenceRenderer
@@ -60,19 +61,19 @@ def test_answers_and_stored_prompts_are_counted_as_they_are_read(interviewed: Wo
     smollm2_folder()
     tokenizer = tokenizer_here(BASE)
     assert tokenizer is not None
-    renderer = PreferenceRenderer(renderer_of(interviewed, BASE), interviewed.settings, interviewed.target)
+    renderer = PreferenceRenderer(renderer_of(interviewed, BASE), framing := Framing.now(interviewed))
     prefer(interviewed, "Why maps?", "They argue with the coast.", "They are useful. <|im_end|>")
     (unstored,) = gathered(interviewed, "dpo").preferences
     prompt = renderer.rendered(unstored, "2026-01-01").prompt
     stored = Preference(("x", "left"), "file", "Why maps?", prompt, "They argue.", "", "")
     for each in (unstored, stored):
         read = renderer.rendered(each, "2026-01-01")
-        (found,) = sized(interviewed, [each], tokenizer, "2026-01-01")
+        (found,) = sized(interviewed, framing, [each], tokenizer, "2026-01-01")
         assert abs(found.chosen - len(read.chosen_ids)) <= 2
         assert abs(found.rejected - len(read.rejected_ids)) <= 2
         assert abs(found.prompt - len(read.prompt_ids)) <= 8
-    assert sized(interviewed, [stored], tokenizer, "")[0].prompt == len(tokenizer.encode(prompt))
-    assert sized(interviewed, [stored], tokenizer, "")[0].rejected == 0
+    assert sized(interviewed, framing, [stored], tokenizer, "")[0].prompt == len(tokenizer.encode(prompt))
+    assert sized(interviewed, framing, [stored], tokenizer, "")[0].rejected == 0
 
 
 def test_without_an_earlier_run_it_is_a_guess_and_says_so(paired: Workspace) -> None:

@@ -20,6 +20,7 @@ from core.runs.job import Job
 from core.runs.journal import EventLog, holder, load_run, read_events
 from core.store.adapters import active_adapter, find_adapter, list_adapters
 from core.training.estimate import preference_estimate
+from core.training.preferences.framing import Framing
 from core.training.preferences.gathering import found_again
 from core.training.preferences.launch import DPO_ENTRY, DPO_KIND, KTO_ENTRY, KTO_KIND, dpo_params, kto_params
 from core.training.preferences.rendering import PreferenceRenderer, Rendered
@@ -193,7 +194,7 @@ def test_kto_learns_from_single_judgements(tuned: Workspace) -> None:
 def _pairs(workspace: Workspace) -> list[Rendered]:
     """What the run trained on."""
     params = load_run(workspace.runs, "dpo-1").params
-    renderer = PreferenceRenderer(renderer_of(workspace), workspace.settings, workspace.target)
+    renderer = PreferenceRenderer(renderer_of(workspace), Framing.now(workspace))
     found = found_again(workspace, "dpo", params["preferences"], None)
     rendered = [renderer.rendered(each, params["day"]) for each in found]
     return [each for each in rendered if each.tokens <= DPO["max_tokens"]]
