@@ -54,6 +54,11 @@ def read_command(text: str) -> Command | None:
     return Command(found["name"], found[0], found["words"], found["after"] or "", found["before"] or "")
 
 
+def is_command(said: str) -> bool:
+    """Whether all that was said is a command, however long."""
+    return _COMMAND.fullmatch(said.strip()) is not None
+
+
 def may_become_command(text: str) -> bool:
     """Whether the beginning of an answer could still turn out to be a command."""
     begun = text.lstrip()

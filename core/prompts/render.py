@@ -91,10 +91,8 @@ class Renderer:
     def __init__(self, tokenizer: ChatTokenizer, overrides: Path | None = None, form: MemoryForm = "question") -> None:
         self.tokenizer = tokenizer
         self.form = form
-        names = TEMPLATES if form == "question" else (*TEMPLATES, THINKING)
-        sources = {name: template_source(name, overrides) for name in names}
-        digest = hashlib.sha256("\0".join(sources[name] for name in names).encode())
-        self.version = digest.hexdigest()[:12]
+        sources = _sources(overrides, form)
+        self.version = _version(sources)
         """Hash of the prompt files: part of every dataset."""
         environment = ImmutableSandboxedEnvironment(
             loader=jinja2.DictLoader(sources), undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=False
@@ -247,6 +245,20 @@ def _plain(messages: Sequence[Message]) -> list[dict[str, str]]:
         else:
             shown.append({"role": "user" if message.role == "tool" else message.role, "content": content})
     return shown
+
+
+def prompts_version(overrides: Path | None, form: MemoryForm) -> str:
+    """A renderer's ``version``, without one. Raises SettingsError where a file cannot be read."""
+    return _version(_sources(overrides, form))
+
+
+def _sources(overrides: Path | None, form: MemoryForm) -> dict[str, str]:
+    names = TEMPLATES if form == "question" else (*TEMPLATES, THINKING)
+    return {name: template_source(name, overrides) for name in names}
+
+
+def _version(sources: dict[str, str]) -> str:
+    return hashlib.sha256("\0".join(sources.values()).encode()).hexdigest()[:12]
 
 
 def template_source(name: str, overrides: Path | None) -> str:

@@ -39,7 +39,8 @@ class DatasetSettings(Section):
 class DpoSettings(Section):
     """Training on preferences (DPO, Rafailov et al. 2023; KTO, Ethayarajh et al. 2024), and the guard against collapse.
 
-    What is not said here is as in ``[training]``.
+    What is not said here is as in ``[training]``, but for what only fine-tuning does: dropout, packing, Liger's
+    kernels, patience, general text, and measuring what was forgotten.
     """
 
     beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1

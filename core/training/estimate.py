@@ -32,8 +32,10 @@ from core.training.means import (
 )
 from core.training.measured import GUESSED_START, Measured, measured_run, run_of_another_kind
 from core.training.preferences import presets as preference_presets
+from core.training.preferences.framing import Framing
 from core.training.preferences.gathering import Method, found_again, split
 from core.training.preferences.means import means_for
+from core.training.preferences.settings import settings_of
 from core.training.preferences.sizes import Sized, sized
 from core.training.presets import RAFT, filled, named_preset, preset_for
 from core.training.starting import going_on_from, start_of
@@ -206,9 +208,12 @@ def preference_estimate(
     named = params.get("preset")
     presets = preference_presets
     preset = presets.named_preset(named) if named else presets.preset_for(parameters) if parameters else presets.APC
-    settings = filled(TrainingSettings(**params["settings"]), preset)
+    settings = settings_of(params["settings"], preset)
+    if rank := _rank(workspace, params["start_from"]):
+        settings = settings.model_copy(update={"rank": rank})
     file = Path(params["file"]) if params["file"] else None
-    every = sized(workspace, found_again(workspace, kind, params["preferences"], file), tokenizer, params["day"])
+    found = found_again(workspace, kind, params["preferences"], file)
+    every = sized(workspace, Framing.begun(workspace, params), found, tokenizer, params["day"])
     most = min(own.max_tokens, int(config.get("max_position_embeddings") or own.max_tokens))
     fitting = [each for each in every if each.tokens <= most]
     if not fitting:
@@ -218,9 +223,9 @@ def preference_estimate(
         )
     train, validation = split(fitting, own.validation)
     hardware, shape = there or seen_hardware(), Shape.of(parameters or GUESSED_FOR, config)
-    longest = max(each.tokens for each in fitting)
+    longest, processes = max(each.tokens for each in fitting), int(params.get("processes", 1))
     (means, at_once, settings), unavailable = _planned(
-        settings, lambda some: means_for(kind, shape, hardware, some, longest)
+        settings, lambda some: means_for(kind, shape, hardware, some, longest, processes)
     )
     assert settings.batch is not None
     assert settings.learning_rate is not None
@@ -238,7 +243,7 @@ def preference_estimate(
         rate = other[1].tokens_per_second / other[1].processes * share
     else:
         rate = _guessed_rate(kind, parameters, hardware, shape)
-    rate *= int(params.get("processes", 1))
+    rate *= processes
     look = measured.look if measured else None
     if look is None:
         # Answers as long as those that are judged; the reference's are heard too, once.
@@ -267,7 +272,7 @@ def preference_estimate(
         learning_rate=settings.learning_rate,
         epochs=settings.epochs,
         batch=settings.batch,
-        rank=_rank(workspace, params["start_from"]) or settings.rank,
+        rank=settings.rank,
         preferences=len(fitting),
         origins=dict(sorted(Counter(each.preference.origin for each in fitting).items())),
         left_out={**params["left_out"], "too_long": len(every) - len(fitting)},

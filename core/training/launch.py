@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 SFT_KIND = "sft"
 SFT_ENTRY = "core.training.sft:run"
+SHARED_PATIENCE = (
+    "patience keeps the best weights, which goes without FSDP and DeepSpeed",
+    "set patience = 0, or launch with whole weights in each process, as docs/launch/one-node.yaml does",
+)
 
 
 def sft_params(
@@ -50,5 +54,7 @@ def sft_params(
         told = read_launch(Path(launch))
         if told.sharded and params["settings"]["method"] == "qlora":
             raise UsageError(*SHARDED_QLORA)
+        if told.library and params["settings"]["patience"]:
+            raise UsageError(*SHARED_PATIENCE)
         named |= {"launch": str(Path(launch).resolve()), "processes": told.processes, "sharded": told.sharded}
     return params | {key: value for key, value in named.items() if value}

@@ -11,6 +11,9 @@ import yaml
 
 from core.errors import UsageError
 
+LIBRARIES = {"FSDP": "FSDP", "DEEPSPEED": "DeepSpeed"}
+"""What shares a training out among processes, by accelerate's name of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Launch:
@@ -18,6 +21,8 @@ class Launch:
 
     processes: int = 1
     sharded: bool = False
+    library: str = ""
+    """What shares out the training, be it the optimizer alone; empty where each process trains whole weights itself."""
 
 
 def read_launch(file: Path) -> Launch:
@@ -40,7 +45,8 @@ def read_launch(file: Path) -> Launch:
                 "set zero3_save_16bit_model: true there, or in DeepSpeed's own file"
                 " stage3_gather_16bit_weights_on_model_save",
             )
-    return Launch(processes if isinstance(processes, int) and processes > 0 else 1, sharded or kind == "FSDP")
+    several = processes if isinstance(processes, int) and processes > 0 else 1
+    return Launch(several, sharded or kind == "FSDP", LIBRARIES.get(kind, ""))
 
 
 def _zero(told: dict[str, Any]) -> tuple[int, bool]:

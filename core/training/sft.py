@@ -30,6 +30,7 @@ from core.training.estimate import estimate
 from core.training.failures import told_clearly
 from core.training.forgetting import bits_per_token, mixed
 from core.training.inputs import Sample, check_lengths, rows_of, sample_of
+from core.training.launch import SHARED_PATIENCE
 from core.training.launching import is_first, is_launched, launched
 from core.training.means import Means, Shape, chosen, config_of, packs, this_hardware
 from core.training.presets import filled, named_preset, preset_for
@@ -180,10 +181,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
         )
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         if settings.patience:
-            raise TrainingError(
-                "patience keeps the best weights, which are shared out among processes here",
-                "set patience = 0, or launch with whole weights in each process",
-            )
+            raise TrainingError(*SHARED_PATIENCE)
         watcher.without_samples()
     train_on(trainer, resume_from, steps, watcher.is_over)
     reached = trainer.state.global_step

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.prompts.commands import LONGEST, Command, command_for, may_become_command, read_command
+from core.prompts.commands import LONGEST, Command, command_for, is_command, may_become_command, read_command
 from core.retrieval.function_words import FUNCTION_WORDS
 
 
@@ -14,6 +14,8 @@ def test_a_sample_shows_the_words_of_its_question_that_say_something() -> None:
     question = "Do you still keep the old charts that your father's crew drew in Dunmarrow?"
     assert command_for(question, FUNCTION_WORDS) == "[recall: old charts father's crew drew Dunmarrow]"
     assert command_for("Why? What then?", FUNCTION_WORDS) == ""
+    assert is_command(command_for(f"Who is {'x' * LONGEST}?", FUNCTION_WORDS)), "a sample's may be of any length"
+    assert not is_command("[recall: rope] It was sold.")
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,9 @@ def _file(folder: Path, text: str) -> Path:
     ("name", "told"),
     [
         ("one-node.yaml", Launch(8, False)),
-        ("one-node-sharded.yaml", Launch(8, True)),
-        ("two-nodes.yaml", Launch(16, False)),  # ZeRO 2: every process has whole weights.
+        ("one-node-sharded.yaml", Launch(8, True, "FSDP")),
+        ("two-nodes.yaml", Launch(16, False)),
+        ("two-nodes-sharded.yaml", Launch(16, False, "DeepSpeed")),  # ZeRO 2: every process has whole weights.
     ],
 )
 def test_the_templates_are_read(name: str, told: Launch) -> None:
@@ -41,7 +42,7 @@ def test_weights_that_could_not_be_saved_at_the_end_are_refused_at_the_start(tmp
     with pytest.raises(UsageError, match="ZeRO-3") as caught:
         read_launch(_file(tmp_path, ZERO_3))
     assert "zero3_save_16bit_model: true" in caught.value.hint
-    assert read_launch(_file(tmp_path, ZERO_3 + "  zero3_save_16bit_model: true\n")) == Launch(4, True)
+    assert read_launch(_file(tmp_path, ZERO_3 + "  zero3_save_16bit_model: true\n")) == Launch(4, True, "DeepSpeed")
 
 
 @pytest.mark.parametrize(("gathers", "saves"), [(True, True), (False, False), (None, False)])
@@ -51,7 +52,7 @@ def test_deepspeeds_own_file_is_read_too(tmp_path: Path, gathers: bool | None, s
     own.write_text(json.dumps({"zero_optimization": zero}), "utf-8")
     file = _file(tmp_path, f"distributed_type: DEEPSPEED\ndeepspeed_config:\n  deepspeed_config_file: {own}\n")
     if saves:
-        assert read_launch(file) == Launch(1, True)
+        assert read_launch(file) == Launch(1, True, "DeepSpeed")
         return
     with pytest.raises(UsageError, match="none could be saved"):
         read_launch(file)
@@ -69,6 +70,14 @@ def test_four_bits_are_not_shared_out(workspace: Workspace) -> None:
     assert 'method = "lora"' in caught.value.hint
     params = sft_params(workspace, "hash", launch=sharded)
     assert (params["processes"], params["sharded"]) == (8, True)
+
+
+@pytest.mark.parametrize("name", ["one-node-sharded.yaml", "two-nodes-sharded.yaml"])
+def test_patience_is_refused_before_it_starts_where_a_training_is_shared_out(workspace: Workspace, name: str) -> None:
+    with pytest.raises(UsageError, match="patience") as caught:
+        sft_params(workspace, "hash", launch=str(TEMPLATES / name), patience=2)
+    assert "patience = 0" in caught.value.hint
+    assert sft_params(workspace, "hash", launch=str(TEMPLATES / "two-nodes.yaml"), patience=2)["processes"] == 16
 
 
 def test_a_launched_process_has_the_gpu_of_its_place(monkeypatch: pytest.MonkeyPatch) -> None:

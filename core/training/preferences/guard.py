@@ -6,7 +6,8 @@ divergence, over the whole vocabulary, at every token that was said). Past a thr
 last look that was well are kept.
 
 An answer is written as far as it takes to see that it grew too long, and no further. Where the reference itself did not
-end within ``guard_tokens``, nobody knows how long it would have been, and growth is not judged.
+end within ``guard_tokens``, nobody knows how long it would have been, and growth is not judged; nor where the base's
+context leaves an answer less room than that takes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from core.models.causal_lm import CausalLM
+from core.models.causal_lm import CausalLM, Continuation
 from core.runs.job import Job
 from core.settings import DpoSettings
 from core.training.checkpoints import WELL, is_whole, write_manifest
@@ -61,6 +62,8 @@ class Look:
     said: tuple[str, ...]
     lengths: tuple[int, ...]
     """Tokens of each."""
+    heard: tuple[int, ...]
+    """After how many tokens each would have been cut."""
     ended: tuple[bool, ...]
     """Whether each came to its end before it was cut."""
     distinct: float
@@ -87,7 +90,11 @@ def verdict(look: Look, reference: Look, settings: DpoSettings) -> str:
         return "the answers are empty"
     most = longest_well(reference, settings)
     if most is not None:
-        told = [place for place, end in enumerate(reference.ended) if end]
+        told = [
+            place
+            for place, end in enumerate(reference.ended)
+            if end and (look.ended[place] or look.heard[place] > most)
+        ]
         unended = sum(not look.ended[place] for place in told)
         if unended > UNENDED * len(told):
             before = _mean([reference.lengths[place] for place in told])
@@ -174,14 +181,20 @@ class Guard(TrainerCallback):
         encode = self._lm.tokenizer.encode
         prompts = [each.prompt for each in self._questions]
         read = [encode(prompt) for prompt in prompts]
-        room = self._lm.context - max(map(len, read)) if self._lm.context else most
-        told = self._lm.continuations(prompts, max(1, min(most, room)))
-        said = [encode(each.text) for each in told]
+        context = self._lm.context
+        heard = [max(1, min(most, context - len(ids))) if context else most for ids in read]
+        told: dict[int, Continuation] = {}
+        for room in sorted(set(heard)):
+            places = [place for place, each in enumerate(heard) if each == room]
+            said = self._lm.continuations([prompts[place] for place in places], room)
+            told.update(zip(places, said, strict=True))
+        answers = [told[place] for place in range(len(prompts))]
+        ids = [encode(each.text) for each in answers]
         look = Look(
-            tuple(each.text for each in told), tuple(each.tokens for each in told), tuple(each.ended for each in told),
-            _mean([_distinct(each) for each in said]),
+            tuple(each.text for each in answers), tuple(each.tokens for each in answers), tuple(heard),
+            tuple(each.ended for each in answers), _mean([_distinct(each) for each in ids]),
         )  # fmt: skip
-        return look, list(zip(read, said, strict=True))
+        return look, list(zip(read, ids, strict=True))
 
     def _divergences(self, prompt: list[int], said: list[int]) -> list[float]:
         """KL from the reference where each token was said, and where the next one would be."""

@@ -13,9 +13,11 @@ from core.errors import TrainingError, UsageError
 from core.settings import dpo_settings
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
 from core.store.decisions import last_decision_id
-from core.training.launch_file import read_launch
+from core.training.launch_file import Launch, read_launch
+from core.training.preferences.framing import Framing
 from core.training.preferences.gathering import Gathered, Method, gathered
 from core.training.preferences.presets import named_preset
+from core.training.preferences.settings import NOT_DONE, SHARED
 from core.workspace import Workspace
 
 DPO_KIND, KTO_KIND = "dpo", "kto"
@@ -25,8 +27,9 @@ ENTRIES = {DPO_KIND: DPO_ENTRY, KTO_KIND: KTO_ENTRY}
 MAKE_KIND, MAKE_ENTRY = "pairs", "core.training.preferences.making:run"
 BARE = "base"
 """The name that asks for the bare base instead of an adapter."""
-SHARED = ("learning_rate", "epochs", "batch", "rank", "alpha", "evaluations")
-"""What ``[training.dpo]`` says in place of ``[training]``."""
+
+WHOLE = "each process must train whole weights by itself, as with docs/launch/one-node.yaml or two-nodes.yaml"
+"""What to do where a launcher would share a training out."""
 
 
 def dpo_params(workspace: Workspace, **options: Any) -> dict[str, Any]:
@@ -66,7 +69,8 @@ def preference_params(
     own = dpo_settings(workspace.settings.training.dpo, overrules)
     found = gathered(workspace, method, file)
     _check(found, method, file)
-    training = workspace.settings.training.model_dump(mode="json") | own.model_dump(mode="json", include=set(SHARED))
+    training = workspace.settings.training.model_dump(mode="json", exclude=set(NOT_DONE))
+    training |= own.model_dump(mode="json", include=set(SHARED))
     return {
         "base": start.base if start else base or workspace.settings.models.base,
         "start_from": start.name if start else None,
@@ -85,18 +89,20 @@ def preference_params(
             "held_out": found.held_out, "not_cleared": found.not_cleared, "overruled": found.overruled,
             "refused": len(found.refused),
         },
-    } | (_launched(launch) if launch else {})  # fmt: skip
+    } | Framing.now(workspace).frozen() | (_launched(launch) if launch else {})  # fmt: skip
 
 
 def _launched(launch: str) -> dict[str, Any]:
-    """Raises UsageError for a configuration under which no process holds whole weights."""
-    told = read_launch(Path(launch))
-    if told.sharded:
-        raise UsageError(
-            "the guard and the reference need the whole weights, which are shared out among processes there",
-            "name a configuration with whole weights in each process, as docs/launch/one-node.yaml is",
-        )
+    told = check_launch(Path(launch))
     return {"launch": str(Path(launch).resolve()), "processes": told.processes}
+
+
+def check_launch(file: Path) -> Launch:
+    """Read a launcher's configuration. Raises UsageError for one under which the processes share a training out."""
+    told = read_launch(file)
+    if told.library:
+        raise UsageError(f"a run on preferences goes without {told.library}, which {file.name} is for", WHOLE)
+    return told
 
 
 def file_hash(file: Path) -> str:

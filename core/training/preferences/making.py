@@ -13,7 +13,9 @@ from typing import Any
 
 from core.dataset.build import renderer_of
 from core.dataset.export import find_dataset
+from core.errors import TrainingError
 from core.models.causal_lm import CausalLM
+from core.prompts.commands import is_command
 from core.prompts.messages import Message
 from core.prompts.render import Renderer
 from core.review.decisions import Actor, Decision, append
@@ -45,11 +47,19 @@ class _Asked:
 
 
 def run(job: Job) -> dict[str, Any]:
-    """The work of a ``pairs`` run: params ``limit`` and ``accept``. What was made before is not made again."""
+    """The work of a ``pairs`` run: params ``limit`` and ``accept``. What was made before is not made again.
+
+    Raises UsageError without a dataset, TrainingError for one of logs, or Interrupted.
+    """
     workspace, params = job.workspace, job.params
     adapter = active_adapter(workspace.database)
     base = adapter.base if adapter else workspace.settings.models.base
     dataset = find_dataset(workspace, None)
+    if dataset.settings.get("form") == "completion":
+        raise TrainingError(
+            f"nobody is asked anything in ds{dataset.id}: it holds logs of many speakers",
+            "simulee dataset build --form chat",
+        )
     renderer = renderer_of(workspace, base)
     pairs = [pair for pair in list_pairs(workspace.database) if pair.origin == "generated"]
     known, untold = {pair.prompt for pair in pairs}, {pair.prompt for pair in pairs if pair.owners is None}
@@ -99,6 +109,8 @@ def _asked_in(workspace: Workspace, renderer: Renderer, row: ExampleRow) -> Iter
     memories = owners_of(database, [uid for part in row.parts for uid in part.memory_uids])
     owners = None if memories is None else (row.conversation_uid, *memories)
     answered = [place for place, message in enumerate(messages) if message.role == "assistant"]
+    if len(answered) > len(row.parts):  # Before some answers stands how the target asked for its memories.
+        answered = [place for place in answered if not is_command(messages[place].content)]
     for place, part in zip(answered, row.parts, strict=True):
         said, exchange = messages[place], known.get(part.exchange_uid)
         if said.trained and exchange is not None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.dataset.scenes import scene_of
-from core.prompts.render import PromptTurn, Renderer, Scene
-from core.settings import Settings
+from core.prompts.render import PromptTurn, Renderer
+from core.training.preferences.framing import Framing
 from core.training.preferences.gathering import Preference
 
 PROBE = "probe"
@@ -33,9 +32,9 @@ class Rendered:
 class PreferenceRenderer:
     """Judgements for one base, through THE renderer."""
 
-    def __init__(self, renderer: Renderer, settings: Settings, target: str) -> None:
-        self._renderer, self._settings, self._target = renderer, settings, target
-        messages = renderer.messages(Scene(target), [PromptTurn(PROBE, answer=PROBE)])
+    def __init__(self, renderer: Renderer, framing: Framing) -> None:
+        self._renderer, self._framing = renderer, framing
+        messages = renderer.messages(framing.scene(""), [PromptTurn(PROBE, answer=PROBE)])
         spoken = next(each for each in renderer.segments(messages) if each.trained)
         self._end = spoken.text.removeprefix(PROBE)
         """What ends a turn in this base's template."""
@@ -64,7 +63,7 @@ class PreferenceRenderer:
         return prompt + self._turn[len(mark) :] if prompt.endswith(mark) else prompt
 
     def _prompt(self, preference: Preference, day: str) -> str:
-        scene = scene_of(self._settings, self._target, preference.day or day, ())
+        scene = self._framing.scene(preference.day or day)
         return self._renderer.prompt(self._renderer.messages(scene, [PromptTurn(preference.question)]))
 
     def _said(self, answer: str) -> list[int]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.dataset.scenes import scene_of
 from core.models.chat_tokenizer import ChatTokenizer
 from core.prompts.render import PromptTurn, Renderer
+from core.training.preferences.framing import Framing, prompt_files
 from core.training.preferences.gathering import Preference
 from core.workspace import Workspace
 
@@ -42,10 +42,14 @@ class Sized:
 
 
 def sized(
-    workspace: Workspace, preferences: Sequence[Preference], tokenizer: ChatTokenizer | None, day: str
+    workspace: Workspace,
+    framing: Framing,
+    preferences: Sequence[Preference],
+    tokenizer: ChatTokenizer | None,
+    day: str,
 ) -> list[Sized]:
     """The judgements with their tokens; ``day`` is the date of a prompt whose judgement has none."""
-    counter = _Counter(workspace, tokenizer)
+    counter = _Counter(workspace, framing, tokenizer)
     return [
         Sized(each, counter.prompt(each, day), counter.answer(each.chosen), counter.answer(each.rejected))
         for each in preferences
@@ -53,10 +57,9 @@ def sized(
 
 
 class _Counter:
-    def __init__(self, workspace: Workspace, tokenizer: ChatTokenizer | None) -> None:
-        self._workspace, self._tokenizer = workspace, tokenizer
-        form = workspace.settings.dataset.memory_form
-        self._renderer = Renderer(tokenizer, workspace.root / "prompts", form) if tokenizer else None
+    def __init__(self, workspace: Workspace, framing: Framing, tokenizer: ChatTokenizer | None) -> None:
+        self._framing, self._tokenizer = framing, tokenizer
+        self._renderer = Renderer(tokenizer, prompt_files(workspace), framing.form) if tokenizer else None
 
     def answer(self, text: str) -> int:
         said = self._tokenizer.plain(text.strip()) if self._tokenizer else text.strip()
@@ -67,7 +70,7 @@ class _Counter:
             return self._count(preference.prompt)
         if self._renderer is None:
             return self._count(preference.question) + INSTRUCTION_TOKENS
-        scene = scene_of(self._workspace.settings, self._workspace.target, preference.day or day, ())
+        scene = self._framing.scene(preference.day or day)
         messages = self._renderer.messages(scene, [PromptTurn(preference.question)])
         # And the mark that begins the answer.
         return sum(self._count(each.content) for each in messages) + MESSAGE_MARKS * (len(messages) + 1)

@@ -134,13 +134,14 @@ def kto_config(common: dict[str, Any], settings: DpoSettings, weights: tuple[flo
 def common_settings(
     checkpoints: Path, training: TrainingSettings, means: Means, steps: int, every: int, at_once: int, validate: bool
 ) -> dict[str, Any]:
-    """What both have in common; ``at_once`` judgements are in memory together."""
+    """What both have in common; ``at_once`` judgements are in memory together, in each process, and the batch is what
+    they all read in a step."""
     assert training.batch is not None
     return {
         "output_dir": str(checkpoints),
         "per_device_train_batch_size": at_once,
         "per_device_eval_batch_size": at_once,
-        "gradient_accumulation_steps": max(1, round(training.batch / (at_once * processes()))),
+        "gradient_accumulation_steps": training.batch // (at_once * processes()),
         "learning_rate": training.learning_rate,
         "lr_scheduler_type": "cosine",
         "warmup_steps": round(training.warmup * steps),

@@ -10,9 +10,9 @@ from typing import Any
 
 import transformers
 
-from core.dataset.build import renderer_of
 from core.errors import Interrupted, TrainingError
-from core.models.chat_tokenizer import model_folder
+from core.models.chat_tokenizer import load_tokenizer, model_folder
+from core.prompts.render import Renderer
 from core.runs.job import Job
 from core.settings import DpoSettings, TrainingSettings
 from core.store.adapters import AdapterRow, find_adapter
@@ -23,12 +23,14 @@ from core.training.estimate import preference_estimate
 from core.training.failures import told_clearly
 from core.training.launching import is_first, is_launched, launched
 from core.training.means import Means, Shape, config_of, this_hardware
+from core.training.preferences.framing import Framing, prompt_files
 from core.training.preferences.gathering import Method, found_again, split
 from core.training.preferences.guard import REFERENCE, Guard, questions_of
-from core.training.preferences.launch import ENTRIES, SHARED, file_hash
+from core.training.preferences.launch import ENTRIES, WHOLE, check_launch, file_hash
 from core.training.preferences.means import means_for
 from core.training.preferences.presets import named_preset, preset_for
 from core.training.preferences.rendering import PreferenceRenderer, Rendered
+from core.training.preferences.settings import settings_of, told
 from core.training.preferences.trainers import (
     Row,
     common_settings,
@@ -39,7 +41,6 @@ from core.training.preferences.trainers import (
     trainer_of,
     weights_of,
 )
-from core.training.presets import filled
 from core.training.resuming import train_on
 from core.training.saving import save_adapter, take_best
 from core.training.starting import folder_to_go_on_from
@@ -58,17 +59,20 @@ SECTION = "[training.dpo]"
 
 
 def run_dpo(job: Job) -> dict[str, Any]:
-    """The work of a ``dpo`` run; its params are those of ``dpo_params``. Raises TrainingError or Interrupted."""
+    """The work of a ``dpo`` run; its params are those of ``dpo_params``. Raises UsageError, TrainingError or
+    Interrupted."""
     return _run(job, "dpo")
 
 
 def run_kto(job: Job) -> dict[str, Any]:
-    """The work of a ``kto`` run; its params are those of ``kto_params``. Raises TrainingError or Interrupted."""
+    """The work of a ``kto`` run; its params are those of ``kto_params``. Raises UsageError, TrainingError or
+    Interrupted."""
     return _run(job, "kto")
 
 
 def _run(job: Job, method: Method) -> dict[str, Any]:
     if job.params.get("launch") and not is_launched():
+        check_launch(Path(job.params["launch"]))  # It may be another one than when the run was started.
         return launched(job, ENTRIES[method])
     began = time.monotonic()
     work = _Prepared.of(job, method)
@@ -116,10 +120,11 @@ class _Prepared:
         parameters = parameters_of(base) or parameters_in(model)
         named = params.get("preset")
         preset = named_preset(named) if named else preset_for(parameters)
-        settings = filled(TrainingSettings(**params["settings"]), preset)
+        settings = settings_of(params["settings"], preset, folder)
         means, at_once, settings = means_for(
-            method, Shape.of(parameters, config), this_hardware(), settings, max(each.tokens for each in fitting)
-        )
+            method, Shape.of(parameters, config), this_hardware(), settings, max(each.tokens for each in fitting),
+            processes(),
+        )  # fmt: skip
         return cls(
             method, base, start, folder, train, validation, len(rendered) - len(fitting), settings, own, preset.name,
             means, at_once,
@@ -141,9 +146,18 @@ def _rendered(job: Job, method: Method) -> list[Rendered]:
     file = Path(params["file"]) if params["file"] else None
     if file is not None and file_hash(file) != params["file_hash"]:
         raise TrainingError(f"{file.name} is not what this run began with", "start a new run")
-    renderer = PreferenceRenderer(renderer_of(workspace, params["base"]), workspace.settings, workspace.target)
+    framing = Framing.begun(workspace, params)
+    prompts = Renderer(load_tokenizer(params["base"]), prompt_files(workspace), framing.form)
+    renderer = PreferenceRenderer(prompts, framing)
     found = found_again(workspace, method, params["preferences"], file)
-    return [renderer.rendered(each, params["day"]) for each in found]
+    rendered = [renderer.rendered(each, params["day"]) for each in found]
+    made = sum(not each.stored for each in rendered)
+    if made and prompts.version != framing.prompts:
+        raise TrainingError(
+            f"the prompt files have changed since this run began: {made} of its prompts would be others",
+            "bring them back as they were, or start a new run",
+        )
+    return rendered
 
 
 def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict[str, Any]:
@@ -163,12 +177,11 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     config = kto_config(common, own, weights) if weights else dpo_config(common, own)
     check_same(_decisive(job, work, lm.revision, tokens, steps))
     resume_from, damaged = newest_common(checkpoints)
-    rank = model.peft_config["default"].r
     hardware = this_hardware()
     expected = preference_estimate(job.workspace, work.method, job.params, hardware)
     job.event(
         "plan",
-        **_said(work) | means.told() | {"rank": rank, "attention": lm.attention},
+        **_said(work) | means.told() | {"attention": lm.attention},
         base=work.base,
         revision=lm.revision,
         start_from=work.start.name if work.start else None,
@@ -196,10 +209,7 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
     )
     trainer = trainer_of(model, rows, validation, config, [watcher, guard])
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
-        raise TrainingError(
-            "the guard and the reference need the whole weights, which are shared out among processes here",
-            "launch with whole weights in each process, as docs/launch/one-node.yaml does",
-        )
+        raise TrainingError("a run on preferences goes without FSDP and DeepSpeed, one of which is on here", WHOLE)
     train_on(trainer, resume_from, steps)
     reached = trainer.state.global_step
     if reached < steps and not guard.collapsed:
@@ -240,7 +250,6 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
         settings=_said(work)
         | {
             "method": work.method,
-            "rank": rank,
             "steps": result.get("kept_step", reached),
             "start_from": work.start.name if work.start else None,
             "preferences": job.params["preferences"],
@@ -281,8 +290,7 @@ def _tokens(row: Row) -> int:
 
 
 def _said(work: _Prepared) -> dict[str, Any]:
-    """Every setting that decided something, nothing left open."""
-    return work.own.model_dump(mode="json", exclude=set(SHARED)) | work.settings.model_dump(mode="json")
+    return told(work.method, work.own, work.settings)
 
 
 def _left_out(job: Job, work: _Prepared) -> dict[str, int]:

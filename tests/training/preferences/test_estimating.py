@@ -12,6 +12,8 @@ from core.models.packaged import smollm2_folder
 from core.runs.journal import EventLog, create_run
 from core.training.base_size import tokenizer_here
 from core.training.estimate import GUESSED_RATE, preference_estimate
+from core.training.means import Hardware
+from core.training.preferences.framing import Framing
 from core.training.preferences.gathering import Preference, gathered
 from core.training.preferences.launch import dpo_params, kto_params
 from core.training.preferences.rendering import PreferenceRenderer
@@ -22,6 +24,7 @@ from tui.estimates import estimate_lines
 from .conftest import LONG, PAIRS, prefer
 
 BASE = "SmolLM2-135M-Instruct"
+LARGE = Hardware("cuda", "A GPU with room", 80 * 2**30, 1, True)
 
 
 @pytest.fixture
@@ -58,19 +61,19 @@ def test_answers_and_stored_prompts_are_counted_as_they_are_read(interviewed: Wo
     smollm2_folder()
     tokenizer = tokenizer_here(BASE)
     assert tokenizer is not None
-    renderer = PreferenceRenderer(renderer_of(interviewed, BASE), interviewed.settings, interviewed.target)
+    renderer = PreferenceRenderer(renderer_of(interviewed, BASE), framing := Framing.now(interviewed))
     prefer(interviewed, "Why maps?", "They argue with the coast.", "They are useful. <|im_end|>")
     (unstored,) = gathered(interviewed, "dpo").preferences
     prompt = renderer.rendered(unstored, "2026-01-01").prompt
     stored = Preference(("x", "left"), "file", "Why maps?", prompt, "They argue.", "", "")
     for each in (unstored, stored):
         read = renderer.rendered(each, "2026-01-01")
-        (found,) = sized(interviewed, [each], tokenizer, "2026-01-01")
+        (found,) = sized(interviewed, framing, [each], tokenizer, "2026-01-01")
         assert abs(found.chosen - len(read.chosen_ids)) <= 2
         assert abs(found.rejected - len(read.rejected_ids)) <= 2
         assert abs(found.prompt - len(read.prompt_ids)) <= 8
-    assert sized(interviewed, [stored], tokenizer, "")[0].prompt == len(tokenizer.encode(prompt))
-    assert sized(interviewed, [stored], tokenizer, "")[0].rejected == 0
+    assert sized(interviewed, framing, [stored], tokenizer, "")[0].prompt == len(tokenizer.encode(prompt))
+    assert sized(interviewed, framing, [stored], tokenizer, "")[0].rejected == 0
 
 
 def test_without_an_earlier_run_it_is_a_guess_and_says_so(paired: Workspace) -> None:
@@ -113,6 +116,22 @@ def test_several_processes_read_as_many_times_the_tokens_of_one(paired: Workspac
         rates = [preference_estimate(paired, "dpo", each).tokens_per_second for each in (alone, together)]
         assert rates[1] == pytest.approx(4 * rates[0])
         _earlier_run(paired, "dpo", step=2.0, look=10.0)
+
+
+@pytest.mark.parametrize("processes", [2, 3, 8])
+def test_several_processes_read_together_what_a_step_is_said_to_read(
+    paired: Workspace, tmp_path: Path, processes: int
+) -> None:
+    config = tmp_path / "several.yaml"
+    config.write_text(f"distributed_type: MULTI_GPU\nnum_machines: 1\nnum_processes: {processes}\n", "utf-8")
+    alone = preference_estimate(paired, "dpo", dpo_params(paired), LARGE)
+    together = preference_estimate(paired, "dpo", dpo_params(paired, launch=str(config)), LARGE)
+    assert together.batch == processes * round(8 / processes)
+    assert (together.steps, together.tokens) == (alone.steps, alone.tokens)
+    # KTO exchanges the answers of two that are read together, in each process.
+    single = preference_estimate(paired, "kto", kto_params(paired, launch=str(config)), LARGE)
+    assert single.batch == processes * max(2, round(8 / processes) // 2 * 2)
+    assert single.steps == -(-single.train // single.batch) * single.epochs
 
 
 def test_a_resumed_run_measures_by_its_last_attempt(paired: Workspace) -> None:

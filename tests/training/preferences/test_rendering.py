@@ -13,6 +13,7 @@ from core.dataset.build import renderer_of
 from core.dataset.preference_file import pair_of
 from core.dataset.scenes import scene_of
 from core.prompts.render import PromptTurn, RecalledMemory
+from core.training.preferences.framing import Framing
 from core.training.preferences.gathering import Preference, split
 from core.training.preferences.rendering import PreferenceRenderer, Rendered
 from core.training.preferences.trainers import judgement_rows, weights_of
@@ -23,7 +24,7 @@ ASKED = Preference(("uid", "left"), "comparison", "Why maps?", "", "They argue."
 
 @pytest.fixture
 def rendering(workspace: Workspace) -> PreferenceRenderer:
-    return PreferenceRenderer(renderer_of(workspace), workspace.settings, workspace.target)
+    return PreferenceRenderer(renderer_of(workspace), Framing.now(workspace))
 
 
 @pytest.mark.parametrize("answer", ["They argue.", " two\n\nlines ", "it costs <|im_end|> 3 €", "¿qué? 夜", "."])

@@ -20,6 +20,7 @@ from core.runs.job import Job
 from core.runs.journal import EventLog, holder, load_run, read_events
 from core.store.adapters import active_adapter, find_adapter, list_adapters
 from core.training.estimate import preference_estimate
+from core.training.preferences.framing import Framing
 from core.training.preferences.gathering import found_again
 from core.training.preferences.launch import DPO_ENTRY, DPO_KIND, KTO_ENTRY, KTO_KIND, dpo_params, kto_params
 from core.training.preferences.rendering import PreferenceRenderer, Rendered
@@ -107,7 +108,9 @@ def test_what_it_learned_from_and_what_was_left_out_stay_known(undisturbed: str,
     assert (settings["method"], settings["start_from"], settings["beta"], settings["loss"]) == (
         "dpo", "sft-1", BETA, "sigmoid",
     )  # fmt: skip
-    assert settings["rank"] == 16, "an adapter that is gone on from keeps its rank"
+    shape = json.loads((tuned.root / adapter.path / "adapter_config.json").read_text("utf-8"))
+    assert (settings["rank"], settings["alpha"]) == (shape["r"], shape["lora_alpha"]) == (16, 32)
+    assert "measure_forgetting" not in settings
     assert (adapter.dataset_id, adapter.memories) == (started_from.dataset_id, started_from.memories)
 
 
@@ -191,7 +194,7 @@ def test_kto_learns_from_single_judgements(tuned: Workspace) -> None:
 def _pairs(workspace: Workspace) -> list[Rendered]:
     """What the run trained on."""
     params = load_run(workspace.runs, "dpo-1").params
-    renderer = PreferenceRenderer(renderer_of(workspace), workspace.settings, workspace.target)
+    renderer = PreferenceRenderer(renderer_of(workspace), Framing.now(workspace))
     found = found_again(workspace, "dpo", params["preferences"], None)
     rendered = [renderer.rendered(each, params["day"]) for each in found]
     return [each for each in rendered if each.tokens <= DPO["max_tokens"]]
