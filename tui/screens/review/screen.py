@@ -58,6 +58,7 @@ class ReviewScreen(Deciding, Moving, Checking):
         await session.look_at_figures()
         self._fill_list()
         self.draw()
+        self.tell_of_left_edit()
         self.bench.do(self.renew())
 
     def place(self) -> dict[str, Any]:

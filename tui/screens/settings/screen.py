@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from core.workspace import Workspace
 
 AGAIN, LATER = 0, 1
+PRESENT, MINE = 0, 1
 
 
 class SettingsScreen(Stage):
@@ -50,7 +51,7 @@ class SettingsScreen(Stage):
 
     async def load(self, workspace: Workspace) -> None:
         from core.models.roles import role_states
-        from core.reconfigure import DRAFT_FILE
+        from core.reconfigure import draft_waits
         from core.settings import effective_settings
         from core.workspace import SETTINGS_FILE
 
@@ -62,9 +63,9 @@ class SettingsScreen(Stage):
             ]
         except SettingsError as error:
             rows = [[("✗ ", "$error"), error.message], [f"  {error.hint}; {self.key('edit')} opens it"]]
-        waiting = (workspace.root / DRAFT_FILE).exists()
-        waits = f" · a changed text with a mistake waits: {self.key('edit')} opens it" if waiting else ""
-        self._show(f"{path}{waits}", rows)
+        waiting = draft_waits(workspace)
+        waits = f"a changed text waits: {self.key('edit')} opens it · " if waiting else ""
+        self._show(f"{waits}{path}", rows)
 
     def _show(self, where: str, rows: list[Row]) -> None:
         bench = self.bench
@@ -82,11 +83,29 @@ class SettingsScreen(Stage):
 
     async def action_edit(self) -> None:
         """Open persona.toml in one's own editor; it is checked before it is written."""
-        from core.reconfigure import text_to_edit
+        from core.reconfigure import base_draft_on_present, draft_is_outdated, drop_draft
 
         workspace = self._reachable()
-        if workspace is not None:
-            await self._edit(workspace, text_to_edit(workspace))
+        if workspace is None:
+            return
+        if not draft_is_outdated(workspace):
+            await self._edit(workspace)
+            return
+
+        async def then(choice: int | None) -> None:
+            if choice == PRESENT:
+                drop_draft(workspace)
+            elif choice == MINE:
+                base_draft_on_present(workspace)
+            else:
+                return
+            await self._edit(workspace)
+
+        choices = [
+            "edit persona.toml as it is now: your text is dropped",
+            "edit your text: once it is saved, what was changed since is lost",
+        ]
+        await self.bench.ask(ChoiceBox("persona.toml was changed since your text was made from it", choices), then)
 
     def _reachable(self) -> Workspace | None:
         """The open workspace, or the one that a mistake in its settings keeps closed."""
@@ -101,24 +120,30 @@ class SettingsScreen(Stage):
             self.bench.complain(error)
             return None
 
-    async def _edit(self, workspace: Workspace, before: str) -> None:
-        from core.reconfigure import change_settings, keep_draft
+    async def _edit(self, workspace: Workspace) -> None:
+        from core.reconfigure import draft_waits, drop_draft, open_draft, take_draft
 
-        text = edit_outside(self.bench, before, ".toml")
+        try:
+            edit_outside(self.bench, open_draft(workspace))
+        except SimuleeError:
+            if not draft_waits(workspace):
+                drop_draft(workspace)
+            self.bench.refresh_stage()
+            raise
         try:
             if self.bench.workspace is None:
-                await asyncio.to_thread(change_settings, workspace, text)
+                await asyncio.to_thread(take_draft, workspace)
                 await self.bench.open_workspace(workspace.root)
-            else:
-                await self.bench.write(change_settings, text)
+            elif await self.bench.write(take_draft):
                 await self._settings_changed(workspace)
+            else:
+                self.say("nothing was changed")
         except SettingsError as error:
-            keep_draft(workspace, text)
             self.say(error.message, "error")
 
             async def then(choice: int | None) -> None:
                 if choice == AGAIN:
-                    await self._edit(workspace, text)
+                    await self.action_edit()
                 elif choice == LATER or choice is None:
                     self.say(f"persona.toml is as it was; your text is kept: {self.key('edit')} opens it", "warning")
                     self.bench.refresh_stage()
@@ -137,9 +162,9 @@ class SettingsScreen(Stage):
         self.bench.refresh_stage()
 
     def _drop_draft(self, workspace: Workspace) -> None:
-        from core.reconfigure import DRAFT_FILE
+        from core.reconfigure import drop_draft
 
-        (workspace.root / DRAFT_FILE).unlink(missing_ok=True)
+        drop_draft(workspace)
         self.say("persona.toml is as it was; your text is dropped")
         self.bench.refresh_stage()
 
