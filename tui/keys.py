@@ -240,7 +240,7 @@ class Keymap:
     def quit_keys(self) -> frozenset[str]:
         """The keys that end the workbench, by Textual's names."""
         kept = {key for key, action in KEPT.items() if action == "app.quit"}
-        return kept.union(self["app.quit"].keys.split(","))
+        return frozenset(kept.union(self["app.quit"].keys.split(",")))
 
     def of(self, where: str) -> list[Action]:
         """What applies on one screen, its own actions first."""
