@@ -9,8 +9,7 @@ from core.review.queue import stats
 from core.runs.journal import list_runs
 from core.store.adapters import AdapterRow, active_adapter
 from core.store.counts import count_all, writing_years
-from core.store.datasets import DatasetRow, list_datasets
-from core.store.decisions import last_decision_id
+from core.store.datasets import DatasetRow, list_datasets, newer_decisions
 from core.store.scorecards import list_scorecards
 from core.twin.launch import SERVE_KIND
 from core.workspace import Workspace
@@ -51,7 +50,7 @@ def overview(workspace: Workspace) -> Overview:
     scorecards = list_scorecards(database)
     first, last = writing_years(database)
     dates = f" {first[:4]}–{last[:4]}" if first else ""
-    stale = last_decision_id(database) - datasets[-1].decision if datasets else 0
+    stale = newer_decisions(database, datasets[-1]) if datasets else 0
     running = [run.id for run in list_runs(workspace.runs) if run.state == "running" and run.kind != SERVE_KIND]
     rows = [
         StageRow(

@@ -154,6 +154,15 @@ class Terminal:
             self.read(0.02)
         return None
 
+    def ends(self, seconds: float = 15) -> bool:
+        """Whether the process ends by itself; nothing is read meanwhile, as when the line is lost."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if os.waitpid(self.pid, os.WNOHANG)[0]:
+                return True
+            time.sleep(0.02)
+        return False
+
     def close(self) -> None:
         """End the process, whatever it does."""
         self.send_signal(signal.SIGKILL)

@@ -90,9 +90,9 @@ ACTIONS: tuple[Action, ...] = (
         Action(f"review.reject_{number}", f"reject: {reason}", str(number), footer=False)
         for number, reason in enumerate(REASONS, start=1)
     ),
-    Action("review.neither", "both bad", "0", footer=False),
-    Action("review.left", "the left one", "left", footer=False),
-    Action("review.right", "the right one", "right", footer=False),
+    Action("review.neither", "both bad", "0"),
+    Action("review.left", "the left one", "left"),
+    Action("review.right", "the right one", "right"),
     Action("review.edit", "edit", "e"),
     Action("review.editor", "edit in $EDITOR", "E", footer=False),
     Action("review.defer", "later", "space"),
@@ -235,6 +235,12 @@ class Keymap:
 
     def __getitem__(self, action_id: str) -> Action:
         return self._by_id[action_id]
+
+    @property
+    def quit_keys(self) -> frozenset[str]:
+        """The keys that end the workbench, by Textual's names."""
+        kept = {key for key, action in KEPT.items() if action == "app.quit"}
+        return frozenset(kept.union(self["app.quit"].keys.split(",")))
 
     def of(self, where: str) -> list[Action]:
         """What applies on one screen, its own actions first."""

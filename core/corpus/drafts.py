@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from core.atomic import write_atomically
@@ -68,6 +69,17 @@ class Draft:
         except (OSError, UnicodeDecodeError):
             return ""
         self.text = self._written = text
+        return text
+
+    def read_edited(self) -> str:
+        """The page as an editor has left its file, which is ours again; bytes that are not UTF-8 become marks."""
+        try:
+            text = self.path.read_bytes().decode("utf-8", "replace")
+        except OSError:
+            text = ""
+        self.text = self._written = text
+        with suppress(OSError):  # Where there is none, nothing was written.
+            self.path.chmod(0o600)
         return text
 
     def keep(self, text: str) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.dataset.export import find_dataset
-from core.store.datasets import DatasetRow, ExampleLine, example_lines, list_datasets
-from core.store.decisions import last_decision_id
+from core.store.datasets import DatasetRow, ExampleLine, example_lines, list_datasets, newer_decisions
 from core.workspace import Workspace
 
 BARS = 16
@@ -58,7 +57,7 @@ class Composition:
     """(year, samples) in their order; what has no date is last, under an empty name."""
     lengths: tuple[LengthClass, ...]
     newer_decisions: int
-    """Decisions of the review that came after it: it is stale when there are any."""
+    """Of the review, about memories that it would hold otherwise now: it is stale when there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def dataset_sight(workspace: Workspace, reference: str | None = None) -> Dataset
         return None
     row = find_dataset(workspace, reference)
     lines = example_lines(workspace.database, row.id)
-    newer = max(0, last_decision_id(workspace.database) - row.decision)
+    newer = newer_decisions(workspace.database, row)
     return DatasetSight(row, composition_of(row, lines, newer), tuple(lines), tuple(datasets))
 
 

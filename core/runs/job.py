@@ -47,6 +47,8 @@ class Job:
         self._last_progress = 0.0
         self._started = time.monotonic()
         self._first_done: int | None = None
+        self._withheld: dict[str, Any] | None = None
+        """Progress that came too soon after the one before."""
         self._asked_to_stop = False
         self._stop_file = stop_file
 
@@ -76,11 +78,20 @@ class Job:
         if self._first_done is None:
             self._first_done = done
         moment = time.monotonic()
-        interval = PROGRESS_INTERVAL if moment - self._started < FIRST_SECONDS else LATER_INTERVAL
+        elapsed = max(moment - self._started, 1e-9)
+        told = {
+            "done": done, "total": total, "rate": round((done - self._first_done) / elapsed, 3), "what": what[:120],
+        }  # fmt: skip
+        interval = PROGRESS_INTERVAL if elapsed < FIRST_SECONDS else LATER_INTERVAL
         if done < total and moment - self._last_progress < interval:
+            self._withheld = told
             return
         self._last_progress = moment
-        elapsed = max(moment - self._started, 1e-9)
-        self.event(
-            "progress", done=done, total=total, rate=round((done - self._first_done) / elapsed, 3), what=what[:120]
-        )
+        self._withheld = None
+        self.event("progress", **told)
+
+    def last_progress(self) -> None:
+        """Tell how far the work came, once it is over."""
+        if self._withheld is not None:
+            told, self._withheld = self._withheld, None
+            self.event("progress", **told)

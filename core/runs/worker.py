@@ -91,6 +91,8 @@ def _attempt(workspace: Workspace, run: Run, alone: bool) -> int:
             result = _told(error)
         except Exception as error:  # The log is the only place where a detached process can say what broke.
             result = _broken(error, run)
+        with contextlib.suppress(OSError):  # Without room on the disk, what follows is what matters.
+            job.last_progress()
     room.unlink(missing_ok=True)
     (run.folder / STOP).unlink(missing_ok=True)
     write_atomically(run.folder / "state.json", json.dumps({"state": state, "result": result}))

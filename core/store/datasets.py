@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.store.database import Database
+from core.store.decisions import memories_taken_otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,12 @@ def dataset_of(db: Database, dataset_id: int) -> DatasetRow | None:
     """One dataset by its number."""
     row = db.one("SELECT id, hash, settings, decision, created_at FROM dataset WHERE id = ?", (dataset_id,))
     return DatasetRow(row[0], row[1], json.loads(row[2]), row[3], row[4]) if row else None
+
+
+def newer_decisions(db: Database, row: DatasetRow) -> int:
+    """How many memories would be in a dataset like this one if it were built now, and are not in this one, or the
+    other way round, or in other words; decisions about anything else change no dataset."""
+    return memories_taken_otherwise(db, row.decision) if row.settings.get("memories") else 0
 
 
 def examples_of(db: Database, dataset_id: int, split: str | None = None) -> list[ExampleRow]:

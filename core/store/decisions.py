@@ -9,6 +9,23 @@ from core.store.database import Database
 
 _COLUMNS = "id, at, batch, card_kind, card_uid, verb, reason, text, actor_kind, actor, target_batch"
 
+_TAKEN_OTHERWISE = """
+WITH touched(uid) AS (
+    SELECT DISTINCT card_uid FROM decision WHERE card_kind = 'memory' AND (
+        id > ?1 OR batch IN (SELECT target_batch FROM decision WHERE id > ?1 AND target_batch <> '')
+    )
+)
+SELECT count(*) FROM touched WHERE
+    (SELECT text FROM card_state WHERE card_kind = 'memory' AND card_uid = uid AND state = 'accepted')
+IS NOT (
+    SELECT CASE WHEN verb IN ('accept', 'edit') THEN text END FROM decision AS made
+    WHERE card_kind = 'memory' AND card_uid = uid AND id <= ?1 AND coalesce((
+        SELECT verb FROM decision AS turned WHERE turned.target_batch = made.batch AND turned.id <= ?1
+        ORDER BY turned.id DESC LIMIT 1
+    ), '') <> 'undo' ORDER BY id DESC LIMIT 1
+)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
@@ -82,6 +99,12 @@ def is_undone(db: Database, batch: str) -> bool:
 
 def last_decision_id(db: Database) -> int:
     return int(db.value("SELECT coalesce(max(id), 0) FROM decision"))
+
+
+def memories_taken_otherwise(db: Database, since: int) -> int:
+    """How many memories are accepted now and were not when ``since`` was the last decision, or the other way round, or
+    in other words. What was decided and taken back since is none."""
+    return int(db.value(_TAKEN_OTHERWISE, (since,)))
 
 
 def set_card_state(db: Database, card_kind: str, card_uid: str, state: str, text: str, decision_id: int) -> None:

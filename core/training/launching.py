@@ -250,6 +250,7 @@ def main(root: Path, folder: Path, entry: str) -> None:
         run = load_run(folder.parent, folder.name)
         job = Job(workspace, folder, run.params, teller, folder / STOP)
         result = work_of(entry)(job)
+        job.last_progress()
         wait_for_all()  # What the first one saves last may fail yet, and then no machine has done its part.
         teller.append(_Word.RESULT, result)
     except Interrupted as error:

@@ -22,7 +22,7 @@ from core.runs.control import cancel, follow, run_to_end
 from core.runs.journal import Run, holder, list_runs, load_run
 from core.store.decisions import list_decisions
 from core.workspace import Workspace
-from tests.pty_terminal import COMMAND, Terminal
+from tests.pty_terminal import Terminal
 from tests.review_rows import fill
 from tui.loop.defects import LOG_FILE
 
@@ -38,20 +38,6 @@ LEFT = b"\x1b[?1049l"
 def queue(workspace: Workspace) -> Workspace:
     fill(workspace.database, 600)
     return workspace
-
-
-@pytest.fixture
-def open_terminal() -> Iterator[Callable[..., Terminal]]:
-    opened: list[Terminal] = []
-
-    def do(root: Path, *arguments: str, **options: Any) -> Terminal:
-        terminal = Terminal([*COMMAND, "-w", str(root), *arguments], **options)
-        opened.append(terminal)
-        return terminal
-
-    yield do
-    for terminal in opened:
-        terminal.close()
 
 
 def decided(terminal: Terminal) -> int:
@@ -139,7 +125,7 @@ def run_of_a_workbench_that_is_gone(workspace: Workspace, open_terminal: Callabl
     terminal.type("Do maps lie?\r")
     terminal.wait_until(lambda: any(run.state == "running" for run in list_runs(workspace.runs)), "run", 60)
     terminal.hang_up()
-    assert terminal_ends(terminal)
+    assert terminal.ends()
     [run] = list_runs(workspace.runs)
     yield run
     if load_run(workspace.runs, run.id).state == "running":
@@ -174,7 +160,7 @@ def test_no_decision_is_lost_or_made_twice_when_the_line_goes_and_a_run_lives_on
             terminal.type(ahead)
             time.sleep(chance.random() * 0.05)
         terminal.hang_up()
-        assert terminal_ends(terminal), "the workbench outlives its terminal"
+        assert terminal.ends(), "the workbench outlives its terminal"
         now = sum(1 for row in list_decisions(workspace.database) if row.card_uid)
         assert seen <= now - made <= seen + len(ahead.replace("u", "")), f"line {number} with {ahead!r} typed ahead"
         alive = holder(run.folder / "lock") == process
@@ -192,16 +178,6 @@ def went_to_rest(workspace: Workspace, run: Run) -> bool:
     """Whether a serving run ended by itself, as it does after a quarter of an hour without a question."""
     found = load_run(workspace.runs, run.id)
     return (found.state, found.result.get("ended")) == ("done", "idle")
-
-
-def terminal_ends(terminal: Terminal, seconds: float = 15) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        done, _ = os.waitpid(terminal.pid, os.WNOHANG)
-        if done:
-            return True
-        time.sleep(0.02)
-    return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -227,7 +203,7 @@ def test_a_terminal_that_stopped_reading_does_not_hold_the_process(
         os.write(terminal._master, b"jk" * 20)
         time.sleep(0.01)
     terminal.send_signal(signal.SIGTERM)
-    assert terminal_ends(terminal)
+    assert terminal.ends()
 
 
 @pytest.mark.slow
@@ -281,7 +257,7 @@ def test_a_run_begun_here_goes_on_without_the_terminal_and_is_seen_whole_again(
     run = next(run for run in list_runs(workspace.runs) if run.kind == "recall")
     terminal.wait_until(lambda: load_run(workspace.runs, run.id).state == "running", "run at work", 60)
     terminal.hang_up()
-    assert terminal_ends(terminal)
+    assert terminal.ends()
     assert load_run(workspace.runs, run.id).state == "running"
     kinds = [event.kind for event in follow(workspace, run.id)]
     assert kinds[0] == "started"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from textual import events
 from textual.app import App, SuspendNotSupported
 from textual.message import Message
 
 from core.errors import UsageError
-from tui.editor import edit
+from tui.editor import edit_file
 from tui.widgets.inputs import Page
 
 
@@ -38,15 +40,22 @@ class EditInPlace(Page):
             await super()._on_key(event)
 
 
-def edit_outside(app: App[int], text: str, suffix: str = ".txt") -> str:
-    """The words after the person's editor; the terminal is the editor's meanwhile.
+def edit_outside(app: App[int], path: Path) -> None:
+    """A file in the person's editor; the terminal is the editor's meanwhile.
 
-    Raises UsageError when no editor can be started, SimuleeError when it failed: then nothing is changed.
+    Raises UsageError when no editor can be started, SimuleeError when it failed.
     """
     if app.is_headless:
-        return edit(text, suffix)
+        edit_file(path)
+        return
+    failed: Exception | None = None
     try:
         with app.suspend():
-            return edit(text, suffix)
+            try:
+                edit_file(path)
+            except Exception as error:  # Raised in here, it would leave the terminal suspended.
+                failed = error
     except SuspendNotSupported:
         raise UsageError("an editor needs a terminal, and this is a browser", "edit here, or in a terminal") from None
+    if failed is not None:
+        raise failed

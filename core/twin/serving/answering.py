@@ -163,6 +163,7 @@ class ServedTwin:
         """Open the workspace in this thread and load what every answer needs, for the run of this id. Raises
         ModelError, Interrupted."""
         self._done = 0
+        self._is_loaded = False
         self._say = tell
         self._parts = Parts(Workspace.open(root), self._tell, slots, run)
         self._known: dict[str, _Known] = {}
@@ -170,6 +171,7 @@ class ServedTwin:
         try:
             _ = self._parts.recollector
             self._parts.voice(self._parts.adapter(None))
+            self._is_loaded = True
         except BaseException:
             self._parts.close()
             raise
@@ -285,7 +287,8 @@ class ServedTwin:
         return Manner(most, asked.temperature, seed, stop=asked.stop, logit_bias=tuple(asked.logit_bias.items()))
 
     def _tell(self, what: str) -> None:
-        self._say(min(self._done, PARTS - 1), what)
+        """A twin that answers is whole, whatever it loads later."""
+        self._say(PARTS if self._is_loaded else min(self._done, PARTS - 1), what)
         self._done += 1
 
 

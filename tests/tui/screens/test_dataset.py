@@ -10,10 +10,11 @@ import pytest
 
 from core.corpus.holdout import hold_out
 from core.dataset.masks import segments_apart
+from core.review.decisions import Actor, Decision, append
 from core.runs.journal import list_runs
 from core.store.conversations import list_conversations
 from core.store.datasets import ExampleRow, PartRow, list_datasets, put_dataset
-from core.store.decisions import DecisionRow, append_decision, last_decision_id
+from core.store.decisions import last_decision_id
 from core.workspace import Workspace
 from tui.screens.dataset.parts import HoldBox, SampleView
 from tui.widgets.boxes import ChoiceBox, ShowBox
@@ -54,8 +55,7 @@ def freeze(workspace):
 
 def decide(workspace):
     with workspace.database.write():
-        row = DecisionRow(0, "2026-01-02", "b1", "memory", "m1", "flag", "", "", "person", "me", "")
-        append_decision(workspace.database, row)
+        append(workspace.database, Actor("person", "me"), [Decision("m1", "accept")])
 
 
 def screen_of(seat):

@@ -8,6 +8,8 @@ import threading
 import zipfile
 
 import pytest
+from textual.events import Key
+from textual.keys import _character_to_key
 
 from core.corpus.journal import save_entry
 from core.corpus.recent import sources_of
@@ -72,6 +74,17 @@ def letters(tmp_path):
     (folder / "essay.txt").write_text("Some words.\n\nMore words.\n", "utf-8")
     (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
     return folder
+
+
+def test_a_path_typed_right_behind_its_key_is_words(workspace, sit, letters):
+    async def work(seat):
+        for character in f"/{letters}":
+            seat.bench.post_message(Key(_character_to_key(character), character))
+        await seat.settle()
+        assert seat.bench.stage_now().query_one(Field).value == str(letters)
+
+    sit(workspace.root, "import", work)
+    assert not list_runs(workspace.runs)
 
 
 def test_an_empty_workspace_says_what_to_do(workspace, sit):

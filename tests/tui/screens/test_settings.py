@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from core.reconfigure import DRAFT_FILE
+from core.reconfigure import DRAFT_FILE, draft_waits
 from core.settings import effective_settings, parse_settings
 from core.store.conversations import exchanges_of, list_conversations
 from core.workspace import SETTINGS_FILE, Workspace
-from tui.widgets.boxes import ChoiceBox, ErrorBox, ShowBox
+from tui.widgets.boxes import ChoiceBox, ShowBox
 
 
 def editor(folder: Path, monkeypatch: pytest.MonkeyPatch, *texts: str) -> None:
@@ -83,15 +83,92 @@ def test_a_mistake_is_shown_with_its_line_and_nothing_is_lost(
         await seat.press("1")
         await seat.until(lambda: "not valid TOML" in seat.shown)
         await seat.press("2")
-        await seat.until(lambda: "a mistake waits" in seat.shown)
+        await seat.until(lambda: "a changed text waits" in seat.shown)
         await seat.press("e")
         await seat.until(lambda: "saved" in seat.said)
 
     sit(workspace.root, "settings", work)
-    assert (tmp_path / "given1").read_text() == wrong.rstrip("\n")
+    assert (tmp_path / "given1").read_text() == wrong
     assert "[/nope]" in (tmp_path / "given2").read_text()
     assert parse_settings((workspace.root / SETTINGS_FILE).read_text(), "x").retrieval.k == 90
     assert not (workspace.root / DRAFT_FILE).exists()
+
+
+def leave_draft(seat: Any) -> Any:
+    """Write a text with a mistake, and leave it for later."""
+
+    async def do() -> None:
+        await seat.press("e")
+        await seat.until(lambda: isinstance(seat.bench.screen, ChoiceBox))
+        await seat.press("2")
+        await seat.until(lambda: "a changed text waits" in seat.shown)
+
+    return do()
+
+
+def test_a_text_that_waits_does_not_overwrite_settings_that_were_changed_since(
+    workspace: Workspace, sit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = 'name = "Ada Marlow"\n[retrieval]\nk = 900\n'
+    editor(tmp_path, monkeypatch, wrong, wrong.replace("900", "9"))
+    newer = 'name = "Ada Marlow"\naliases = ["A. M."]\n'
+
+    async def work(seat: Any) -> None:
+        await leave_draft(seat)
+        (workspace.root / SETTINGS_FILE).write_text(newer)
+        await seat.press("e")
+        await seat.until(lambda: "was changed since" in seat.shown)
+        await seat.press("escape")
+        assert (workspace.root / SETTINGS_FILE).read_text() == newer
+        await seat.press("e", "2")
+        await seat.until(lambda: "saved" in seat.said)
+
+    sit(workspace.root, "settings", work)
+    assert (tmp_path / "given1").read_text() == wrong
+    assert parse_settings((workspace.root / SETTINGS_FILE).read_text(), "x").retrieval.k == 9
+
+
+def test_settings_that_were_broken_while_a_text_waits_can_be_opened(
+    workspace: Workspace, sit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = 'name = "Ada Marlow"\nnmae = 1\n'
+    editor(tmp_path, monkeypatch, 'name = "Ada Marlow"\n[retrieval]\nk = 900\n', 'name = "Ada Marlow"\n')
+
+    async def leave(seat: Any) -> None:
+        await leave_draft(seat)
+
+    async def mend(seat: Any) -> None:
+        assert "nmae" in seat.said
+        await seat.press("e", "1")
+        await seat.until(lambda: seat.bench.workspace is not None)
+
+    sit(workspace.root, "settings", leave)
+    (workspace.root / SETTINGS_FILE).write_text(broken)
+    sit(workspace.root, "settings", mend)
+    assert (tmp_path / "given1").read_text() == broken
+    assert not draft_waits(workspace)
+
+
+def test_settings_that_change_while_one_edits_are_not_overwritten(
+    workspace: Workspace, sit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = 'name = "Ada Marlow"\naliases = ["A. M."]\n'
+    (tmp_path / "newer").write_text(newer)
+    script = tmp_path / "editor"
+    script.write_text(
+        f'#!/bin/sh\necho "[retrieval]\nk = 9" >> "$1"\ncp {tmp_path}/newer {workspace.root}/persona.toml\n'
+    )
+    script.chmod(0o700)
+    monkeypatch.setenv("VISUAL", str(script))
+
+    async def work(seat: Any) -> None:
+        await seat.press("e")
+        await seat.until(lambda: "was changed while you edited it" in seat.shown)
+        await seat.press("2")
+        await seat.until(lambda: "a changed text waits" in seat.shown)
+
+    sit(workspace.root, "settings", work)
+    assert (workspace.root / SETTINGS_FILE).read_text() == newer
 
 
 def test_a_text_with_a_mistake_can_be_dropped(
@@ -182,17 +259,38 @@ def test_everything_is_checked_in_a_process_of_its_own(workspace: Workspace, sit
     sit(workspace.root, "settings", work)
 
 
-def test_without_a_workspace_the_workbench_s_own_choices_work(
+def test_without_a_workspace_the_workbench_s_own_choices_work_until_it_is_left(
     tmp_path: Path, sit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
     async def work(seat: Any) -> None:
         assert "no workspace" in seat.shown
+        assert "until you leave: a workspace would keep them" in line_of(seat, "Workbench")
+        assert "kept for this workspace" not in seat.shown
         await seat.press("m")
         assert "on" in line_of(seat, "  reduced motion ")
+        assert "persona.toml" not in seat.painted[-1]
+        assert "theme" in seat.painted[-1]
         await seat.press("e")
-        await seat.until(lambda: isinstance(seat.bench.screen, ErrorBox))
+        assert "this needs a workspace" in seat.said
+
+    sit(None, "settings", work)
+
+
+@pytest.mark.slow
+def test_without_a_workspace_none_is_told_to_be_all_right(
+    tmp_path: Path, sit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def work(seat: Any) -> None:
+        await seat.press("c")
+        await seat.until(lambda: isinstance(seat.bench.screen, ShowBox), 120)
+        assert "– none" in line_of(seat, "workspace  ")
+        assert "no workspace is open" in seat.said
+        checks = [line for line in seat.shown.splitlines() if line.startswith("✓ ok")]
+        assert f"{len(checks)} checks, all ok" in seat.said
 
     sit(None, "settings", work)
 

@@ -10,7 +10,7 @@ import pytest
 from core.errors import UsageError
 from core.store.sessions import session_messages
 from core.twin.preferences import forget_session
-from core.twin.protocol import ChatRequest, CompletionRequest
+from core.twin.protocol import PARTS, ChatRequest, CompletionRequest
 from core.twin.serving.answering import Continuation, ServedTwin, Talk
 from core.twin.serving.heard import heard
 from core.twin.speaking import Prepared, Speaking
@@ -23,6 +23,17 @@ def twin(workspace: Workspace, processes: Processes) -> Iterator[ServedTwin]:
     served = ServedTwin(workspace.root, lambda done, what: None, 2)
     yield served
     served.close()
+
+
+def test_a_twin_that_loads_a_second_voice_is_as_ready_as_before(workspace: Workspace, processes: Processes) -> None:
+    told: list[tuple[int, str]] = []
+    twin = ServedTwin(workspace.root, lambda done, what: told.append((done, what)), 2)
+    assert [done for done, _ in told] == [0, 1]
+    put_adapters(workspace, "first", "second")
+    for name in ("first", "second"):
+        prepared(twin, "Who pays?", model=name).end()
+    assert told[2:] == [(PARTS, "the voice, first"), (PARTS, "the voice, second")]
+    twin.close()
 
 
 def prepared(twin: ServedTwin, *said: str, **values: Any) -> Talk:

@@ -311,7 +311,7 @@ class ImportScreen(Settling):
     def action_address(self) -> None:
         """Type a file or a folder."""
         source = self.query_one(SourceField)
-        source.focus()
+        self.set_focus(source)
         source.cursor_position = len(source.value)
 
     def action_inspect(self) -> None:

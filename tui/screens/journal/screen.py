@@ -71,6 +71,7 @@ class JournalScreen(Stage):
                 self.say("this is the draft you left; it is kept as you type")
             self._draft = draft
             draft.text = self._page.text
+            self._keep_draft()
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         self._page.focus()
@@ -132,14 +133,26 @@ class JournalScreen(Stage):
         self.bench.refresh_stage()
 
     async def action_editor(self) -> None:
-        """Write in one's own editor; the words come back to the page."""
-        self._keep_draft()
-        text = edit_outside(self.bench, self._page.text, ".md")
-        if text != self._page.text:
-            self._page.put(text)
-            self._page.move_cursor(self._page.document.end)
-            self._keep_draft()
-        self._page.focus()
+        """Write in one's own editor, in the draft's own file: what is saved there outlives whatever ends."""
+        draft = self._draft
+        if draft is None:
+            self.say("the workspace is not open yet: try again in a moment", "warning")
+            return
+        before = self._page.text
+        try:
+            draft.keep(before)
+        except OSError as error:
+            self.say(f"the draft cannot be kept: {error.strerror}; save the entry, or copy it", "error")
+            return
+        try:
+            edit_outside(self.bench, draft.path)
+        finally:
+            text = draft.read_edited().rstrip("\n")
+            if text != before:
+                self._page.put(text)
+                self._page.move_cursor(self._page.document.end)
+                self._keep_draft()
+            self._page.focus()
 
 
 def screen() -> Stage:

@@ -8,6 +8,7 @@ from textual import on
 
 from core.errors import SimuleeError, UsageError
 from core.review.decisions import Verb
+from core.review.edits import drop_edit, edit_waits, edited_words, open_edit
 from core.store.review_queue import PairCard
 from tui.keys import REASONS
 from tui.screens.review.drawing import Drawing
@@ -70,16 +71,17 @@ class Deciding(Drawing):
             typed,
         )
 
-    async def _commit(self, rows: Sequence[int], verb: Verb, reason: str, text: str) -> None:
+    async def _commit(self, rows: Sequence[int], verb: Verb, reason: str, text: str) -> bool:
+        """Decide, and go on. False when nothing was decided, which is told."""
         session = self.session
         try:
             count = await session.decide(rows, verb, reason, text)
         except SimuleeError as error:
             self.bench.complain(error)
-            return
+            return False
         if count == 0:
             self.say("nothing was decided: what was to be decided on is gone", "warning")
-            return
+            return False
         assert session.walk is not None
         if session.renewal_is_due:
             self.bench.do(self.renew())
@@ -98,6 +100,7 @@ class Deciding(Drawing):
                 self._say_the_end(session.walk.put_off)
             session.place = ahead if ahead is not None else min(last + 1, len(session.walk.ids) - 1)
         self._moved()
+        return True
 
     def _say_the_end(self, put_off: int) -> None:
         if not put_off:
@@ -255,12 +258,26 @@ class Deciding(Drawing):
         self.set_focus(None)
 
     async def action_editor(self) -> None:
-        card = self.session.card
-        if card is None or isinstance(card, PairCard) or not self._may_decide():
+        card, workspace = self.session.card, self.bench.workspace
+        if card is None or workspace is None or isinstance(card, PairCard) or not self._may_decide():
             return
-        text = edit_outside(self.bench, card.text).strip()
-        if text and text != card.text:
-            await self._decide("edit", text=text, rows=self.session.rows([self.session.place]))
-        else:
+        rows = self.session.rows([self.session.place])
+        try:
+            edit_outside(self.bench, open_edit(workspace, card.uid, card.text))
+        finally:
+            changed = edit_waits(workspace, card.uid, card.text)
+            if not changed:
+                drop_edit(workspace, card.uid)
+        if not changed:
             self.say("nothing was changed")
             self.draw()
+        elif await self._commit(rows, "edit", "", edited_words(workspace, card.uid)):
+            drop_edit(workspace, card.uid)
+
+    def tell_of_left_edit(self) -> None:
+        """Words that were saved in an editor, and not decided on, wait for this card."""
+        card, workspace = self.session.card, self.bench.workspace
+        if card is None or workspace is None or isinstance(card, PairCard):
+            return
+        if edit_waits(workspace, card.uid, card.text):
+            self.say(f"an edit of this card was left in the editor: {self.key('editor')} opens it", "warning")

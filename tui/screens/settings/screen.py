@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 
-from core.errors import SettingsError, SimuleeError
+from core.errors import NoWorkspaceError, SettingsError, SimuleeError
 from tui.keys import keys_file
 from tui.mouse import has_mouse, use_mouse
 from tui.screens.settings.rows import Row, engine_rows, own_rows, setting_rows
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from core.workspace import Workspace
 
 AGAIN, LATER = 0, 1
+PRESENT, MINE = 0, 1
 
 
 class SettingsScreen(Stage):
@@ -48,9 +49,13 @@ class SettingsScreen(Stage):
     def without_workspace(self) -> None:
         self._show("no workspace is open", [])
 
+    def needs_workspace(self, name: str) -> bool:
+        nothing_to_edit = name == "edit" and isinstance(self.bench.trouble, NoWorkspaceError)
+        return nothing_to_edit or super().needs_workspace(name)
+
     async def load(self, workspace: Workspace) -> None:
         from core.models.roles import role_states
-        from core.reconfigure import DRAFT_FILE
+        from core.reconfigure import draft_waits
         from core.settings import effective_settings
         from core.workspace import SETTINGS_FILE
 
@@ -62,14 +67,15 @@ class SettingsScreen(Stage):
             ]
         except SettingsError as error:
             rows = [[("✗ ", "$error"), error.message], [f"  {error.hint}; {self.key('edit')} opens it"]]
-        waiting = (workspace.root / DRAFT_FILE).exists()
-        waits = f" · a changed text with a mistake waits: {self.key('edit')} opens it" if waiting else ""
-        self._show(f"{path}{waits}", rows)
+        waiting = draft_waits(workspace)
+        waits = f"a changed text waits: {self.key('edit')} opens it · " if waiting else ""
+        self._show(f"{waits}{path}", rows)
 
     def _show(self, where: str, rows: list[Row]) -> None:
         bench = self.bench
         reduced = bench.animation_level == "none"
-        self._rows = [*own_rows(bench.theme, reduced, has_mouse(bench._driver), str(keys_file())), *rows]
+        kept = bench.workspace is not None
+        self._rows = [*own_rows(bench.theme, reduced, has_mouse(bench._driver), str(keys_file()), kept), *rows]
         self.query_one("#where", Words).put((where, "$quiet"))
         self.query_one(LineList).fill(len(self._rows), lambda place: self._rows[place])
 
@@ -82,11 +88,29 @@ class SettingsScreen(Stage):
 
     async def action_edit(self) -> None:
         """Open persona.toml in one's own editor; it is checked before it is written."""
-        from core.reconfigure import text_to_edit
+        from core.reconfigure import base_draft_on_present, draft_is_outdated, drop_draft
 
         workspace = self._reachable()
-        if workspace is not None:
-            await self._edit(workspace, text_to_edit(workspace))
+        if workspace is None:
+            return
+        if not draft_is_outdated(workspace):
+            await self._edit(workspace)
+            return
+
+        async def then(choice: int | None) -> None:
+            if choice == PRESENT:
+                drop_draft(workspace)
+            elif choice == MINE:
+                base_draft_on_present(workspace)
+            else:
+                return
+            await self._edit(workspace)
+
+        choices = [
+            "edit persona.toml as it is now: your text is dropped",
+            "edit your text: once it is saved, what was changed since is lost",
+        ]
+        await self.bench.ask(ChoiceBox("persona.toml was changed since your text was made from it", choices), then)
 
     def _reachable(self) -> Workspace | None:
         """The open workspace, or the one that a mistake in its settings keeps closed."""
@@ -101,24 +125,30 @@ class SettingsScreen(Stage):
             self.bench.complain(error)
             return None
 
-    async def _edit(self, workspace: Workspace, before: str) -> None:
-        from core.reconfigure import change_settings, keep_draft
+    async def _edit(self, workspace: Workspace) -> None:
+        from core.reconfigure import draft_waits, drop_draft, open_draft, take_draft
 
-        text = edit_outside(self.bench, before, ".toml")
+        try:
+            edit_outside(self.bench, open_draft(workspace))
+        except SimuleeError:
+            if not draft_waits(workspace):
+                drop_draft(workspace)
+            self.bench.refresh_stage()
+            raise
         try:
             if self.bench.workspace is None:
-                await asyncio.to_thread(change_settings, workspace, text)
+                await asyncio.to_thread(take_draft, workspace)
                 await self.bench.open_workspace(workspace.root)
-            else:
-                await self.bench.write(change_settings, text)
+            elif await self.bench.write(take_draft):
                 await self._settings_changed(workspace)
+            else:
+                self.say("nothing was changed")
         except SettingsError as error:
-            keep_draft(workspace, text)
             self.say(error.message, "error")
 
             async def then(choice: int | None) -> None:
                 if choice == AGAIN:
-                    await self._edit(workspace, text)
+                    await self.action_edit()
                 elif choice == LATER or choice is None:
                     self.say(f"persona.toml is as it was; your text is kept: {self.key('edit')} opens it", "warning")
                     self.bench.refresh_stage()
@@ -137,14 +167,14 @@ class SettingsScreen(Stage):
         self.bench.refresh_stage()
 
     def _drop_draft(self, workspace: Workspace) -> None:
-        from core.reconfigure import DRAFT_FILE
+        from core.reconfigure import drop_draft
 
-        (workspace.root / DRAFT_FILE).unlink(missing_ok=True)
+        drop_draft(workspace)
         self.say("persona.toml is as it was; your text is dropped")
         self.bench.refresh_stage()
 
     async def action_theme(self) -> None:
-        """Choose a theme; it is kept."""
+        """Choose a theme; it is kept where a workspace is open."""
         names = sorted(self.bench.available_themes, key=lambda name: (not name.startswith("simulee"), name))
         names = names[: len(ChoiceBox.KEYS)]
 
@@ -158,14 +188,14 @@ class SettingsScreen(Stage):
         await self.bench.ask(ChoiceBox("Theme", names, current), then)
 
     async def action_motion(self) -> None:
-        """Animations on or off; it is kept."""
+        """Animations on or off; kept as the theme is."""
         reduced = self.bench.animation_level != "none"
         self.bench.animation_level = "none" if reduced else "full"
         self.bench.prefer(reduced_motion=reduced)
         self._again("motion is reduced" if reduced else "motion is as usual")
 
     async def action_mouse(self) -> None:
-        """Take the mouse, or leave it to the terminal; it is kept."""
+        """Take the mouse, or leave it to the terminal; kept as the theme is."""
         on = not has_mouse(self.bench._driver)
         use_mouse(self.bench._driver, on)
         self.bench.prefer(mouse=on)
@@ -194,16 +224,19 @@ class SettingsScreen(Stage):
             checks = await _doctor(self.bench.workspace.root if self.bench.workspace else None)
         finally:
             self._checking = False
+        without = self.bench.workspace is None
+        if self.bench.options.folder and self.bench.trouble is not None:
+            checks.append({"name": "workspace", "ok": False, "detail": self.bench.trouble.message})
         bad = sum(not check["ok"] for check in checks)
-        self.say(
-            f"{bad} of {len(checks)} checks failed" if bad else f"{len(checks)} checks, all ok",
-            "error" if bad else "good",
-        )
+        told = f"{bad} of {len(checks)} checks failed" if bad else f"{len(checks)} checks, all ok"
+        self.say(told + ("; no workspace is open" if without else ""), "error" if bad else "good")
         lines: list[list[Part]] = [
             [("✓ ok   ", "$success") if check["ok"] else ("✗ FAIL ", "$error"), f"{check['name']}  ",
              (str(check["detail"]), "$quiet" if check["ok"] else "")]
             for check in sorted(checks, key=lambda check: bool(check["ok"]))
         ]  # fmt: skip
+        if without and not bad:
+            lines.append(["– none ", "workspace  ", ("no workspace is open, so none was checked", "$quiet")])
         if self.bench.stage_now() is self:
             await self.bench.push_screen(ShowBox("Everything checked", lines))
 

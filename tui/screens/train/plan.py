@@ -129,9 +129,9 @@ def _sft(workspace: Workspace, choices: Choices) -> Prepared:
         helps = () if plan.datasets else (Help("dataset", "freezes one"),)
         return replace(plan, params=params, problem=error.message, hint=error.hint, helps=helps)
     rows = dict(estimate_rows(found))
-    stale = dict(plan.datasets).get(params["dataset"], "")
-    if "decisions are newer" in stale:
-        rows["dataset"] += " ·" + stale.rpartition("·")[2]
+    stale = dict(plan.datasets).get(params["dataset"], "").rpartition("·")[2]
+    if stale.endswith(" newer"):
+        rows["dataset"] += " ·" + stale
     return _estimated(plan, params, found, [*rows.items()])
 
 
@@ -212,17 +212,16 @@ def _estimated(plan: Prepared, params: dict[str, Any], found: Estimate, rows: Se
 
 
 def _datasets(workspace: Workspace) -> Words:
-    from core.store.datasets import list_datasets, split_sizes
-    from core.store.decisions import last_decision_id
+    from core.store.datasets import list_datasets, newer_decisions, split_sizes
 
     database = workspace.database
-    decided = last_decision_id(database)
     datasets = []
     for row in reversed(list_datasets(database)):
         sizes = split_sizes(database, row.id)
         train = sizes["train"].examples if "train" in sizes else 0
         memories = "with memories" if row.settings.get("memories") else "without memories"
-        stale = f" · {decided - row.decision} decisions are newer" if decided > row.decision else ""
+        newer = newer_decisions(database, row)
+        stale = f" · {newer} decision{' is' if newer == 1 else 's are'} newer" if newer else ""
         datasets.append((row.hash, f"ds{row.id} · {train} samples {memories}{stale}"))
     return tuple(datasets)
 
