@@ -17,6 +17,7 @@ from core.dataset.build import renderer_of
 from core.dataset.export import find_dataset
 from core.errors import Interrupted, TrainingError
 from core.models.chat_tokenizer import model_folder
+from core.models.packaged import public_name
 from core.prompts.render import Renderer
 from core.runs.job import Job
 from core.settings import TrainingSettings
@@ -28,7 +29,7 @@ from core.training.base_size import parameters_in, parameters_of
 from core.training.checkpoints import is_whole
 from core.training.estimate import estimate
 from core.training.failures import told_clearly
-from core.training.forgetting import bits_per_token, mixed
+from core.training.forgetting import bits_per_token, mixed, text_hash
 from core.training.inputs import Sample, check_lengths, rows_of, sample_of
 from core.training.launching import is_first, is_launched, launched
 from core.training.means import Means, Shape, chosen, config_of, packs, this_hardware
@@ -233,10 +234,11 @@ def _decisive(work: _Prepared, revision: str, tokens: int, steps: int) -> dict[s
     """What must be the same in all processes, or they would learn two things, or wait for each other for ever."""
     return {
         "dataset": work.dataset.hash,
-        "base": work.base,
+        "base": public_name(work.base),
         "its revision": revision,
         "preset": work.preset,
         **work.settings.model_dump(mode="json"),
+        "general_text": text_hash(work.settings.general_text) if work.settings.general_share else "",
         **{name: work.means.told()[name] for name in ("method", "dtype", "micro_batch")},
         "rows": len(work.rows),
         "tokens": tokens,

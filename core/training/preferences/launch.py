@@ -11,6 +11,8 @@ from typing import Any
 from core.adapters.files import require_lora
 from core.errors import TrainingError, UsageError
 from core.settings import dpo_settings
+from core.settings.models import placed_model
+from core.settings.places import placed
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
 from core.store.decisions import last_decision_id
 from core.training.launch_file import read_launch
@@ -61,6 +63,7 @@ def preference_params(
     """
     if preset is not None:
         named_preset(preset)
+    base = placed_model(base, Path.cwd()) if base else None
     start = _start(workspace, start_from, base)
     overrules = {key: value for key, value in (settings or {}).items() if value is not None}
     own = dpo_settings(workspace.settings.training.dpo, overrules)
@@ -90,13 +93,14 @@ def preference_params(
 
 def _launched(launch: str) -> dict[str, Any]:
     """Raises UsageError for a configuration under which no process holds whole weights."""
+    launch = placed(launch, Path.cwd())
     told = read_launch(Path(launch))
     if told.sharded:
         raise UsageError(
             "the guard and the reference need the whole weights, which are shared out among processes there",
             "name a configuration with whole weights in each process, as docs/launch/one-node.yaml is",
         )
-    return {"launch": str(Path(launch).resolve()), "processes": told.processes}
+    return {"launch": launch, "processes": told.processes}
 
 
 def file_hash(file: Path) -> str:
