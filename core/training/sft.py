@@ -24,7 +24,7 @@ from core.settings import TrainingSettings
 from core.store.datasets import DatasetRow, examples_of
 from core.training.amounts import rows_per_step, steps_of
 from core.training.attention import keeps_samples_apart
-from core.training.base_model import check_same_base, load_base, trainable
+from core.training.base_model import check_optimizer, check_same_base, load_base, trainable
 from core.training.base_size import parameters_in, parameters_of
 from core.training.checkpoints import is_whole
 from core.training.estimate import estimate
@@ -46,6 +46,7 @@ from core.training.watching import BEST, Watcher, peak_memory_mb
 MOST_POINTS = 10_000
 """Of a curve: a longer run says the mean loss of so many steps, so that a day of it opens at once."""
 NOT_KEPT = "the best weights, of step {}, are not whole any more: those of step {} are saved"
+NOT_MEASURED = "what is forgotten is not measured: no process has the whole weights"
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -136,17 +137,20 @@ class _Prepared:
 
 def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict[str, Any]:
     settings, means = work.settings, work.means
-    hardware = this_hardware()
-    lm = load_base(work.base, means, several=is_launched())
+    hardware, sharded = this_hardware(), bool(job.params.get("sharded"))
+    tokens, rows, per_step = sum(len(sample["input_ids"]) for sample in work.train), work.rows, work.per_step
+    steps = steps_of(len(rows), settings.model_copy(update={"batch": per_step}), job.params.get("max_steps"))
+    check_optimizer(means)
+    # It makes the processes known to each other. Only then a base is loaded in shares: with FSDP by the first process
+    # of a machine, which hands them out, and with ZeRO-3 by each.
+    config = _config(checkpoints, settings, means, steps, work.accumulated, bool(work.validation))
+    lm = load_base(work.base, means, place=not sharded)
     check_same_base(job, lm)
-    before = bits_per_token(lm, settings.general_text) if settings.measure_forgetting and not is_launched() else None
+    measures = settings.measure_forgetting and is_first() and not sharded
+    before = bits_per_token(lm, settings.general_text) if measures else None
     # A resumed run's randomness comes from its checkpoint; this fixes the adapter's initial weights.
     transformers.set_seed(settings.seed)
     model = trainable(lm, means, settings, work.start)
-    tokens, rows, per_step = sum(len(sample["input_ids"]) for sample in work.train), work.rows, work.per_step
-    steps = steps_of(len(rows), settings.model_copy(update={"batch": per_step}), job.params.get("max_steps"))
-    # It makes the processes known to each other.
-    config = _config(checkpoints, settings, means, steps, work.accumulated, bool(work.validation))
     check_same(_decisive(work, lm.revision, tokens, steps))
     resume_from, damaged = newest_common(checkpoints)
     expected = estimate(job.workspace, job.params, hardware)
@@ -171,6 +175,8 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
         estimated_memory_mb=expected.memory_mb,
         **(settings.model_dump(mode="json") | means.told() | {"attention": lm.attention}),
     )
+    if settings.measure_forgetting and sharded:
+        job.event("problem", text=NOT_MEASURED)
     questions = asked(job.workspace, work.renderer, examples_of(job.workspace.database, work.dataset.id, "validation"))
     watcher = Watcher(job, tokens / len(rows) * per_step, Speaker(job.event, lm, questions), settings.patience)
     trainer = _trainer(model, rows, rows_of(work.validation, 0, packing=False), config, watcher)
