@@ -129,6 +129,8 @@ class ProgressLine:
         elif event.kind == "metrics" and self._verbose:
             figures = " ".join(f"{key} {value:.4g}" for key, value in payload.items() if key != "step")
             self.say(f"  {name} step {payload['step']}: {figures}")
+        elif event.kind == "problem":
+            self.say(f"  {payload['text']}")
         elif event.kind == "plan" and payload.get("damaged"):
             self.say(f"  damaged checkpoints set aside: {', '.join(payload['damaged'])}")
         elif event.kind == "plan" and payload.get("outdated"):

@@ -17,7 +17,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from core.adapters.card import CARD, card_text, is_export
+from core.adapters.card import CARD, card_text, is_export, quoted
 from core.adapters.choice import adapter_named
 from core.adapters.facts import facts_of
 from core.adapters.files import ADAPTER_FILES, FULL_FILES, check_base, is_lora, require_lora, whole_folder
@@ -27,7 +27,7 @@ from core.adapters.launch import plain_name
 from core.adapters.vllm import SERVE, max_rank, persona_lines, read_config, role_lines, serve_words, write_vllm
 from core.errors import RunError
 from core.models.chat_tokenizer import model_folder
-from core.models.packaged import SMOLLM2, SMOLLM2_HUB, public_name, smollm2_gguf
+from core.models.packaged import SMOLLM2, SMOLLM2_HUB, hub_name, public_name, smollm2_gguf
 from core.runs.job import Job
 from core.store.adapters import AdapterRow
 from core.workspace import Workspace
@@ -102,11 +102,24 @@ def loading_command(adapter: AdapterRow, to: str, folder: Path, target: Path) ->
 
 def _write_safetensors(export: Export) -> list[str]:
     _copy_adapter(export, export.out)
-    return _code(
-        "python",
-        "from peft import AutoPeftModelForCausalLM",
-        'model = AutoPeftModelForCausalLM.from_pretrained("this folder")',
-    ) + _approximate(export.adapter)
+    base = export.adapter.base
+    if hub_name(base):
+        return _code(
+            "python",
+            "from peft import AutoPeftModelForCausalLM",
+            'model = AutoPeftModelForCausalLM.from_pretrained("this folder")',
+        ) + _approximate(export.adapter)
+    # By its name alone PEFT would ask the hub for it, where it may be another's.
+    return [
+        *_code(
+            "python",
+            "from peft import PeftModel",
+            "from transformers import AutoModelForCausalLM",
+            'model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("BASE"), "this folder")',
+        ),
+        "",
+        f"BASE is the folder of {quoted(public_name(base))}, the base that it was trained on.",
+    ]
 
 
 def _write_merged(export: Export) -> list[str]:

@@ -50,6 +50,8 @@ class Loading:
     """Weights as 4-bit NormalFloat, doubly quantized (QLoRA, Dettmers et al. 2023); needs bitsandbytes."""
     place: bool = True
     """Whether the weights go to the device at once."""
+    empty: bool = False
+    """Whether it has shapes alone, and no weights."""
 
 
 def _own_gpu() -> int:
@@ -87,9 +89,11 @@ class CausalLM:
                 bnb_4bit_compute_dtype=dtype,
             )
             options["device_map"] = {"": _own_gpu() if self.device == "cuda" else "cpu"}
+        if how.empty:
+            options["device_map"] = {"": "meta"}
         try:
             self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(self.folder, **options)
-            if how.place and not how.four_bit:
+            if how.place and not how.four_bit and not how.empty:
                 self.model.to(self.device)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(

@@ -64,13 +64,15 @@ def _layer(module: Any) -> tuple[int, int] | None:
     """(outputs, inputs) of a module with a matrix of weights, however it keeps them: Conv1D turned around, a layer of
     4 bits packed."""
     weight = getattr(module, "weight", None)
-    if weight is None or weight.ndim != 2:
+    # DeepSpeed keeps beside what is left of a weight that it has shared out (ZeRO-3) what shape it has.
+    shape: Any = getattr(weight, "ds_shape", getattr(weight, "shape", ()))
+    if len(shape) != 2:
         return None
     if hasattr(module, "out_features"):
         return module.out_features, module.in_features
     if hasattr(module, "nf"):
         return module.nf, module.nx
-    outputs, inputs = weight.shape
+    outputs, inputs = shape
     return outputs, inputs
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from core.settings.places import placed
 from core.settings.section import BASE_URL_FORM, Section, is_base_url
 
 EngineName = Literal["sentence-transformers", "extractive", "llama.cpp", "transformers", "endpoint"]
@@ -66,6 +68,13 @@ class RoleSettings(Section):
             )
         return self
 
+    def placed(self, folder: Path) -> Self:
+        """The same with the models that are paths found from ``folder`` on; what an endpoint calls its own stays."""
+        own = {"base": placed_model(self.base, folder)}
+        if self.engine != "endpoint":
+            own["model"] = placed_model(self.model, folder)
+        return self.model_copy(update=own)
+
     @property
     def slots(self) -> int:
         """Calls at once, at the most."""
@@ -112,6 +121,20 @@ OF_ENDPOINTS = frozenset({"base_url", "api_key_env", "price", "batch", "api"})
 """What only an endpoint has."""
 
 
+def placed_model(name: str, folder: Path) -> str:
+    """A model's name; one that is a path relative to ``folder`` as a whole path. The defaults are never taken for one.
+
+    A path from the root or from ~ on is the same from anywhere as it is.
+    """
+    if not name or name.startswith(("/", "~")) or any(name == default.get("model") for default in DEFAULTS.values()):
+        return name
+    whole = placed(name, folder)
+    try:
+        return whole if name.startswith(".") or Path(whole).exists() else name
+    except OSError:  # No file can go by this name.
+        return name
+
+
 def _names_its_own(own: Mapping[str, object], default: Mapping[str, str]) -> bool:
     """Whether what is given of a role means an engine that is not the default one, named or forgotten."""
     if "engine" in own:
@@ -139,6 +162,10 @@ class ModelSettings(Section):
             for role, (default, own) in roles.items()
             if isinstance(own, dict) and not _names_its_own(own, default)
         }
+
+    def placed(self, folder: Path) -> Self:
+        """The same with the models that are paths found from ``folder`` on."""
+        return self.model_copy(update={name: role.placed(folder) for name, role in self})
 
     @property
     def base(self) -> str:

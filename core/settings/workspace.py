@@ -16,6 +16,7 @@ from core.errors import SettingsError
 from core.settings.hosted import HostedSettings
 from core.settings.memory import RecallSettings, RetrievalSettings
 from core.settings.models import NOT_OF_PERSONAS, ModelSettings, PersonaSettings, PriceSettings, RoleSettings
+from core.settings.places import placed
 from core.settings.section import Section, first_problem
 from core.settings.training import DatasetSettings, DpoSettings, RetrieverSettings, TrainingSettings
 from core.settings.twin import JournalSettings, PrivacySettings, RoomSettings, SpeakerSettings, TwinSettings
@@ -52,6 +53,16 @@ class Settings(Section):
             )
         return self
 
+    def placed(self, folder: Path) -> Self:
+        """The same with every model and file that a path names found from ``folder`` on."""
+        text = self.training.general_text
+        return self.model_copy(
+            update={
+                "models": self.models.placed(folder),
+                "training": self.training.model_copy(update={"general_text": placed(text, folder) if text else ""}),
+            }
+        )
+
     @property
     def judges_by_likelihood(self) -> bool:
         """Whether the judge compares likelihoods, rather than being asked."""
@@ -64,8 +75,11 @@ class Settings(Section):
 
 
 def load_settings(path: Path) -> Settings:
-    """Read ``persona.toml``. Raises SettingsError with the line or the key that is off."""
-    return parse_settings(_read(path), str(path))
+    """Read ``persona.toml``, whose paths are from its own folder on.
+
+    Raises SettingsError with the line or the key that is off.
+    """
+    return parse_settings(_read(path), str(path)).placed(path.parent)
 
 
 def parse_settings(text: str, name: str) -> Settings:

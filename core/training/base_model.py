@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers.distributed.fsdp import is_fsdp_enabled
+from transformers.distributed.utils import is_local_dist_rank_0
 from transformers.training_args import OptimizerNames
 
 from core.errors import ModelError, TrainingError
@@ -18,20 +20,37 @@ from core.settings import TrainingSettings
 from core.training.means import Means
 
 
-def load_base(base: str, means: Means, several: bool) -> CausalLM:
-    """Load a base to be trained. ``several``: processes train together, and their launcher places the weights.
-
-    Raises ModelError, or TrainingError for an optimizer that nobody knows.
-    """
+def check_optimizer(means: Means) -> None:
+    """Raises TrainingError for an optimizer that nobody knows."""
     if means.optimizer not in {each.value for each in OptimizerNames}:
         raise TrainingError(
             f"transformers knows no optimizer {means.optimizer!r}",
             "under [training], optimizer = adamw_torch_fused, adafactor, paged_adamw_8bit or another of its names",
         )
+
+
+def load_base(base: str, means: Means, place: bool = True) -> CausalLM:
+    """Load a base to be trained. Not to ``place`` its weights on the device is for a launcher that does it.
+
+    Raises ModelError, or TrainingError for an optimizer that nobody knows.
+    """
+    check_optimizer(means)
     four_bit = means.method == "qlora"
     # All weights trained: they stay in float32, and the products are computed in the run's own type.
     dtype = torch.float32 if means.method == "full" else getattr(torch, means.dtype)
-    return CausalLM(base, Loading(dtype, means.attention, four_bit, place=not several))
+    # FSDP hands out what the first process of a machine has loaded, where it was told to (cpu_ram_efficient_loading).
+    empty = is_fsdp_enabled() and not is_local_dist_rank_0()
+    lm = CausalLM(base, Loading(dtype, means.attention, four_bit, place, empty))
+    if empty:
+        _allocate(lm.model)
+    return lm
+
+
+def _allocate(model: Any) -> None:
+    """Give a model that has shapes alone memory for its weights, which holds nothing and is not taken until it does:
+    what hands weights out tells them apart by where they lie."""
+    model._apply(lambda each: torch.empty_like(each, device="cpu") if each.is_meta else each)
+    model.tie_weights()
 
 
 def check_same_base(job: Job, lm: CausalLM) -> None:
@@ -63,12 +82,15 @@ def trainable(lm: CausalLM, means: Means, settings: TrainingSettings, start: Pat
         if start is not None:
             check_fit(lm.model, lm.name, start)
             try:
-                return PeftModel.from_pretrained(lm.model, start, is_trainable=True)
+                model = PeftModel.from_pretrained(lm.model, start, is_trainable=True)
             except (OSError, ValueError, RuntimeError, KeyError) as error:
                 raise ModelError(
                     f"the adapter at {start.name} cannot be gone on with: {str(error).splitlines()[0]}",
                     "it must have been trained on this base",
                 ) from None
+            # An adapter tells its base by name alone; each save looks there whether the vocabulary has changed.
+            model.peft_config[model.active_adapter].base_model_name_or_path = str(lm.folder)
+            return model
         lora = LoraConfig(
             r=settings.rank,
             lora_alpha=settings.alpha,

@@ -21,6 +21,7 @@ from core.training.amounts import GENERAL_TOKENS, general_samples, rows_per_step
 from core.training.base_size import SMOLLM2_PARAMETERS, config_here, parameters_of, tokenizer_here
 from core.training.launch import SFT_KIND
 from core.training.means import (
+    ADAM_BYTES,
     Hardware,
     Means,
     Shape,
@@ -54,6 +55,8 @@ GUESSED_FLOPS = 60e12
 FLOPS_PER_PARAMETER = {SFT_KIND: 4, "dpo": 5, "kto": 8}
 """Per token of a LoRA. Forward, and backward through the base without its weights' gradients; for KTO forward on the
 neighbor's answer too; and the reference's forward on all of that, once in the three epochs or so."""
+FULL_FLOPS = 6
+"""The same where every weight is trained, and has a gradient."""
 FORWARD_FLOPS = {"dpo": 2, "kto": 4}
 """The same where nothing is learned, on the judgements that validate."""
 LOOK_TOKENS_PER_SECOND = {"cpu": 12.0, "cuda": 100.0}
@@ -75,6 +78,7 @@ class Estimate:
     learning_rate: float
     epochs: float
     batch: int
+    """Samples that a step reads, in all processes together."""
     rank: int
     validation: int
     tokens: int
@@ -145,25 +149,29 @@ def estimate(workspace: Workspace, params: dict[str, Any], there: Hardware | Non
     assert settings.epochs is not None
     general = general_samples(train.examples, settings.general_share)
     samples = train.examples + general
-    steps = steps_of(samples, settings, params.get("max_steps"))
-    # The last step of an epoch reads what is left of it.
-    read = min(steps * settings.batch, samples * settings.epochs)
     every = train.tokens + general * GENERAL_TOKENS
-    tokens = round(read * every / samples)
     hardware, config, processes = there or seen_hardware(), config_here(base), int(params.get("processes", 1))
     shape, apart = Shape.of(parameters or GUESSED_FOR, config), seems_apart(config)
     longest = max(1, round(train.tokens / train.examples * LONGEST_TO_MEAN))
     room = int(dataset.settings.get("max_tokens", longest))
     batch, packing = settings.batch, apart and packs(settings, settings.batch)
-    rows = rows_per_step(samples, -(-every // room) if packing else samples, batch, processes) // processes
+    # Of rows that are filled as well as they can be.
+    all_rows = -(-every // room) if packing else samples
+    per_step = rows_per_step(samples, all_rows, batch, processes)
+    steps = steps_of(all_rows, settings.model_copy(update={"batch": per_step}), params.get("max_steps"))
+    # The last step of an epoch reads what is left of it.
+    read = min(steps * per_step, all_rows * settings.epochs)
+    tokens = round(read * every / all_rows)
     tokens_in_row = room if packing else min(longest, room)
+    rows = per_step // processes
     means, warnings = _planned(
         settings,
         lambda some: chosen(shape, hardware, some, tokens_in_row, batch, rows, apart, bool(params.get("sharded"))),
     )
     measured = measured_run(workspace, SFT_KIND, base, hardware, means.method)
     memory = _guessed_memory(parameters, hardware, means)
-    rate = _guessed_rate(SFT_KIND, parameters, hardware, shape) * processes
+    flops = FULL_FLOPS if means.method == "full" else FLOPS_PER_PARAMETER[SFT_KIND]
+    rate = _guessed_rate(flops, parameters, hardware, shape) * processes
     if measured:
         memory = measured.memory_mb if measured.held_as(means, room) else max(measured.memory_mb, memory)
         rate = measured.tokens_per_second * processes / measured.processes
@@ -180,7 +188,7 @@ def estimate(workspace: Workspace, params: dict[str, Any], there: Hardware | Non
         preset=preset.name,
         learning_rate=settings.learning_rate,
         epochs=settings.epochs,
-        batch=settings.batch,
+        batch=max(batch, round(processes * samples / all_rows)) if packing else per_step,
         rank=settings.rank,
         samples=samples,
         validation=sizes["validation"].examples if "validation" in sizes else 0,
@@ -242,7 +250,7 @@ def preference_estimate(
         share = FLOPS_PER_PARAMETER[other[0]] / FLOPS_PER_PARAMETER[kind]
         rate = other[1].tokens_per_second / other[1].processes * share
     else:
-        rate = _guessed_rate(kind, parameters, hardware, shape)
+        rate = _guessed_rate(FLOPS_PER_PARAMETER[kind], parameters, hardware, shape)
     rate *= processes
     look = measured.look if measured else None
     if look is None:
@@ -338,19 +346,22 @@ def _start(measured: Measured | None, parameters: int) -> float:
     return measured.start if measured else GUESSED_START * max(1.0, parameters / GUESSED_FOR)
 
 
-def _guessed_rate(kind: str, parameters: int, hardware: Hardware, shape: Shape) -> float:
-    """Tokens per second by what a step of this kind computes for each."""
+def _guessed_rate(flops: int, parameters: int, hardware: Hardware, shape: Shape) -> float:
+    """Tokens per second of a step that computes so many operations per token and parameter."""
     if hardware.device == "cuda":
-        return GUESSED_FLOPS / (FLOPS_PER_PARAMETER[kind] * shape.parameters)
-    share = FLOPS_PER_PARAMETER[SFT_KIND] / FLOPS_PER_PARAMETER[kind]
-    return GUESSED_RATE * share / max(1.0, parameters / GUESSED_FOR)
+        return GUESSED_FLOPS / (flops * shape.parameters)
+    return GUESSED_RATE * FLOPS_PER_PARAMETER[SFT_KIND] / flops / max(1.0, parameters / GUESSED_FOR)
 
 
 def _guessed_memory(parameters: int, hardware: Hardware, means: Means) -> int:
-    """On a GPU what the plan expects; on a CPU what the smallest base took, and the larger one's weights."""
+    """On a GPU what the plan expects; on a CPU what a LoRA on the smallest base took, the larger one's weights, and
+    the gradients and moments of all where all are trained."""
     if hardware.device == "cuda":
         return means.memory // 2**20
-    return GUESSED_MEMORY_MB + max(0, parameters - GUESSED_FOR) * BYTES_PER_PARAMETER // 2**20
+    beside = max(0, parameters - GUESSED_FOR) * BYTES_PER_PARAMETER
+    if means.method == "full":
+        beside += (parameters or GUESSED_FOR) * (BYTES_PER_PARAMETER + ADAM_BYTES)
+    return GUESSED_MEMORY_MB + beside // 2**20
 
 
 def _guessed_preference_memory(parameters: int, hardware: Hardware, means: Means, shape: Shape, tokens: int) -> int:

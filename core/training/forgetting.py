@@ -6,6 +6,7 @@ the others are the mix; a file of one's own is divided in the same way.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from importlib import resources
 from pathlib import Path
@@ -41,6 +42,11 @@ def paragraphs(general_text: str) -> list[str]:
             "put an empty line between paragraphs",
         )
     return found
+
+
+def text_hash(general_text: str) -> str:
+    """What its paragraphs are, wherever the file lies; 16 hex digits. Raises TrainingError as ``paragraphs`` does."""
+    return hashlib.sha256("\n\n".join(paragraphs(general_text)).encode()).hexdigest()[:16]
 
 
 def mixed(renderer: Renderer, general_text: str, share: float, samples: int) -> list[Sample]:

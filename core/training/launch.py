@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import UsageError
 from core.settings import training_settings
+from core.settings.models import placed_model
+from core.settings.places import placed
 from core.training.launch_file import read_launch
 from core.training.means import SHARDED_QLORA
 from core.training.presets import named_preset
@@ -37,24 +39,26 @@ def sft_params(
 
     ``settings`` overrule the workspace's training settings where they are not None; ``preset`` fills what both leave
     open, by default that of the base's size. ``start_from`` names an adapter to go on from, ``launch`` a configuration
-    of ``accelerate launch``. Raises UsageError or SettingsError.
+    of ``accelerate launch``; it and ``base`` may be paths from the current folder on. Raises UsageError or
+    SettingsError.
     """
     if preset is not None:
         named_preset(preset)
     overrules = {key: value for key, value in settings.items() if value is not None}
     params: dict[str, Any] = {
         "dataset": dataset_hash,
-        "base": base or workspace.settings.models.base,
+        "base": placed_model(base, Path.cwd()) if base else workspace.settings.models.base,
         "max_steps": max_steps,
         "settings": training_settings(workspace.settings.training, overrules).model_dump(mode="json"),
         "use": use,
     }
     named: dict[str, Any] = {"preset": preset, "start_from": start_from}
     if launch is not None:
-        told = read_launch(Path(launch))
+        file = Path(placed(launch, Path.cwd()))
+        told = read_launch(file)
         if told.sharded and params["settings"]["method"] == "qlora":
             raise UsageError(*SHARDED_QLORA)
         if told.library and params["settings"]["patience"]:
             raise UsageError(*SHARED_PATIENCE)
-        named |= {"launch": str(Path(launch).resolve()), "processes": told.processes, "sharded": told.sharded}
+        named |= {"launch": str(file), "processes": told.processes, "sharded": told.sharded}
     return params | {key: value for key, value in named.items() if value}

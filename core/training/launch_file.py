@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 
 from core.errors import UsageError
+from core.settings.places import placed
 
 LIBRARIES = {"FSDP": "FSDP", "DEEPSPEED": "DeepSpeed"}
 """What shares a training out among processes, by accelerate's name of it."""
@@ -37,7 +39,7 @@ def read_launch(file: Path) -> Launch:
     kind, sharded = str(told.get("distributed_type", "")).upper(), False
     if kind == "DEEPSPEED":
         own = told.get("deepspeed_config")
-        stage, saves = _zero(own if isinstance(own, dict) else {})
+        stage, saves = _zero(own if isinstance(own, dict) else {}, file.parent)
         sharded = stage == 3
         if sharded and not saves:
             raise UsageError(
@@ -49,10 +51,16 @@ def read_launch(file: Path) -> Launch:
     return Launch(several, sharded or kind == "FSDP", LIBRARIES.get(kind, ""))
 
 
-def _zero(told: dict[str, Any]) -> tuple[int, bool]:
+def deepspeeds_own(told: Mapping[str, Any], folder: Path) -> Path | None:
+    """The file of DeepSpeed's own that accelerate's configuration in ``folder`` names, if it names one."""
+    named = told.get("deepspeed_config_file")
+    return Path(placed(str(named), folder)) if named else None
+
+
+def _zero(told: dict[str, Any], folder: Path) -> tuple[int, bool]:
     """DeepSpeed's stage, and whether whole weights are gathered to be saved. Its own file outranks accelerate's."""
-    if named := told.get("deepspeed_config_file"):
-        own = _mapping(Path(str(named)).expanduser()).get("zero_optimization")
+    if file := deepspeeds_own(told, folder):
+        own = _mapping(file).get("zero_optimization")
         zero = own if isinstance(own, dict) else {}
         gathers = zero.get("stage3_gather_16bit_weights_on_model_save")
         # "auto" is what accelerate's configuration says, which is off where it is silent.

@@ -30,6 +30,7 @@ from core.runs.job import Job
 from core.runs.journal import STOP, load_run
 from core.runs.worker import work_of
 from core.training.failures import DISK, no_room
+from core.training.launch_file import deepspeeds_own
 from core.training.together import is_first_here, wait_for_all
 from core.workspace import Workspace
 
@@ -120,6 +121,8 @@ def _order(config: ClusterConfig, path: Path) -> tuple[list[str], dict[str, str]
         # Without MPI it would start one process, whatever their number.
         order.append("--multi_gpu")
         environment["ACCELERATE_USE_CPU"] = "true"
+    if own := deepspeeds_own(config.deepspeed_config or {}, path.parent):
+        order += ["--deepspeed_config_file", str(own)]
     if config.num_machines > 1:  # Each machine starts its own processes; none logs in to another.
         order += ["--deepspeed_multinode_launcher", "standard"]
     return order, environment

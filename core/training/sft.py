@@ -17,18 +17,19 @@ from core.dataset.build import renderer_of
 from core.dataset.export import find_dataset
 from core.errors import Interrupted, TrainingError
 from core.models.chat_tokenizer import model_folder
+from core.models.packaged import public_name
 from core.prompts.render import Renderer
 from core.runs.job import Job
 from core.settings import TrainingSettings
 from core.store.datasets import DatasetRow, examples_of
 from core.training.amounts import rows_per_step, steps_of
 from core.training.attention import keeps_samples_apart
-from core.training.base_model import check_same_base, load_base, trainable
+from core.training.base_model import check_optimizer, check_same_base, load_base, trainable
 from core.training.base_size import parameters_in, parameters_of
 from core.training.checkpoints import BEST, is_whole
 from core.training.estimate import estimate
 from core.training.failures import told_clearly
-from core.training.forgetting import bits_per_token, mixed
+from core.training.forgetting import bits_per_token, mixed, text_hash
 from core.training.inputs import Sample, check_lengths, rows_of, sample_of
 from core.training.launch import SHARED_PATIENCE
 from core.training.launching import is_first, is_launched, launched
@@ -46,6 +47,7 @@ from core.training.watching import Watcher, peak_memory_mb
 MOST_POINTS = 10_000
 """Of a curve: a longer run says the mean loss of so many steps, so that a day of it opens at once."""
 NOT_KEPT = "the best weights, of step {}, are not whole any more: those of step {} are saved"
+NOT_MEASURED = "what is forgotten is not measured: no process has the whole weights"
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -136,17 +138,20 @@ class _Prepared:
 
 def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict[str, Any]:
     settings, means = work.settings, work.means
-    hardware = this_hardware()
-    lm = load_base(work.base, means, several=is_launched())
+    hardware, sharded = this_hardware(), bool(job.params.get("sharded"))
+    tokens, rows, per_step = sum(len(sample["input_ids"]) for sample in work.train), work.rows, work.per_step
+    steps = steps_of(len(rows), settings.model_copy(update={"batch": per_step}), job.params.get("max_steps"))
+    check_optimizer(means)
+    # It makes the processes known to each other. Only then a base is loaded in shares: with FSDP by the first process
+    # of a machine, which hands them out, and with ZeRO-3 by each.
+    config = _config(checkpoints, settings, means, steps, work.accumulated, bool(work.validation))
+    lm = load_base(work.base, means, place=not sharded)
     check_same_base(job, lm)
-    before = bits_per_token(lm, settings.general_text) if settings.measure_forgetting and not is_launched() else None
+    measures = settings.measure_forgetting and is_first() and not sharded
+    before = bits_per_token(lm, settings.general_text) if measures else None
     # A resumed run's randomness comes from its checkpoint; this fixes the adapter's initial weights.
     transformers.set_seed(settings.seed)
     model = trainable(lm, means, settings, work.start)
-    tokens, rows, per_step = sum(len(sample["input_ids"]) for sample in work.train), work.rows, work.per_step
-    steps = steps_of(len(rows), settings.model_copy(update={"batch": per_step}), job.params.get("max_steps"))
-    # It makes the processes known to each other.
-    config = _config(checkpoints, settings, means, steps, work.accumulated, bool(work.validation))
     check_same(_decisive(work, lm.revision, tokens, steps))
     resume_from, damaged = newest_common(checkpoints)
     expected = estimate(job.workspace, job.params, hardware)
@@ -171,6 +176,8 @@ def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict
         estimated_memory_mb=expected.memory_mb,
         **(settings.model_dump(mode="json") | means.told() | {"attention": lm.attention}),
     )
+    if settings.measure_forgetting and sharded:
+        job.event("problem", text=NOT_MEASURED)
     questions = asked(job.workspace, work.renderer, examples_of(job.workspace.database, work.dataset.id, "validation"))
     watcher = Watcher(job, tokens / len(rows) * per_step, Speaker(job.event, lm, questions), settings.patience)
     trainer = _trainer(model, rows, rows_of(work.validation, 0, packing=False), config, watcher)
@@ -231,10 +238,11 @@ def _decisive(work: _Prepared, revision: str, tokens: int, steps: int) -> dict[s
     """What must be the same in all processes, or they would learn two things, or wait for each other for ever."""
     return {
         "dataset": work.dataset.hash,
-        "base": work.base,
+        "base": public_name(work.base),
         "its revision": revision,
         "preset": work.preset,
         **work.settings.model_dump(mode="json"),
+        "general_text": text_hash(work.settings.general_text) if work.settings.general_share else "",
         **{name: work.means.told()[name] for name in ("method", "dtype", "micro_batch")},
         "rows": len(work.rows),
         "tokens": tokens,

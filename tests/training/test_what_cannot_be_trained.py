@@ -150,7 +150,7 @@ def test_an_adapter_to_go_on_from_that_does_not_fit(copy: tuple[Workspace, str],
     )
     (tmp_path / ADAPTER_FILES[0]).write_text("{}")
     with pytest.raises(ModelError, match="q_proj has 576 inputs there, and the adapter is for 7"):
-        trainable(load_base(BASE, MEANS, several=False), MEANS, TrainingSettings(), tmp_path)
+        trainable(load_base(BASE, MEANS), MEANS, TrainingSettings(), tmp_path)
 
 
 @pytest.mark.slow

@@ -11,6 +11,8 @@ from typing import Any
 from core.adapters.files import require_lora
 from core.errors import TrainingError, UsageError
 from core.settings import dpo_settings
+from core.settings.models import placed_model
+from core.settings.places import placed
 from core.store.adapters import AdapterRow, active_adapter, find_adapter
 from core.store.decisions import last_decision_id
 from core.training.launch_file import Launch, read_launch
@@ -64,6 +66,7 @@ def preference_params(
     """
     if preset is not None:
         named_preset(preset)
+    base = placed_model(base, Path.cwd()) if base else None
     start = _start(workspace, start_from, base)
     overrules = {key: value for key, value in (settings or {}).items() if value is not None}
     own = dpo_settings(workspace.settings.training.dpo, overrules)
@@ -93,8 +96,9 @@ def preference_params(
 
 
 def _launched(launch: str) -> dict[str, Any]:
+    launch = placed(launch, Path.cwd())
     told = check_launch(Path(launch))
-    return {"launch": str(Path(launch).resolve()), "processes": told.processes}
+    return {"launch": launch, "processes": told.processes}
 
 
 def check_launch(file: Path) -> Launch:

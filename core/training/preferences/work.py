@@ -162,7 +162,7 @@ def _rendered(job: Job, method: Method) -> list[Rendered]:
 
 def _trained(job: Job, work: _Prepared, checkpoints: Path, began: float) -> dict[str, Any]:
     settings, own, means = work.settings, work.own, work.means
-    lm = load_base(work.base, means, several=is_launched())
+    lm = load_base(work.base, means, place=not is_launched())
     check_same_base(job, lm)
     # A resumed run's randomness comes from its checkpoint; this fixes the adapter's initial weights.
     transformers.set_seed(settings.seed)

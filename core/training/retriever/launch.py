@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.settings import retriever_settings
+from core.settings.models import placed_model
 
 if TYPE_CHECKING:
     from core.workspace import Workspace
@@ -35,7 +37,7 @@ def retriever_params(
     named = {key: value for key, value in settings.items() if value is not None}
     return {
         "full": full,
-        "base": base or scorer.base or scorer.model or models.base,
+        "base": placed_model(base, Path.cwd()) if base else scorer.base or scorer.model or models.base,
         "epochs": epochs,
         "settings": retriever_settings(workspace.settings.retriever, named).model_dump(mode="json"),
         "use": use,
