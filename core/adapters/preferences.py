@@ -24,6 +24,7 @@ class Learned:
     """As a pair's, or ``rating``, or ``file``."""
     decided: str
     """``person``, ``rule`` or ``import``; empty where no decision says so any more."""
+    question: str
     texts: tuple[str, ...]
     """The answers that were judged: both are trained on, the one away from."""
     owners: tuple[str, ...] | None
@@ -42,11 +43,14 @@ def learned_by(workspace: Workspace, adapter: AdapterRow) -> tuple[list[Learned]
         lines = _lines(judged.file)
         for uid, choice in judged.references:
             if uid in lines:
-                learned: Learned | None = Learned("file", "import", lines[uid], ())
+                learned: Learned | None = Learned("file", "import", *lines[uid], ())
             elif uid in pairs:
                 learned = _of_pair(database, pairs[uid], choice)
             elif uid in answers:
-                learned = Learned("rating", "person", (answers[uid].text,), rests_on(database, answers[uid].id))
+                learned = Learned(
+                    "rating", "person", _question(database, answers[uid]), (answers[uid].text,),
+                    rests_on(database, answers[uid].id),
+                )  # fmt: skip
             else:
                 learned = None
             found[uid, choice] = learned or found.get((uid, choice))
@@ -62,7 +66,7 @@ def _of_pair(database: Database, pair: PairRow, choice: str) -> Learned:
         for row in decisions_of_card(database, "pair", pair.uid)
         if row.verb == verb and text in (None, row.text)
     ]
-    return Learned(pair.origin, made[-1] if made else "", (pair.left, pair.right), pair.owners)
+    return Learned(pair.origin, made[-1] if made else "", pair.question, (pair.left, pair.right), pair.owners)
 
 
 def _question(database: Database, message: MessageRow) -> str:
@@ -70,13 +74,16 @@ def _question(database: Database, message: MessageRow) -> str:
     return question.text if question else ""
 
 
-def _lines(file: str) -> dict[str, tuple[str, ...]]:
-    """The answers of a file of pairs by their uid; nothing where it is not here any more."""
+def _lines(file: str) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Question and answers of a file of pairs by their uid; nothing where it is not here any more."""
     try:
         pairs = read_pairs(Path(file)).pairs if file else ()
     except UsageError:
         return {}
     return {
-        content_uid("pair", each.question, each.prompt, each.chosen, each.rejected): (each.chosen, each.rejected)
+        content_uid("pair", each.question, each.prompt, each.chosen, each.rejected): (
+            each.question,
+            (each.chosen, each.rejected),
+        )
         for each in pairs
     }

@@ -1,7 +1,8 @@
 """Which conversation of a source is a corrected form of one that it no longer holds.
 
 Without a native id a conversation's uid is made from its title, date and opening words, so that correcting any of them
-makes another conversation. What was set aside under the old uid, and what was recalled for it, belongs to the new one.
+makes another conversation. What was set aside under the old uid, what was recalled for it, and what was trained on it
+belongs to the new one.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from core.corpus.holdout import pass_on
 from core.store.conversations import (
     ConversationRow,
     conversations_of_source,
+    count_sources_of,
     exchanges_of,
     hand_on_memories,
     splits,
     turns_of,
 )
 from core.store.database import Database
+from core.store.datasets import hand_on_samples
 
 ALIKE = 0.5
 """The least share of its runs of three words that a conversation has in common with its corrected form."""
@@ -44,10 +47,13 @@ def heirs_of(database: Database, source_id: int, uids: Collection[str], added: C
 
 
 def hand_on(database: Database, heirs: Heirs) -> None:
-    """Hand the splits and memories of what is about to be removed on to its heirs. The caller holds the transaction."""
+    """Hand the splits, memories and samples of what is about to be removed on to its heirs. The caller holds the
+    transaction."""
     for old, new in heirs:
         pass_on(database, old.uid, new.uid)
         hand_on_memories(database, exchanges_of(database, old.id), exchanges_of(database, new.id))
+        if count_sources_of(database, old.uid) <= 1:
+            hand_on_samples(database, old.uid, new.uid)
 
 
 def _paired(

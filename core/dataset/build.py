@@ -41,7 +41,8 @@ from core.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class BuiltDataset:
-    """What was frozen. ``splits`` counts exchanges; ``left_out`` those too long for any sample."""
+    """What was frozen. ``splits`` counts exchanges, of logs the target's lines; ``left_out`` those too long for any
+    sample."""
 
     id: int
     hash: str
@@ -131,7 +132,7 @@ def build(
             database, content_hash, frozen, material.decision,
             datetime.now(UTC).isoformat(timespec="milliseconds"), examples,
         )  # fmt: skip
-    counts = {split: sum(len(e.parts) for e in examples if e.split == split) for split in ("train", "validation")}
+    counts = {split: sum(e.exchanges for e in examples if e.split == split) for split in ("train", "validation")}
     counts["heldout"] = sum(len(uids) for uids in held.values())
     return BuiltDataset(
         dataset_id,

@@ -18,7 +18,8 @@ BARS = 16
 
 @dataclass(frozen=True, slots=True)
 class SplitSize:
-    """One split: its samples, and the exchanges that they teach. Held-out exchanges are in no sample."""
+    """One split: its samples, and the exchanges that they teach, of logs the target's lines. Held-out exchanges are in
+    no sample."""
 
     split: str
     samples: int
@@ -86,7 +87,7 @@ def composition_of(row: DatasetRow, lines: Sequence[ExampleLine], newer_decision
     """Count a dataset's samples every way."""
     held: dict[str, list[str]] = row.settings["heldout"]
     splits = [
-        SplitSize(split, len(own), sum(len(line.recall) for line in own))
+        SplitSize(split, len(own), sum(line.exchanges for line in own))
         for split in ("train", "validation")
         for own in [[line for line in lines if line.split == split]]
     ]

@@ -36,10 +36,11 @@ from core.recall.load import load_recollector
 from core.runs.job import Job
 from core.scoring.bootstrap import FEWEST_CLUSTERS, ClusterRatio
 from core.scoring.likelihood import Likelihood
+from core.settings import Settings
 from core.store.call_cache import cached, remember
 from core.store.conversations import exchanges_of, list_conversations
 from core.store.identity import content_uid
-from core.store.scorecards import PLAYED, put_scorecard
+from core.store.scorecards import PLAYED, RETRIEVER, put_scorecard
 from core.store.texts import answers, document_texts
 from core.twin.private import withheld_of
 from core.workspace import Workspace
@@ -64,7 +65,10 @@ def run(job: Job) -> dict[str, Any]:
     model = CausalLM(base)
     renderer = renderer_of(workspace, base)
     shared = workspace.settings.judges_by_likelihood and workspace.settings.models.judge.model == base
-    recollector, _ = load_recollector(workspace, model if shared else None, run=job.folder.name, live=True)
+    settings = workspace.settings if weights.retriever else _without_retriever(workspace.settings)
+    recollector, _ = load_recollector(
+        workspace, model if shared else None, run=job.folder.name, settings=settings, live=True
+    )
     try:
         interviews = load_interviews(job, renderer, recollector, job.params.get("limit"))
     finally:
@@ -91,6 +95,7 @@ def run(job: Job) -> dict[str, Any]:
         "adapter": weights.memories.name if weights.memories else None,
         "adapter_without_memories": weights.plain.name if weights.plain else None,
         "control": weights.control[1].name if weights.control else None,
+        RETRIEVER: weights.retriever,
         PLAYED: {
             key: played.hash
             for key, played in (("adapter", weights.memories), ("adapter_without_memories", weights.plain))
@@ -122,6 +127,10 @@ def run(job: Job) -> dict[str, Any]:
             datetime.now(UTC).isoformat(timespec="seconds"),
         )
     return {"scorecard": scorecard}
+
+
+def _without_retriever(settings: Settings) -> Settings:
+    return settings.model_copy(update={"retrieval": settings.retrieval.model_copy(update={"query_head": False})})
 
 
 def _load_parts(model: CausalLM, workspace: Workspace, weights: Weights) -> dict[str, str]:

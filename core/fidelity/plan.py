@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.corpus.holdout import expected_splits
 from core.errors import UsageError
 from core.fidelity.launch import EVALUATE_KIND
+from core.fidelity.seen import HeldOut
 from core.fidelity.systems import chosen_systems
+from core.retrieval.retrievers import find_retriever, retriever_in_use
 from core.runs.journal import list_runs
-from core.store.adapters import AdapterRow, active_adapter, datasets_behind, find_adapter, list_adapters
-from core.store.conversations import exchanges_of, trainable_conversations
-from core.store.datasets import trained_conversations
+from core.store.adapters import AdapterRow, active_adapter, find_adapter, list_adapters
+from core.store.datasets import completes_logs
 from core.workspace import Workspace
 
 GUESSED_SECONDS = 1.6
@@ -26,13 +26,15 @@ GUESSED_START = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Which adapter plays which part; None where there is none."""
+    """Which adapter plays which part, and which retriever finds memories; None where there is none."""
 
     memories: AdapterRow | None
     plain: AdapterRow | None
     control: tuple[Workspace, AdapterRow] | None
+    retriever: dict[str, str] | None
+    """``name`` and ``hash``, which is empty where its card cannot be read."""
     notes: list[str]
-    """Why an adapter that is there was not used."""
+    """What one must know of these: why one that is there was not used, what nobody can tell of one that is."""
 
     def parts(self) -> set[str]:
         """Whose weights there are, by the parts of ``System.weights``."""
@@ -63,12 +65,7 @@ def plan(workspace: Workspace, params: dict[str, Any]) -> Plan:
     wanted = chosen_systems(params.get("systems"))
     parts = weights.parts()
     systems = tuple(system.name for system in wanted if system.weights in parts)
-    held = {uid for uid, split in expected_splits(workspace).items() if split == "heldout"}
-    counts = [
-        len([each for each in exchanges_of(workspace.database, row.id) if each.question][: params.get("limit") or None])
-        for row in trainable_conversations(workspace.database)
-        if row.uid in held
-    ]
+    counts = [len(asked[: params.get("limit") or None]) for asked in HeldOut(workspace).questions.values()]
     if not any(counts):
         raise UsageError(
             "no conversation is held out, so there is nothing to measure against",
@@ -92,7 +89,7 @@ def plan(workspace: Workspace, params: dict[str, Any]) -> Plan:
 
 
 def weights_of(workspace: Workspace, params: dict[str, Any]) -> Weights:
-    """Which adapters an evaluation with these params uses. Raises UsageError."""
+    """Which adapters an evaluation with these params uses, and which retriever. Raises UsageError."""
     database = workspace.database
     adapters = list_adapters(database)
     named = params.get("adapter")
@@ -100,36 +97,91 @@ def weights_of(workspace: Workspace, params: dict[str, Any]) -> Weights:
         memories = find_adapter(database, named)
         if memories is None:
             raise UsageError(f"no adapter {named!r} here", "see `simulee adapters list`")
+        if completes_logs(database, memories.dataset_id):
+            raise UsageError(f"{named} goes on with logs: no system asks it so", "name one trained with memories")
         if not memories.memories:
             raise UsageError(f"{named} was trained without memories: it is b3, not b4", "name one trained with them")
     else:
         active = active_adapter(database)
         trained = [each for each in adapters if each.memories]
         memories = active if active and active.memories else (trained[-1] if trained else None)
-    plain = [each for each in adapters if not each.memories and (memories is None or each.base == memories.base)]
-    control = None
-    if params.get("control"):
-        other = Workspace.open(Path(params["control"]))
-        adapter = active_adapter(other.database)
-        if adapter is None:
-            raise UsageError(f"{other.root} has no trained adapter", "train one there: simulee -w DIR train sft")
-        control = (other, adapter)
     notes: list[str] = []
-    clean = [each for each in (memories, plain[-1] if plain else None) if each and _unspoiled(workspace, each, notes)]
+    held = HeldOut(workspace)
+    plain = _newest_plain(workspace, memories, notes)
+    clean = [each for each in (memories, plain) if each and _unspoiled(held, each, notes)]
     return Weights(
-        memories if memories in clean else None, plain[-1] if plain and plain[-1] in clean else None, control, notes
+        memories if memories in clean else None,
+        plain if plain in clean else None,
+        _control(Path(params["control"])) if params.get("control") else None,
+        _retriever(workspace, held, notes),
+        notes,
     )
 
 
-def _unspoiled(workspace: Workspace, adapter: AdapterRow, notes: list[str]) -> bool:
-    """Whether an adapter never saw what will be measured on; a note says so when it did."""
-    database = workspace.database
-    held = {uid for uid, split in expected_splits(workspace).items() if split == "heldout"}
-    behind, _ = datasets_behind(database, adapter)
-    seen = held & {uid for dataset in behind for uid in trained_conversations(database, dataset)}
-    if seen:
-        notes.append(f"{adapter.name} was trained on {len(seen)} of the held-out conversations, so it is not measured.")
-    return not seen
+def _newest_plain(workspace: Workspace, memories: AdapterRow | None, notes: list[str]) -> AdapterRow | None:
+    """The newest adapter that was trained on chats without memories, on the base of the one with them; a note says so
+    where a newer one was trained on logs, which a chat template shows as it never saw them."""
+    of_base = [
+        each
+        for each in list_adapters(workspace.database)
+        if not each.memories and (memories is None or each.base == memories.base)
+    ]
+    for adapter in reversed(of_base):
+        if not completes_logs(workspace.database, adapter.dataset_id):
+            return adapter
+        if adapter is of_base[-1]:
+            notes.append(f"{adapter.name} goes on with logs and was never asked in a chat, so it is not measured.")
+    return None
+
+
+def _control(root: Path) -> tuple[Workspace, AdapterRow]:
+    """Another person's workspace and its adapter in use. Raises UsageError."""
+    other = Workspace.open(root)
+    adapter = active_adapter(other.database)
+    if adapter is None:
+        raise UsageError(f"{other.root} has no trained adapter", "train one there: simulee -w DIR train sft")
+    if completes_logs(other.database, adapter.dataset_id):
+        raise UsageError(
+            f"{adapter.name}, in use in {other.root}, goes on with logs: no system asks it so",
+            "use another one there: simulee -w DIR adapters use ID",
+        )
+    return other, adapter
+
+
+def _unspoiled(held: HeldOut, adapter: AdapterRow, notes: list[str]) -> bool:
+    """Whether an adapter never saw what will be measured on; a note says so when it did, or may have."""
+    seen = held.seen_by(adapter)
+    if seen.conversations:
+        count = len(seen.conversations)
+        notes.append(f"{adapter.name} was trained on {count} of the held-out conversations, so it is not measured.")
+    elif not seen.known:
+        notes.append(
+            f"Not all that {adapter.name} was trained on is here to be looked at: it may know what it is measured on."
+        )
+    return not seen.conversations
+
+
+def _retriever(workspace: Workspace, held: HeldOut, notes: list[str]) -> dict[str, str] | None:
+    """The retriever in use, unless it learned from what will be measured on; notes say which it is, and whether it
+    did, or may have."""
+    name = retriever_in_use(workspace.adapters) if workspace.settings.retrieval.query_head else ""
+    if not name:
+        return None
+    retriever = find_retriever(workspace.adapters, name)
+    seen = held.seen_by_retriever(retriever) if retriever else None
+    if seen and seen.conversations:
+        count = len(seen.conversations)
+        notes.append(
+            f"The retriever {name} learned from {count} of the held-out conversations: memories are found without it."
+        )
+        return None
+    found = {"name": name, "hash": retriever.hash if retriever else ""}
+    notes.append(
+        "Memories are found with the retriever " + (f"{name} ({retriever.hash})." if retriever else f"{name}.")
+    )
+    if seen is None or not seen.known:
+        notes.append(f"Nobody can tell what {name} learned from: it may know what is measured on.")
+    return found
 
 
 def _pace(workspace: Workspace) -> float:

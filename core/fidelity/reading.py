@@ -7,7 +7,7 @@ from typing import Any
 
 from core.scoring.bootstrap import ClusterRatio, Interval
 from core.store.conversations import exchanges_named
-from core.store.scorecards import list_scorecards
+from core.store.scorecards import RETRIEVER, list_scorecards
 from core.workspace import Workspace
 
 
@@ -142,10 +142,24 @@ def same_base(first: Scored, second: Scored) -> bool:
 
 
 def apart(first: Scored, second: Scored) -> str:
-    """Why two scorecards cannot be compared in full; empty where they can."""
+    """What sets two scorecards apart beside the adapters that they measured; empty where nothing does."""
     if not same_base(first, second):
         return "Not the same base: bits per token compare within one base model only."
-    return "" if same_questions(first, second) else "Not the same questions: the differences have no interval."
+    reasons = []
+    if not same_questions(first, second):
+        reasons.append("Not the same questions: the differences have no interval.")
+    if not same_retriever(first, second):
+        reasons.append("Not the same retriever: other memories are recalled.")
+    return " ".join(reasons)
+
+
+def same_retriever(first: Scored, second: Scored) -> bool:
+    """Whether memories were found alike for two scorecards, as far as both tell."""
+    cards = (first.card, second.card)
+    if any(RETRIEVER not in card for card in cards):
+        return True
+    one, other = (card[RETRIEVER] and card[RETRIEVER]["hash"] for card in cards)
+    return bool(one == other)
 
 
 def same_questions(first: Scored, second: Scored) -> bool:

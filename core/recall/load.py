@@ -51,10 +51,11 @@ def load_recollector(
 
     Raises ModelError.
     """
+    how = settings.retrieval if settings else None
     settings = settings or workspace.settings
     for role in ("writer", "judge"):
         check_role(role, getattr(settings.models, role))
-    searcher = Searcher(workspace, lambda: KeptVectors(embedder_of(settings)))
+    searcher = Searcher(workspace, lambda: KeptVectors(embedder_of(settings)), how)
     callers: list[Caller] = []
     writer = _writer(workspace, settings, searcher, run, callers)
     judge: Judge

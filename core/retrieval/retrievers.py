@@ -24,6 +24,8 @@ FOLDER = "retriever"
 IN_USE = "in-use"
 """Beside the versions: the name of the one that searches use."""
 CARD = "card.json"
+LEARNED_FROM = "learned_from"
+"""In a card: of every exchange that was trained on, its uid and ``ExchangeRow.said``."""
 HEAD, ENCODER = "head", "encoder"
 """What a version is; ``encoder`` is also the folder of the model within it."""
 

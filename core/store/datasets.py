@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,11 @@ class ExampleRow:
     trained_tokens: int
     parts: tuple[PartRow, ...]
 
+    @property
+    def exchanges(self) -> int:
+        """How many it teaches; of a log, which names none, the lines of the target."""
+        return len(self.parts) or sum(bool(message.get("trained")) for message in self.messages)
+
 
 @dataclass(frozen=True, slots=True)
 class ExampleLine:
@@ -59,17 +64,26 @@ class ExampleLine:
     """Of the source; empty when the conversation is gone."""
     tokens: int
     trained_tokens: int
+    exchanges: int
+    """As in ``ExampleRow``."""
     recall: tuple[str, ...]
-    """For each of its exchanges, as in ``PartRow``."""
+    """For each of its exchanges, as in ``PartRow``; none for a log."""
 
 
 def put_dataset(
     db: Database, content_hash: str, settings: dict[str, Any], decision: int, at: str, examples: Sequence[ExampleRow]
 ) -> int:
-    """Store a dataset, or find the one with the same hash. Returns its id. The caller holds the transaction."""
+    """Store a dataset, or find the one with the same hash. Returns its id. The caller holds the transaction.
+
+    The same samples may be of conversations with other uids by now: they are told anew.
+    """
     known = db.value("SELECT id FROM dataset WHERE hash = ?", (content_hash,))
     if known is not None:
         db.execute("UPDATE dataset SET decision = ?, built_at = ? WHERE id = ?", (decision, at, known))
+        db.execute_many(
+            "UPDATE example SET conversation_uid = ? WHERE dataset_id = ? AND position = ?",
+            ((example.conversation_uid, known, example.position) for example in examples),
+        )
         return int(known)
     dataset_id = db.insert(
         "INSERT INTO dataset (hash, settings, decision, created_at, built_at) VALUES (?, ?, ?, ?, ?)",
@@ -171,14 +185,19 @@ def example_lines(db: Database, dataset_id: int) -> list[ExampleLine]:
     ):
         recall.setdefault(row[0], []).append(row[1])
     rows = db.rows(
-        "SELECT id, position, split, conversation_uid, tokens, trained_tokens FROM example"
-        " WHERE dataset_id = ? ORDER BY position",
+        "SELECT id, position, split, conversation_uid, tokens, trained_tokens,"
+        " CASE WHEN EXISTS (SELECT 1 FROM example_part WHERE example_id = example.id) THEN 0 ELSE"
+        " (SELECT count(*) FROM json_each(messages) AS message WHERE message.value ->> 'trained') END"
+        " FROM example WHERE dataset_id = ? ORDER BY position",
         (dataset_id,),
     )
     return [
-        ExampleLine(row[1], row[2], *origins.get(row[3], ("", "", "")), row[4], row[5], tuple(recall.get(row[0], ())))
+        ExampleLine(
+            row[1], row[2], *origins.get(row[3], ("", "", "")), row[4], row[5],
+            len(shown := tuple(recall.get(row[0], ()))) or row[6], shown,
+        )
         for row in rows
-    ]
+    ]  # fmt: skip
 
 
 def trained_conversations(db: Database, dataset_id: int) -> set[str]:
@@ -187,6 +206,27 @@ def trained_conversations(db: Database, dataset_id: int) -> set[str]:
         "SELECT DISTINCT conversation_uid FROM example WHERE dataset_id = ? AND split = 'train'", (dataset_id,)
     )
     return {str(row[0]) for row in rows}
+
+
+def trained_texts(db: Database, dataset_id: int) -> Iterator[str]:
+    """Every message of a dataset's training samples, whoever says it."""
+    for (messages,) in db.rows("SELECT messages FROM example WHERE dataset_id = ? AND split = 'train'", (dataset_id,)):
+        for message in json.loads(messages):
+            yield str(message["content"])
+
+
+def hand_on_samples(db: Database, gone: str, heir: str) -> None:
+    """Say that the samples of one conversation are of another, which is its corrected form.
+
+    No hash of a dataset changes: it is of what the samples say. The caller holds the transaction.
+    """
+    db.execute("UPDATE example SET conversation_uid = ? WHERE conversation_uid = ?", (heir, gone))
+
+
+def completes_logs(db: Database, dataset_id: int | None) -> bool:
+    """Whether the samples of a dataset are in the text-completion form."""
+    dataset = None if dataset_id is None else dataset_of(db, dataset_id)
+    return dataset is not None and dataset.settings.get("form") == "completion"
 
 
 def _parts(db: Database, example_id: int) -> tuple[PartRow, ...]:

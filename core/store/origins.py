@@ -88,14 +88,35 @@ def gone(db: Database, datasets: Collection[int]) -> tuple[int, int]:
     exchanges = db.value(
         f"SELECT count(DISTINCT exchange_uid){_PARTS} AND exchange_uid NOT IN (SELECT uid FROM exchange)", which
     )
-    lines = db.value(
-        "SELECT count(DISTINCT example.conversation_uid || message.value) FROM example,"
-        f" json_each(messages) AS message WHERE example.id IN (SELECT id{_WHOLE})"
-        " AND message.value ->> 'trained' AND conversation_uid NOT IN (SELECT uid FROM conversation)",
+    lines = sum(len(told - _spoken(db, uid)) for uid, told in _log_lines(db, which).items())
+    memories = db.value(f"SELECT count(*) FROM ({_SHOWN}) WHERE uid NOT IN (SELECT uid FROM memory)", which)
+    return int(exchanges) + lines, int(memories)
+
+
+def _log_lines(db: Database, which: tuple[str]) -> dict[str, set[str]]:
+    """Conversation uid → what the target says in the samples that are pieces of it."""
+    rows = db.rows(
+        "SELECT conversation_uid, substr(message.value ->> 'content', 1 + coalesce(message.value ->> 'head', 0))"
+        f" FROM example, json_each(messages) AS message WHERE example.id IN (SELECT id{_WHOLE})"
+        " AND message.value ->> 'trained'",
         which,
     )
-    memories = db.value(f"SELECT count(*) FROM ({_SHOWN}) WHERE uid NOT IN (SELECT uid FROM memory)", which)
-    return int(exchanges) + int(lines), int(memories)
+    found: dict[str, set[str]] = {}
+    for uid, said in rows:
+        found.setdefault(uid, set()).add(_one_line(said))
+    return found
+
+
+def _spoken(db: Database, conversation_uid: str) -> set[str]:
+    rows = db.rows(
+        "SELECT text FROM turn JOIN conversation ON conversation.id = conversation_id WHERE uid = ?",
+        (conversation_uid,),
+    )
+    return {_one_line(text) for (text,) in rows}
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def shown_memories(db: Database, dataset_id: int) -> set[str]:

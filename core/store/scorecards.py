@@ -10,6 +10,8 @@ from core.store.database import Database
 
 PLAYED = "hashes"
 """In a result: the hash of each adapter that played a part, by the key that names it. Names are of one machine."""
+RETRIEVER = "retriever"
+"""In a result: ``name`` and ``hash`` of the retriever that memories were found with, or None."""
 ELSEWHERE = " (elsewhere)"
 """What is added to the name of what did not come with what names it, for something else here may go by that name."""
 

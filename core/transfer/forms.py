@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.corpus.holdout import pass_on
-from core.corpus.successors import ALIKE
-from core.store.conversations import conversation_id, exchanges_of, hand_on_memories
+from core.corpus.successors import ALIKE, hand_on
+from core.store.conversations import ConversationRow, conversations_of_source, count_sources_of
 from core.store.database import Database
+from core.store.datasets import hand_on_samples
 from core.store.merging.corpus import Named
 from core.store.sources import content_of, find_source, finish_source
 
@@ -65,21 +66,33 @@ def older_of_theirs(forms: Iterable[Forms]) -> frozenset[Named]:
 def hand_on_to_newer(database: Database, forms: Iterable[Forms]) -> None:
     """Once the newer forms are here: they are set aside as the older ones were, have what was recalled for them, and
     stand alone. The caller holds the transaction."""
-    changed: set[str] = set()
+    changed: dict[str, dict[str, ConversationRow]] = {}
     for each in forms:
         source = find_source(database, each.source_uid)
         if source is None or not _stored(database, source.id, each.newer):
             continue
-        pass_on(database, each.older, each.newer)
-        if not each.older_is_theirs and _stored(database, source.id, each.older):
-            old, new = (conversation_id(database, source.id, uid) for uid in (each.older, each.newer))
-            hand_on_memories(database, exchanges_of(database, old), exchanges_of(database, new))
-            database.execute("DELETE FROM conversation WHERE id = ?", (old,))
-            changed.add(source.uid)
+        if each.older_is_theirs:
+            pass_on(database, each.older, each.newer)
+            continue
+        if source.uid not in changed:
+            changed[source.uid] = {row.uid: row for row in conversations_of_source(database, source.id)}
+        rows = changed[source.uid]
+        hand_on(database, [(rows[each.older], rows[each.newer])])
+        database.execute("DELETE FROM conversation WHERE id = ?", (rows[each.older].id,))
     for uid in sorted(changed):
         source = find_source(database, uid)
         assert source is not None
         finish_source(database, source.id, content_of(database, source.id), source.use)
+
+
+def hand_samples_on_to_newer(database: Database, forms: Iterable[Forms]) -> None:
+    """Once datasets are here: what was frozen of an older form is of the newer one. The caller holds the
+    transaction."""
+    for each in forms:
+        source = find_source(database, each.source_uid)
+        here = source is not None and _stored(database, source.id, each.newer)
+        if here and not count_sources_of(database, each.older):
+            hand_on_samples(database, each.older, each.newer)
 
 
 def _stored(database: Database, source_id: int, uid: str) -> bool:

@@ -33,7 +33,7 @@ from core.store.merging.talk import merge_talk
 from core.store.sources import list_sources
 from core.transfer.adapters import BroughtAdapters
 from core.transfer.archive import open_pack
-from core.transfer.forms import hand_on_to_newer, older_of_theirs, two_forms
+from core.transfer.forms import hand_on_to_newer, hand_samples_on_to_newer, older_of_theirs, two_forms
 from core.transfer.manifest import HINT, Manifest
 from core.transfer.runs import BroughtRuns, is_to_go_on
 from core.transfer.unpack import lay_out
@@ -114,6 +114,7 @@ def _bring(database: Database, runs: BroughtRuns, adapters: BroughtAdapters, tal
     places = merge_log(database, tally)
     merge_draws(database, tally)
     merge_datasets(database, places, tally)
+    hand_samples_on_to_newer(database, forms)
     ids = adapters.bring(database, tally)
     adapters.bring_retrievers(tally)
     runs.name_made(adapters.names, adapters.retriever_names)

@@ -11,9 +11,12 @@ import pytest
 from core.corpus.holdout import assign_splits, assigned_splits, hold_out
 from core.corpus.successors import hand_on, heirs_of
 from core.dataset.build import build
+from core.dataset.export import find_dataset
+from core.dataset.verify import parity_problems
 from core.journey import EMBED
 from core.review.decisions import Actor, Decision, decide
 from core.runs.control import run_to_end
+from core.settings import DatasetSettings
 from core.store.conversations import (
     ConversationRow,
     TurnRow,
@@ -23,8 +26,9 @@ from core.store.conversations import (
     remove_conversations_but,
     trainable_conversations,
 )
-from core.store.datasets import examples_of
+from core.store.datasets import ExampleRow, examples_of, put_dataset, trained_conversations
 from core.store.memories import MemoryRow, put_memories, review_rows
+from core.store.origins import gone
 from core.store.sources import begin_source
 from core.workspace import Workspace
 
@@ -191,3 +195,41 @@ def test_what_was_accepted_for_a_question_outlives_a_correction_and_is_not_asked
     import_paths(talks, [talk(2010, **{"answer": "Answer of 2010.", **correction})])
     assert recall("as recalled for the corrected interview") != before
     assert [(row.memory.uid, row.state) for row in review_rows(database)] == [("as first recalled", "accepted")]
+
+
+@pytest.mark.parametrize("what", ["title", "date"])
+def test_what_was_trained_on_an_interview_is_of_its_corrected_form(
+    talks: Workspace, import_paths: Importing, talk: Writing, what: str
+) -> None:
+    built = build(talks, how=DatasetSettings(form="completion"))
+    for corrected in ({**CORRECTIONS[what]}, {**CORRECTIONS[what], "title": "The port"}):
+        import_paths(talks, [talk(2010, **{"answer": "Answer of 2010.", **corrected})])
+        dataset = find_dataset(talks, str(built.id))
+        assert parity_problems(talks, dataset) == []
+        assert gone(talks.database, [dataset.id]) == (0, 0)
+    now = {row.uid for row in trainable_conversations(talks.database)}
+    assert trained_conversations(talks.database, built.id) <= now
+
+
+def test_of_what_was_trained_on_the_corrected_words_alone_are_gone(
+    talks: Workspace, import_paths: Importing, talk: Writing
+) -> None:
+    built = build(talks, how=DatasetSettings(form="completion"))
+    import_paths(talks, [talk(2010, title="The harbor", answer="Another answer.")])
+    assert gone(talks.database, [built.id]) == (1, 0)
+    assert len(parity_problems(talks, find_dataset(talks, str(built.id)))) == 1
+
+
+def test_a_source_that_holds_the_uncorrected_interview_too_keeps_what_was_trained_on_it(workspace: Workspace) -> None:
+    database = workspace.database
+    with database.write():
+        sources = [begin_source(database, uid, uid, "transcript", "train", False, "2020-01-01") for uid in ("s", "t")]
+        for source in sources:
+            _store(workspace, source, "trained", "A knot is a promise that is made in hemp.")
+        row = ExampleRow(0, 0, "train", "trained", [], 10, 5, ())
+        dataset = put_dataset(database, "h", {}, 0, "2026-01-01", [row])
+        for source, now in zip(sources, ("corrected", "corrected again"), strict=True):
+            _store(workspace, source, now, "A knot is a promise that is made in rope.")
+            hand_on(database, source, {now}, {now})
+            remove_conversations_but(database, source, {now})
+            assert trained_conversations(database, dataset) == {"trained" if source == sources[0] else now}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from core.dataset.build import build, renderer_of
+from core.dataset.composition import dataset_sight
 from core.dataset.export import find_dataset
 from core.dataset.logs import windows
 from core.dataset.remembered import APART
@@ -43,6 +45,29 @@ def test_a_log_holds_whole_conversations_and_trains_the_targets_words_alone(inte
     assert renderer.tokenizer.decode(ids) == "Ines: Rain?\nAda: Rain, all day.\n"
     assert renderer.tokenizer.decode([label for label in labels if label != -100]) == " Rain, all day.\n"
     assert parity_problems(interviews, dataset) == []
+
+
+def test_the_same_samples_built_again_are_of_the_conversations_of_now(tmp_path: Path) -> None:
+    workspace = Workspace.open(tiny_dataset(tmp_path)[0])
+    database = workspace.database
+    built = build(workspace, how=COMPLETION)
+    first = examples_of(database, built.id)[0].conversation_uid
+    with database.write():
+        database.execute("UPDATE conversation SET uid = 'another' WHERE uid = ?", (first,))
+        database.execute(
+            "UPDATE conversation_split SET conversation_uid = 'another' WHERE conversation_uid = ?", (first,)
+        )
+    assert build(workspace, how=COMPLETION).id == built.id
+    assert examples_of(database, built.id)[0].conversation_uid == "another"
+    assert parity_problems(workspace, find_dataset(workspace, str(built.id))) == []
+
+
+def test_a_dataset_of_logs_counts_the_targets_lines_as_what_it_teaches(interviews: Workspace) -> None:
+    built = build(interviews, how=COMPLETION)
+    seen = dataset_sight(interviews, str(built.id))
+    assert seen is not None
+    assert built.splits == {"train": 3, "validation": 1, "heldout": 2}
+    assert {each.split: each.exchanges for each in seen.composition.splits} == built.splits
 
 
 def test_what_the_persona_is_given_to_go_on_from_is_how_its_samples_begin(interviews: Workspace) -> None:

@@ -12,9 +12,9 @@ import pytest
 from core.corpus.holdout import assign_splits, assigned_splits, expected_splits
 from core.errors import UsageError, WorkspaceError
 from core.fidelity.launch import EVALUATE_ENTRY, EVALUATE_KIND, evaluate_params
-from core.fidelity.plan import plan
+from core.fidelity.plan import plan, weights_of
 from core.runs.journal import Run, create_run
-from core.store.adapters import AdapterRow, inherited, put_adapter
+from core.store.adapters import AdapterRow, inherited, put_adapter, use_adapter
 from core.store.conversations import trainable_conversations
 from core.store.datasets import ExampleRow, put_dataset
 from core.transfer.runs import mark_brought
@@ -133,6 +133,37 @@ def test_an_adapter_that_goes_on_from_one_that_saw_what_is_held_out_is_left_out_
     found = plan(interviewed, evaluate_params())
     assert "b4" in found.missing
     assert found.notes == ("sft-3 was trained on 1 of the held-out conversations, so it is not measured.",)
+
+
+def _logs(workspace: Workspace, name: str) -> None:
+    """An adapter that was trained on samples in the text-completion form."""
+    with workspace.database.write():
+        number = put_dataset(workspace.database, f"h {name}", {"form": "completion"}, 0, "2026-01-01", [])
+    _adapter(workspace, name, 0, number)
+
+
+def test_an_adapter_that_goes_on_with_logs_is_not_measured_as_one_of_chats(interviewed: Workspace) -> None:
+    _logs(interviewed, "sft-1")
+    found = plan(interviewed, evaluate_params())
+    assert "b3" in found.missing
+    assert found.notes == ("sft-1 goes on with logs and was never asked in a chat, so it is not measured.",)
+    _adapter(interviewed, "sft-2", 0)
+    _logs(interviewed, "sft-3")
+    weights = weights_of(interviewed, evaluate_params())
+    assert weights.plain is not None
+    assert weights.plain.name == "sft-2"
+    with pytest.raises(UsageError, match="sft-3 goes on with logs"):
+        plan(interviewed, evaluate_params(adapter="sft-3"))
+
+
+def test_as_a_control_it_is_refused(interviewed: Workspace, tmp_path: Path) -> None:
+    other = Workspace.create(tmp_path / "other", "Rex")
+    _logs(other, "sft-1")
+    with other.database.write():
+        use_adapter(other.database, 1)
+    with pytest.raises(UsageError, match=r"sft-1, in use in .*, goes on with logs"):
+        plan(interviewed, evaluate_params(control=other.root))
+    other.database.close()
 
 
 def test_what_the_run_would_refuse_is_refused_before_it(interviewed: Workspace, tmp_path: Path) -> None:

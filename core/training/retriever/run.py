@@ -26,7 +26,7 @@ from core.errors import UsageError
 from core.models.embedder import Embedder
 from core.models.roles import embedder_of
 from core.recall.load import training_words
-from core.retrieval.retrievers import CARD, FOLDER, use_retriever
+from core.retrieval.retrievers import CARD, FOLDER, LEARNED_FROM, use_retriever
 from core.retrieval.search import Searcher
 from core.runs.job import Job
 from core.settings import RetrieverSettings
@@ -140,7 +140,8 @@ class _Training:
         before = measure.of(None, plain)
         watch = self._watch(pace, model, measure)
         fitted = fit(model, lessons, rows, validation, settings, pace, watch, checkpoints)
-        result = self._finish(model, fitted, measure, plain, before, told)
+        learned_from = {example.exchange.uid: example.exchange.said for example in (examples[row] for row in rows)}
+        result = self._finish(model, fitted, measure, plain, before, told, learned_from)
         if checkpoints:
             checkpoints.remove()
         return result
@@ -198,6 +199,7 @@ class _Training:
         plain: NDArray[np.float32],
         before: dict[str, Any],
         told: dict[str, Any],
+        learned_from: dict[str, str],
     ) -> dict[str, Any]:
         """Write the version whole, measure it through the files a search will read, and adopt it if it is to be."""
         adapters, name, spec = self._workspace.adapters, self._job.folder.name, self._embedder.spec
@@ -230,6 +232,7 @@ class _Training:
             **outcome,
             "embedder": {"model": spec.model, "revision": spec.revision, "dimension": spec.dimension},
             "settings": self._settings.model_dump(mode="json"),
+            LEARNED_FROM: learned_from,
             "run": name,
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }

@@ -13,7 +13,7 @@ from core.errors import UsageError
 from core.prompts.log import Line, log_messages, name_of
 from core.prompts.render import PromptTurn, Renderer
 from core.store.adapters import AdapterRow, find_adapter, list_adapters
-from core.store.datasets import dataset_of
+from core.store.datasets import completes_logs
 from core.twin.hybrid.cutting import before_repetition, cut, parsed
 from core.twin.speech import Manner, Voice
 from core.workspace import Workspace
@@ -55,15 +55,9 @@ def simulating_adapter(workspace: Workspace, in_use: AdapterRow | None) -> Adapt
             raise UsageError(f"[twin] simulation names no adapter: {name!r}", "see `simulee adapters list`")
         return found
     for adapter in reversed(list_adapters(database)):
-        if completes_logs(workspace, adapter):
+        if completes_logs(database, adapter.dataset_id):
             return adapter
     return in_use
-
-
-def completes_logs(workspace: Workspace, adapter: AdapterRow) -> bool:
-    """Whether an adapter was trained on samples in the text-completion form."""
-    dataset = dataset_of(workspace.database, adapter.dataset_id) if adapter.dataset_id is not None else None
-    return dataset is not None and dataset.settings.get("form") == "completion"
 
 
 def log_of(turns: Sequence[PromptTurn], target: str) -> list[Line]:

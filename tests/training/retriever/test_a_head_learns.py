@@ -14,11 +14,12 @@ import tomlkit
 
 from core.models.load_embedder import load_embedder
 from core.models.packaged import minilm_folder
-from core.retrieval.retrievers import CARD, FOLDER, retriever_in_use
+from core.retrieval.retrievers import CARD, FOLDER, LEARNED_FROM, retriever_in_use
 from core.retrieval.search import Query, Searcher
 from core.review.decisions import Decision, decide
 from core.runs.control import run_to_end
 from core.runs.journal import read_events
+from core.store.conversations import exchanges_named
 from core.store.fingerprints import fingerprint
 from core.training.retriever.launch import RETRIEVER_ENTRY, RETRIEVER_KIND, retriever_params
 from core.workspace import Workspace
@@ -94,6 +95,9 @@ def test_the_card_says_what_it_was_trained_on_and_what_that_brought(trained: tup
     card = json.loads((root / "adapters" / FOLDER / "retriever-1" / CARD).read_text("utf-8"))
     assert card["decided_by"] == {"person: Ines": 2 * 6 * MANY}
     assert card["questions"] == {"train": 5 * MANY, "validation": MANY}
+    learned = exchanges_named(Workspace.open(root).database, card[LEARNED_FROM])
+    assert {uid: each.said for uid, each in learned.items()} == card[LEARNED_FROM]
+    assert len(learned) == 5 * MANY
     assert (card["accepted"], card["rejected"]) == (6 * MANY, 6 * MANY)
     assert card["last_decision"] == 2 * len(TOPICS)
     assert (card["before"], card["after"], card["hash"]) == (done["before"], done["after"], done["hash"])
