@@ -76,8 +76,8 @@ class TalkView(ScrollView, can_focus=True):
 
     @property
     def room(self) -> int:
-        """Cells of a row."""
-        return max(1, self.size.width)
+        """Cells of a row, beside the scroll bar."""
+        return max(1, self.scrollable_content_region.width)
 
     def show(self, rows: Sequence[TalkRow], items: int, to_end: bool = False) -> None:
         """Show these rows, which hold this many items; ``to_end`` goes to the last one."""
@@ -111,7 +111,7 @@ class TalkView(ScrollView, can_focus=True):
             self.scroll_to(y=min(places[0], places[-1] - height + 1), animate=False, force=True)
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.room
         row = self._visible(y)
         style = self.visual_style
         if row is None:
