@@ -23,7 +23,7 @@ from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 
 from core.errors import NoWorkspaceError, SimuleeError, UsageError
-from tui.keys import Keymap
+from tui.keys import KEPT, Keymap
 from tui.loop import ending
 from tui.loop.aside import WorksAside
 from tui.loop.terminal import PaintProof, ThriftyDriver
@@ -373,6 +373,13 @@ class Workbench(WorksAside):
                 action.id,
                 lambda target=target, name=action.name: self.do(self._run_named(target, name)),
             )
+
+    @property
+    def quit_keys(self) -> frozenset[str]:
+        """The keys that end the workbench."""
+        return frozenset(self.keymap["app.quit"].keys.split(",")) | {
+            key for key, action in KEPT.items() if action == "app.quit"
+        }
 
     @property
     def is_nowhere(self) -> bool:

@@ -23,7 +23,19 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
-class Box(ModalScreen[Answer], Generic[Answer]):
+class OverScreen(ModalScreen[Answer], Generic[Answer]):
+    """What stands over a screen and takes its keys; the one that ends the workbench does so from here too."""
+
+    async def on_event(self, event: events.Event) -> None:
+        """As Textual's but for that key, which is taken up here, after the keys that came before it."""
+        if isinstance(event, events.Key) and event.key in cast("Workbench", self.app).quit_keys:
+            event.stop()
+            await self.app.run_action("app.quit", self)
+        else:
+            await super().on_event(event)
+
+
+class Box(OverScreen[Answer]):
     """A box with a title; escape answers None."""
 
     BINDINGS = [Binding("escape", "close", "close", show=False)]

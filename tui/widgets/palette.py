@@ -7,8 +7,10 @@ from typing import Any
 from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette
 
+from tui.widgets.boxes import OverScreen
 
-class Palette(CommandPalette):
+
+class Palette(CommandPalette, OverScreen[Any]):
     """As Textual's; a choice that was still on its way when another screen came to the front closes nothing there."""
 
     def dismiss(self, result: Any = None) -> AwaitComplete:

@@ -80,6 +80,28 @@ def test_a_box_that_is_closed_while_it_opens_breaks_nothing(tmp_path: Path, kind
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("kind", [*BOXES, "palette"])
+@pytest.mark.parametrize("key", ["ctrl+q", "f10"])
+def test_the_keys_that_end_the_workbench_end_it_from_a_box(tmp_path: Path, kind: str, key: str) -> None:
+    async def run() -> Workbench:
+        bench = Workbench(Options(folder=tmp_path))
+        async with bench.run_test() as pilot:
+            while bench.trouble is None:
+                await pilot.pause(0.02)
+            if kind == "palette":
+                await pilot.press("colon")
+            else:
+                await bench.push_screen(BOXES[kind]())
+            await pilot.pause()
+            assert bench.screen is not bench.stage_now()
+            await pilot.press(key)
+            await pilot.pause()
+        bench.close_lanes()
+        return bench
+
+    assert asyncio.run(run()).return_code == 0
+
+
 @pytest.mark.parametrize("key", ["colon", "ctrl+p"])
 def test_a_choice_of_the_palette_that_comes_after_a_screen_was_brought_closes_nothing_there(
     tmp_path: Path, key: str
