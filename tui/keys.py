@@ -90,9 +90,9 @@ ACTIONS: tuple[Action, ...] = (
         Action(f"review.reject_{number}", f"reject: {reason}", str(number), footer=False)
         for number, reason in enumerate(REASONS, start=1)
     ),
-    Action("review.neither", "both bad", "0", footer=False),
-    Action("review.left", "the left one", "left", footer=False),
-    Action("review.right", "the right one", "right", footer=False),
+    Action("review.neither", "both bad", "0"),
+    Action("review.left", "the left one", "left"),
+    Action("review.right", "the right one", "right"),
     Action("review.edit", "edit", "e"),
     Action("review.editor", "edit in $EDITOR", "E", footer=False),
     Action("review.defer", "later", "space"),

@@ -395,6 +395,22 @@ def test_the_list_shows_states_and_opens_a_card(queue: Workspace, sit: Callable[
     sit(queue.root, "review", work)
 
 
+def test_the_footer_tells_the_keys_that_decide_the_card_at_hand(queue: Workspace, sit: Callable[..., None]) -> None:
+    with queue.database.write():
+        put_pair(queue.database, "Q?", "", "left", "right", "generated", None, AT)
+
+    async def work(seat: Any) -> None:
+        of_pairs = ("0 both bad", "left the left one", "right the right one")
+        await seat.until(lambda: "a accept" in seat.painted[-1])
+        assert not any(each in seat.painted[-1] for each in of_pairs)
+        await seat.press("m", "2")
+        await seat.until(lambda: all(each in seat.painted[-1] for each in of_pairs))
+        assert "accept" not in seat.painted[-1]
+        assert "edit" not in seat.painted[-1]
+
+    sit(queue.root, "review", work, size=(120, 24))
+
+
 def test_pairs_are_chosen_with_one_key_each(workspace: Workspace, sit: Callable[..., None]) -> None:
     with workspace.database.write():
         for number in range(6):

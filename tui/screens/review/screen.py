@@ -24,7 +24,9 @@ from tui.widgets.text import Words, words
 if TYPE_CHECKING:
     from core.workspace import Workspace
 
-ONLY_MEMORIES = {"answer", "next_exchange", "previous_exchange", "edit", "blind", "figures", "contradictions"}
+ONLY_MEMORIES = {"answer", "next_exchange", "previous_exchange", "blind", "figures", "contradictions"}
+ONLY_PAIRS = {"left", "right", "neither"}
+NOT_PAIRS = {"accept", "edit"}
 NO_CARD = {"filter", "undo", "order", "queue", "recall", "redo", "figures", "contradictions"}
 
 
@@ -91,9 +93,10 @@ class ReviewScreen(Deciding, Moving, Checking):
         session = self._session
         if session is None or session.card is None:
             return lambda name: name in NO_CARD
+        others = {"recall"} | (NOT_PAIRS if session.kind == "pair" else ONLY_PAIRS)
         if session.kind != "memory":
-            return lambda name: name not in ONLY_MEMORIES and name != "recall"
-        return lambda name: name != "recall"
+            others |= ONLY_MEMORIES
+        return lambda name: name not in others
 
     async def action_recall(self) -> None:
         """Start a recall run; where memories are already, only after asking."""
