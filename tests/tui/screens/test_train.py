@@ -131,6 +131,27 @@ def test_without_a_dataset_it_says_what_to_do(workspace: Workspace, sit: Callabl
     sit(workspace.root, "train", work)
 
 
+@pytest.mark.parametrize("size", [(80, 12), (60, 16), (100, 10)])
+def test_a_plan_that_is_longer_than_the_screen_is_read_to_its_end(
+    workspace: Workspace, sit: Callable[..., None], size: tuple[int, int]
+) -> None:
+    _dataset(workspace)
+
+    async def work(seat: Any) -> None:
+        await seat.until(lambda: "8,800" in _words(seat, "words"))
+        room = seat.bench.stage_now().query_one("#words").content_size.width
+        rows = _words(seat, "words").partition("starts it")[0].splitlines()
+        assert max(map(len, rows)) <= room < size[0]
+        assert "starts it" not in "\n".join(seat.painted)
+        for keys in (["pagedown"] * 3, ["home", "end"], ["home", *["j"] * 20], ["home", *["down"] * 20]):
+            await seat.press(*keys)
+            assert "starts it" in "\n".join(seat.painted), keys
+            await seat.press("home")
+            assert "Prepare a run" in "\n".join(seat.painted)
+
+    sit(workspace.root, "train", work, size=size)
+
+
 def test_what_a_run_will_take_is_told_before_it_starts(workspace: Workspace, sit: Callable[..., None]) -> None:
     _dataset(workspace)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from textual import events
+from textual.containers import VerticalScroll
+
 from tui.screens.stage import Stage
 from tui.screens.train.plan import METHODS, Choices, Prepared, prepare
 from tui.screens.train.plan_words import plan_parts
@@ -19,6 +22,9 @@ BASE_NOTE = (
     "A packaged name, a folder, or a hub name, with the tokens that the dataset was packed for."
     " Empty: the persona's model in persona.toml."
 )
+
+AROUND = 3
+"""Columns at the sides of the plan, its scroll bar among them."""
 
 
 class Planning(Stage):
@@ -59,7 +65,7 @@ class Planning(Stage):
         if self._prepared is None:
             words.put(f"{self._choices.method}: looking at what there is to learn from…")
         else:
-            words.put(*plan_parts(self._prepared, self.key, self.size.width - 2, remark))
+            words.put(*plan_parts(self._prepared, self.key, self.size.width - AROUND, remark))
 
     def plan_actions(self) -> dict[str, bool]:
         """Which of the plan's actions make sense, while it is shown."""
@@ -73,6 +79,18 @@ class Planning(Stage):
             "loss": bool(prepared and prepared.losses and (prepared.is_ready or prepared.method == "retriever")),
             "base": prepared is not None,
         }
+
+    def on_key(self, event: events.Key) -> None:
+        """A plan that is longer than the screen scrolls."""
+        plan = self.query_one("#plan", VerticalScroll)
+        moves = {
+            "down": plan.scroll_down, "j": plan.scroll_down, "up": plan.scroll_up, "k": plan.scroll_up,
+            "pagedown": plan.scroll_page_down, "pageup": plan.scroll_page_up,
+            "home": plan.scroll_home, "end": plan.scroll_end,
+        }  # fmt: skip
+        if self.shows_plan() and event.key in moves:
+            event.stop()
+            moves[event.key](animate=False)
 
     async def _choose(self, **values: str) -> None:
         """Change what the next run is made of, and estimate it again."""
