@@ -23,7 +23,7 @@ from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 
 from core.errors import NoWorkspaceError, SimuleeError, UsageError
-from tui.keys import KEPT, Keymap
+from tui.keys import Action, Keymap
 from tui.loop import ending
 from tui.loop.aside import WorksAside
 from tui.loop.terminal import PaintProof, ThriftyDriver
@@ -82,6 +82,8 @@ class Workbench(WorksAside):
         self.proof = PaintProof(None, trusted=False)
         self._painted_text = PaintedText()
         self._history: list[str] = []
+        self._led_to: Action | None = None
+        """What was chosen in the palette of the screen that comes now."""
         self._opened = asyncio.Event()
         for theme in THEMES:
             self.register_theme(theme)
@@ -255,6 +257,7 @@ class Workbench(WorksAside):
             stage.ready = True
             stage.come_back(self.places.of(stage.NAME))
         await stage.load(self.workspace)
+        self._tell_key(stage)
 
     def refresh_stage(self) -> None:
         """What the screen at the front shows has changed in the store."""
@@ -364,22 +367,20 @@ class Workbench(WorksAside):
         self.go_to("help")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The palette: every action that applies here."""
-        stage = self.stage_now()
-        for action in self.keymap.of(stage.NAME):
-            target: Any = self if action.where == "app" else stage
-            yield SystemCommand(
-                f"{action.label} ({action.shown_key})",
-                action.id,
-                lambda target=target, name=action.name: self.do(self._run_named(target, name)),
-            )
+        """What the palette holds."""
+        from tui.widgets.palette import every_action
 
-    @property
-    def quit_keys(self) -> frozenset[str]:
-        """The keys that end the workbench."""
-        return frozenset(self.keymap["app.quit"].keys.split(",")) | {
-            key for key, action in KEPT.items() if action == "app.quit"
-        }
+        return every_action(self)
+
+    def lead_to(self, action: Action) -> None:
+        """Bring the screen of an action, and say its key there."""
+        self.go_to(action.where)
+        self._led_to = action
+
+    def _tell_key(self, stage: Stage) -> None:
+        action, self._led_to = self._led_to, None
+        if action is not None and action.where == stage.NAME:
+            stage.say(f"{action.shown_key}: {action.label}")
 
     @property
     def is_nowhere(self) -> bool:
@@ -392,9 +393,6 @@ class Workbench(WorksAside):
             namespace.say(f"this needs a workspace: {namespace.ways_in}", "warning")
             return True
         return await super()._dispatch_action(namespace, action_name, params)
-
-    async def _run_named(self, target: Any, name: str) -> None:
-        await self.run_action(name, target)
 
 
 def open_workbench(options: Options, keymap: Keymap) -> int:

@@ -236,6 +236,12 @@ class Keymap:
     def __getitem__(self, action_id: str) -> Action:
         return self._by_id[action_id]
 
+    @property
+    def quit_keys(self) -> frozenset[str]:
+        """The keys that end the workbench, by Textual's names."""
+        kept = {key for key, action in KEPT.items() if action == "app.quit"}
+        return frozenset(kept.union(self["app.quit"].keys.split(",")))
+
     def of(self, where: str) -> list[Action]:
         """What applies on one screen, its own actions first."""
         own = [action for action in self.actions if action.where == where]

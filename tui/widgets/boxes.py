@@ -28,7 +28,7 @@ class OverScreen(ModalScreen[Answer], Generic[Answer]):
 
     async def on_event(self, event: events.Event) -> None:
         """As Textual's but for that key, which is taken up here, after the keys that came before it."""
-        if isinstance(event, events.Key) and event.key in cast("Workbench", self.app).quit_keys:
+        if isinstance(event, events.Key) and event.key in cast("Workbench", self.app).keymap.quit_keys:
             event.stop()
             await self.app.run_action("app.quit", self)
         else:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from core.store.decisions import list_decisions
 from core.workspace import Workspace
 from tests.review_rows import fill
 from tui.app import Options, Workbench
@@ -153,6 +154,23 @@ def test_the_palette_does_what_is_chosen_in_it(queue: Workspace, sit: Sit) -> No
         await seat.until(lambda: seat.bench.screen is seat.bench.stage_now())
 
     sit(queue.root, "review", work)
+
+
+def test_the_palette_holds_every_action_and_leads_to_one_of_another_screen(queue: Workspace, sit: Sit) -> None:
+    async def work(seat: Any) -> None:
+        commands = [*seat.bench.get_system_commands(seat.bench.screen)]
+        assert {each.help for each in commands} == {action.id for action in ACTIONS}
+        assert {each.help.split(".")[0] for each in commands if each.discover} == {"review", "app"}
+        await seat.press("colon")
+        await seat.until(lambda: isinstance(seat.bench.screen, Palette))
+        await seat.press(*"check everything")
+        await seat.until(lambda: any("check everything · Settings (c)" in line for line in seat.painted))
+        await seat.press("enter", "enter")
+        await seat.until(lambda: seat.bench.stage_now().NAME == "settings")
+        await seat.until(lambda: seat.said.strip() == "c: check everything")
+
+    sit(queue.root, "review", work)
+    assert not list_decisions(queue.database)
 
 
 def test_the_way_out_leaves_with_zero_and_remembers_the_screen(queue: Workspace) -> None:
