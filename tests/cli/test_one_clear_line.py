@@ -38,6 +38,18 @@ def test_no_workspace_here(simulee: Simulee) -> None:
     _told(simulee("corpus", "list"), 1, "no workspace here")
 
 
+def test_the_doctor_calls_no_workspace_sound_where_none_is(simulee: Simulee, tmp_path: Path) -> None:
+    [line] = [line for line in simulee("doctor").stdout.splitlines() if "workspace" in line]
+    assert line.startswith("– none")
+    assert "no workspace here" in line
+    (tmp_path / "persona.toml").write_text('name = "Ada"\n')
+    done = simulee("doctor")
+    [line] = [line for line in done.stdout.splitlines() if "workspace" in line]
+    assert line.startswith("✗ FAIL")
+    assert "it has no persona.db" in line
+    assert done.returncode == 1
+
+
 def test_a_folder_that_is_no_workspace(simulee: Simulee, tmp_path: Path) -> None:
     _told(simulee("corpus", "list", "-w", tmp_path), 1, "not a workspace")
     _told(simulee("corpus", "list", "-w", tmp_path / "nowhere"), 1, "does not exist")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from core.doctor import Check, check_machine, check_workspace
-from core.errors import WorkspaceError
+from core.errors import NoWorkspaceError, WorkspaceError
 from tui.face import Face, command
 
 app = typer.Typer(rich_markup_mode=None)
@@ -25,17 +25,22 @@ def doctor(
     Example: simulee doctor --verify
     """
     checks = list(check_machine())
+    remarks = []
     try:
         workspace = face.workspace()
     except WorkspaceError as error:
         if face.folder or rebuild_index or verify:
             raise
-        checks.append(Check("workspace", True, f"{error.message}; {error.hint}"))
+        told = f"{error.message}; {error.hint}"
+        if isinstance(error, NoWorkspaceError):
+            remarks.append(f"– none  {'workspace':<28} {told}")
+        else:
+            checks.append(Check("workspace", False, told))
     else:
         checks += check_workspace(workspace, rebuild_index, verify)
     face.result(
         {"checks": [asdict(check) for check in checks]},
-        [f"{'✓ ok  ' if check.ok else '✗ FAIL'}  {check.name:<28} {check.detail}" for check in checks],
+        [f"{'✓ ok  ' if check.ok else '✗ FAIL'}  {check.name:<28} {check.detail}" for check in checks] + remarks,
     )
     if not all(check.ok for check in checks):
         raise typer.Exit(1)

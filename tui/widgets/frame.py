@@ -138,7 +138,8 @@ class KeyLine(Words):
         bench = bench_of(self)
         room = _width(self) - 1
         parts: list[Part] = []
-        wanted = screen.ALONE.__contains__ if bench.is_nowhere else screen.shown_actions()
+        nowhere = bench.is_nowhere
+        wanted = (lambda name: not screen.needs_workspace(name)) if nowhere else screen.shown_actions()
         leave = bench.keymap["app.leave"].shown_key
         listed = [(leave, "leave the input")] if screen.is_writing() else []
         for action in bench.keymap.of(self._where):

@@ -12,7 +12,7 @@ from core.reconfigure import DRAFT_FILE, draft_waits
 from core.settings import effective_settings, parse_settings
 from core.store.conversations import exchanges_of, list_conversations
 from core.workspace import SETTINGS_FILE, Workspace
-from tui.widgets.boxes import ChoiceBox, ErrorBox, ShowBox
+from tui.widgets.boxes import ChoiceBox, ShowBox
 
 
 def editor(folder: Path, monkeypatch: pytest.MonkeyPatch, *texts: str) -> None:
@@ -259,17 +259,38 @@ def test_everything_is_checked_in_a_process_of_its_own(workspace: Workspace, sit
     sit(workspace.root, "settings", work)
 
 
-def test_without_a_workspace_the_workbench_s_own_choices_work(
+def test_without_a_workspace_the_workbench_s_own_choices_work_until_it_is_left(
     tmp_path: Path, sit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
     async def work(seat: Any) -> None:
         assert "no workspace" in seat.shown
+        assert "until you leave: a workspace would keep them" in line_of(seat, "Workbench")
+        assert "kept for this workspace" not in seat.shown
         await seat.press("m")
         assert "on" in line_of(seat, "  reduced motion ")
+        assert "persona.toml" not in seat.painted[-1]
+        assert "theme" in seat.painted[-1]
         await seat.press("e")
-        await seat.until(lambda: isinstance(seat.bench.screen, ErrorBox))
+        assert "this needs a workspace" in seat.said
+
+    sit(None, "settings", work)
+
+
+@pytest.mark.slow
+def test_without_a_workspace_none_is_told_to_be_all_right(
+    tmp_path: Path, sit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def work(seat: Any) -> None:
+        await seat.press("c")
+        await seat.until(lambda: isinstance(seat.bench.screen, ShowBox), 120)
+        assert "– none" in line_of(seat, "workspace  ")
+        assert "no workspace is open" in seat.said
+        checks = [line for line in seat.shown.splitlines() if line.startswith("✓ ok")]
+        assert f"{len(checks)} checks, all ok" in seat.said
 
     sit(None, "settings", work)
 

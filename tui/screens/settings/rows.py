@@ -42,10 +42,11 @@ def setting_rows(settings: Sequence[EffectiveSetting]) -> list[Row]:
     return rows
 
 
-def own_rows(theme: str, reduced: bool, mouse: bool, keys: str) -> list[Row]:
-    """What the workbench itself remembers."""
+def own_rows(theme: str, reduced: bool, mouse: bool, keys: str, kept: bool) -> list[Row]:
+    """The workbench's own choices; without a workspace they are ``kept`` nowhere."""
+    note = "kept for this workspace" if kept else "until you leave: a workspace would keep them"
     return [
-        _heading("Workbench", "kept for this workspace; keys for all"),
+        _heading("Workbench", f"{note}; keys for all"),
         [f"  {'theme':<18} ", theme],
         [f"  {'reduced motion':<18} ", "on" if reduced else "off"],
         [f"  {'mouse':<18} ", "on" if mouse else "off: the terminal marks and copies"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 
-from core.errors import SettingsError, SimuleeError
+from core.errors import NoWorkspaceError, SettingsError, SimuleeError
 from tui.keys import keys_file
 from tui.mouse import has_mouse, use_mouse
 from tui.screens.settings.rows import Row, engine_rows, own_rows, setting_rows
@@ -49,6 +49,10 @@ class SettingsScreen(Stage):
     def without_workspace(self) -> None:
         self._show("no workspace is open", [])
 
+    def needs_workspace(self, name: str) -> bool:
+        nothing_to_edit = name == "edit" and isinstance(self.bench.trouble, NoWorkspaceError)
+        return nothing_to_edit or super().needs_workspace(name)
+
     async def load(self, workspace: Workspace) -> None:
         from core.models.roles import role_states
         from core.reconfigure import draft_waits
@@ -70,7 +74,8 @@ class SettingsScreen(Stage):
     def _show(self, where: str, rows: list[Row]) -> None:
         bench = self.bench
         reduced = bench.animation_level == "none"
-        self._rows = [*own_rows(bench.theme, reduced, has_mouse(bench._driver), str(keys_file())), *rows]
+        kept = bench.workspace is not None
+        self._rows = [*own_rows(bench.theme, reduced, has_mouse(bench._driver), str(keys_file()), kept), *rows]
         self.query_one("#where", Words).put((where, "$quiet"))
         self.query_one(LineList).fill(len(self._rows), lambda place: self._rows[place])
 
@@ -169,7 +174,7 @@ class SettingsScreen(Stage):
         self.bench.refresh_stage()
 
     async def action_theme(self) -> None:
-        """Choose a theme; it is kept."""
+        """Choose a theme; it is kept where a workspace is open."""
         names = sorted(self.bench.available_themes, key=lambda name: (not name.startswith("simulee"), name))
         names = names[: len(ChoiceBox.KEYS)]
 
@@ -183,14 +188,14 @@ class SettingsScreen(Stage):
         await self.bench.ask(ChoiceBox("Theme", names, current), then)
 
     async def action_motion(self) -> None:
-        """Animations on or off; it is kept."""
+        """Animations on or off; kept as the theme is."""
         reduced = self.bench.animation_level != "none"
         self.bench.animation_level = "none" if reduced else "full"
         self.bench.prefer(reduced_motion=reduced)
         self._again("motion is reduced" if reduced else "motion is as usual")
 
     async def action_mouse(self) -> None:
-        """Take the mouse, or leave it to the terminal; it is kept."""
+        """Take the mouse, or leave it to the terminal; kept as the theme is."""
         on = not has_mouse(self.bench._driver)
         use_mouse(self.bench._driver, on)
         self.bench.prefer(mouse=on)
@@ -219,16 +224,19 @@ class SettingsScreen(Stage):
             checks = await _doctor(self.bench.workspace.root if self.bench.workspace else None)
         finally:
             self._checking = False
+        without = self.bench.workspace is None
+        if self.bench.options.folder and self.bench.trouble is not None:
+            checks.append({"name": "workspace", "ok": False, "detail": self.bench.trouble.message})
         bad = sum(not check["ok"] for check in checks)
-        self.say(
-            f"{bad} of {len(checks)} checks failed" if bad else f"{len(checks)} checks, all ok",
-            "error" if bad else "good",
-        )
+        told = f"{bad} of {len(checks)} checks failed" if bad else f"{len(checks)} checks, all ok"
+        self.say(told + ("; no workspace is open" if without else ""), "error" if bad else "good")
         lines: list[list[Part]] = [
             [("✓ ok   ", "$success") if check["ok"] else ("✗ FAIL ", "$error"), f"{check['name']}  ",
              (str(check["detail"]), "$quiet" if check["ok"] else "")]
             for check in sorted(checks, key=lambda check: bool(check["ok"]))
         ]  # fmt: skip
+        if without and not bad:
+            lines.append(["– none ", "workspace  ", ("no workspace is open, so none was checked", "$quiet")])
         if self.bench.stage_now() is self:
             await self.bench.push_screen(ShowBox("Everything checked", lines))
 
