@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from core.corpus.holdout import pass_on
+from core.store.chunks import remove_chunks_of_conversation
 from core.store.conversations import (
     ConversationRow,
     conversations_of_source,
     count_sources_of,
     exchanges_of,
     hand_on_memories,
+    split_of,
     splits,
     turns_of,
 )
@@ -52,6 +54,8 @@ def hand_on(database: Database, heirs: Heirs) -> None:
     for old, new in heirs:
         pass_on(database, old.uid, new.uid)
         hand_on_memories(database, exchanges_of(database, old.id), exchanges_of(database, new.id))
+        if (split_of(database, new.uid) or ("train", ""))[0] != "train":
+            remove_chunks_of_conversation(database, new.uid)
         if count_sources_of(database, old.uid) <= 1:
             hand_on_samples(database, old.uid, new.uid)
 

@@ -20,6 +20,9 @@ from core.store.chunks import (
 from core.store.database import Database
 from core.store.identity import content_uid
 
+REACH = 1 << 18
+"""Characters from where words are expected to where they are looked for: a long text is not read once per passage."""
+
 _Anchored = tuple[int, str, int]
 """A memory's id, its quote, and where the quote begins in the passage."""
 
@@ -32,16 +35,18 @@ def carry(db: Database, owner: str, owner_id: int, title: str, text: str, last_d
     transaction, and has given the passages their owner.
     """
     retitled = owner == "document_id" and db.value("SELECT title FROM document WHERE id = ?", (owner_id,)) != title
+    shift = 0  # Of the passage before: what stands above has moved what stands below.
     for chunk in chunk_rows_of(db, owner, owner_id):
-        start = _nearest(text, chunk.text, chunk.start)
+        start = _nearest(text, chunk.text, chunk.start + shift)
         if start < 0:
             db.execute(
                 "DELETE FROM recalled WHERE exchange_id IN (SELECT exchange_id FROM memory WHERE chunk_id = ?)",
                 (chunk.id,),
             )
-            _shrink(db, chunk, owner, owner_id, title, text, last_day)
+            _shrink(db, chunk, shift, owner, owner_id, title, text, last_day)
             db.execute("DELETE FROM chunk WHERE id = ?", (chunk.id,))
             continue
+        shift = start - chunk.start
         uid = _uid(db, owner, owner_id, start, chunk.text)
         twin = db.value("SELECT id FROM chunk WHERE uid = ? AND id <> ?", (uid, chunk.id))
         if twin is not None:  # Two passages of the same words now stand at one place.
@@ -86,12 +91,14 @@ def _hand_to_new_cut(db: Database, gone: Collection[ChunkRow], cut: Collection[C
                 _move(db, memory_id, heir, start, quote)
 
 
-def _shrink(db: Database, old: ChunkRow, owner: str, owner_id: int, title: str, text: str, last_day: int) -> None:
+def _shrink(
+    db: Database, old: ChunkRow, shift: int, owner: str, owner_id: int, title: str, text: str, last_day: int
+) -> None:
     """A passage of what is left of another: from the first to the last quote of its memories, no longer than it was."""
     found = [
         (start, quote, memory_id)
         for memory_id, quote, begins in _anchored(db, old.id)
-        if quote and (start := _nearest(text, quote, old.start + begins)) >= 0
+        if quote and (start := _nearest(text, quote, old.start + shift + begins)) >= 0
     ]
     if not found:
         return
@@ -101,7 +108,7 @@ def _shrink(db: Database, old: ChunkRow, owner: str, owner_id: int, title: str, 
     last = max(start + len(quote) for start, quote, _ in near)
     words = text[first:last]
     # By no uid of a cut: it is cut again with the rest of the text.
-    uid = content_uid("left of a chunk", owner, owner_id, first, words)
+    uid = content_uid("left of a chunk", _uid(db, owner, owner_id, first, words))
     chunk = ChunkRow(
         0, uid, old.document_id, old.exchange_id, old.position, first, last, words, old.tokens, last_day,
     )  # fmt: skip
@@ -125,12 +132,15 @@ def _move(db: Database, memory_id: int, heir: ChunkRow, start: int, quote: str) 
 
 
 def _nearest(text: str, words: str, place: int) -> int:
-    """Where words stand in a text, the nearest to a place; -1 where they do not."""
-    after = text.find(words, place)
-    before = text.rfind(words, 0, place + len(words))
-    if min(after, before) < 0:
-        return max(after, before)
-    return after if after - place <= place - before else before
+    """Where words stand in a text, the nearest to a place and no further than ``REACH``; -1 where they do not."""
+    place = max(0, place)
+    if text.startswith(words, place):
+        return place
+    after = text.find(words, place, place + REACH + len(words))
+    # Only as far back as it is forward: what is further is not the nearest.
+    reach = REACH if after < 0 else after - place
+    before = text.rfind(words, max(0, place - reach), place + len(words))
+    return after if before < 0 else before
 
 
 def _uid(db: Database, owner: str, owner_id: int, start: int, words: str) -> str:

@@ -209,10 +209,12 @@ def trained_conversations(db: Database, dataset_id: int) -> set[str]:
 
 
 def trained_texts(db: Database, dataset_id: int) -> Iterator[str]:
-    """Every message of a dataset's training samples, whoever says it."""
+    """What is said in a dataset's training samples, whoever says it; not what the system message tells of the scene,
+    which is no conversation's."""
     for (messages,) in db.rows("SELECT messages FROM example WHERE dataset_id = ? AND split = 'train'", (dataset_id,)):
         for message in json.loads(messages):
-            yield str(message["content"])
+            if message["role"] != "system":
+                yield str(message["content"])
 
 
 def hand_on_samples(db: Database, gone: str, heir: str) -> None:

@@ -20,7 +20,8 @@ SELECT count(*) FROM touched WHERE
 IS NOT (
     SELECT CASE WHEN verb IN ('accept', 'edit') THEN text END FROM decision AS made
     WHERE card_kind = 'memory' AND card_uid = uid AND id <= ?1 AND coalesce((
-        SELECT verb FROM decision AS turned WHERE turned.target_batch = made.batch AND turned.id <= ?1
+        SELECT verb FROM decision AS turned
+        WHERE turned.target_batch <> '' AND turned.target_batch = made.batch AND turned.id <= ?1
         ORDER BY turned.id DESC LIMIT 1
     ), '') <> 'undo' ORDER BY id DESC LIMIT 1
 )

@@ -1,21 +1,26 @@
 """Conversations that stand on the two sides of a merge in two forms, for one side has corrected them since.
 
 Without a native id a correction makes another conversation, so that each form is unknown to the other side. Of a source
-that both sides imported, the form of the later import stands; what was set aside or recalled under the other one is
-handed on to it.
+that both sides imported, the form of the later import stands; what was set aside, recalled, decided or frozen under the
+other one is handed on to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from core.corpus.holdout import pass_on
 from core.corpus.successors import ALIKE, hand_on
-from core.store.conversations import ConversationRow, conversations_of_source, count_sources_of
+from core.store.conversations import (
+    ConversationRow,
+    conversation_id,
+    exchanges_of,
+    get_conversation,
+    put_conversation,
+    sync_exchanges,
+    turns_of,
+)
 from core.store.database import Database
-from core.store.datasets import hand_on_samples
-from core.store.merging.corpus import Named
 from core.store.sources import content_of, find_source, finish_source
 
 _UNKNOWN = (
@@ -58,47 +63,49 @@ def two_forms(database: Database) -> list[Forms]:
     return found
 
 
-def older_of_theirs(forms: Iterable[Forms]) -> frozenset[Named]:
-    """What is not to be brought."""
-    return frozenset((each.source_uid, each.older) for each in forms if each.older_is_theirs)
+def correct_theirs(own: Database, theirs: Database, forms: Iterable[Forms]) -> None:
+    """Give a copy of the other side's database the newer forms that this side has, as an import there would: what it
+    has set aside, recalled, decided and frozen under the older ones comes with them."""
+    with theirs.write():
+        for each in forms:
+            here, there = find_source(own, each.source_uid), find_source(theirs, each.source_uid)
+            if not each.older_is_theirs or here is None or there is None:
+                continue
+            row = _named(own, here.id, each.newer)
+            if row is not None:
+                put_conversation(theirs, replace(row, source_id=there.id), turns_of(own, row.id))
+                new = conversation_id(theirs, there.id, each.newer)
+                sync_exchanges(theirs, new, [replace(told, conversation_id=new) for told in exchanges_of(own, row.id)])
+                _hand_on(theirs, there.id, each)
 
 
-def hand_on_to_newer(database: Database, forms: Iterable[Forms]) -> None:
-    """Once the newer forms are here: they are set aside as the older ones were, have what was recalled for them, and
-    stand alone. The caller holds the transaction."""
-    changed: dict[str, dict[str, ConversationRow]] = {}
+def correct_own(database: Database, forms: Iterable[Forms]) -> None:
+    """Once the other side's newer forms are here: what is here of the older ones is of them. The caller holds the
+    transaction."""
+    changed: set[str] = set()
     for each in forms:
         source = find_source(database, each.source_uid)
-        if source is None or not _stored(database, source.id, each.newer):
-            continue
-        if each.older_is_theirs:
-            pass_on(database, each.older, each.newer)
-            continue
-        if source.uid not in changed:
-            changed[source.uid] = {row.uid: row for row in conversations_of_source(database, source.id)}
-        rows = changed[source.uid]
-        hand_on(database, [(rows[each.older], rows[each.newer])])
-        database.execute("DELETE FROM conversation WHERE id = ?", (rows[each.older].id,))
+        if not each.older_is_theirs and source is not None and _hand_on(database, source.id, each):
+            changed.add(source.uid)
     for uid in sorted(changed):
         source = find_source(database, uid)
         assert source is not None
         finish_source(database, source.id, content_of(database, source.id), source.use)
 
 
-def hand_samples_on_to_newer(database: Database, forms: Iterable[Forms]) -> None:
-    """Once datasets are here: what was frozen of an older form is of the newer one. The caller holds the
-    transaction."""
-    for each in forms:
-        source = find_source(database, each.source_uid)
-        here = source is not None and _stored(database, source.id, each.newer)
-        if here and not count_sources_of(database, each.older):
-            hand_on_samples(database, each.older, each.newer)
+def _hand_on(database: Database, source_id: int, forms: Forms) -> bool:
+    """Hand on, and remove the older form. Returns False where one of them is not there."""
+    older, newer = _named(database, source_id, forms.older), _named(database, source_id, forms.newer)
+    if older is None or newer is None:
+        return False
+    hand_on(database, [(older, newer)])
+    database.execute("DELETE FROM conversation WHERE id = ?", (older.id,))
+    return True
 
 
-def _stored(database: Database, source_id: int, uid: str) -> bool:
-    return (
-        database.value("SELECT 1 FROM main.conversation WHERE source_id = ? AND uid = ?", (source_id, uid)) is not None
-    )
+def _named(database: Database, source_id: int, uid: str) -> ConversationRow | None:
+    known = database.value("SELECT id FROM main.conversation WHERE source_id = ? AND uid = ?", (source_id, uid))
+    return None if known is None else get_conversation(database, int(known))
 
 
 def _alike(olds: list[tuple[str, str]], news: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from core.store.merging.talk import merge_talk
 from core.store.sources import list_sources
 from core.transfer.adapters import BroughtAdapters
 from core.transfer.archive import open_pack
-from core.transfer.forms import hand_on_to_newer, hand_samples_on_to_newer, older_of_theirs, two_forms
+from core.transfer.forms import Forms, correct_own, correct_theirs, two_forms
 from core.transfer.manifest import HINT, Manifest
 from core.transfer.runs import BroughtRuns, is_to_go_on
 from core.transfer.unpack import lay_out
@@ -86,10 +86,11 @@ def _merge(workspace: Workspace, staged: Path, manifest: Manifest) -> Merged:
     database.backup(backup)
     runs = BroughtRuns(workspace.runs, staged / "runs", manifest.runs)
     adapters = BroughtAdapters(workspace, staged, runs)
+    forms = _settled_forms(database, staged / DATABASE_FILE)
     with attached(database, staged / DATABASE_FILE):
         try:
             with database.write():
-                _bring(database, runs, adapters, tally)
+                _bring(database, runs, adapters, forms, tally)
         except BaseException:
             runs.take_back()
             adapters.take_back(database)
@@ -104,17 +105,27 @@ def _merge(workspace: Workspace, staged: Path, manifest: Manifest) -> Merged:
     return Merged(dict(+tally.added), dict(+tally.left_out), tally.waiting, runs.ending - ended, kept)
 
 
-def _bring(database: Database, runs: BroughtRuns, adapters: BroughtAdapters, tally: Tally) -> None:
+def _settled_forms(database: Database, copy: Path) -> list[Forms]:
+    """Conversations that stand here and there in two forms, once the copy has those of this side that are newer."""
+    with attached(database, copy):
+        forms = two_forms(database)
+    if any(each.older_is_theirs for each in forms):
+        with closing(Database.open(copy)) as theirs:
+            correct_theirs(database, theirs, forms)
+    return forms
+
+
+def _bring(
+    database: Database, runs: BroughtRuns, adapters: BroughtAdapters, forms: Sequence[Forms], tally: Tally
+) -> None:
     """Everything, in the order in which one thing names another."""
     tally.added["runs"] += runs.bring(names_taken(database))
-    forms = two_forms(database)
-    merge_corpus(database, tally, older_of_theirs(forms))
-    hand_on_to_newer(database, forms)
+    merge_corpus(database, tally)
+    correct_own(database, forms)
     merge_passages(database, tally)
     places = merge_log(database, tally)
     merge_draws(database, tally)
     merge_datasets(database, places, tally)
-    hand_samples_on_to_newer(database, forms)
     ids = adapters.bring(database, tally)
     adapters.bring_retrievers(tally)
     runs.name_made(adapters.names, adapters.retriever_names)

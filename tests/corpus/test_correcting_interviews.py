@@ -230,6 +230,6 @@ def test_a_source_that_holds_the_uncorrected_interview_too_keeps_what_was_traine
         dataset = put_dataset(database, "h", {}, 0, "2026-01-01", [row])
         for source, now in zip(sources, ("corrected", "corrected again"), strict=True):
             _store(workspace, source, now, "A knot is a promise that is made in rope.")
-            hand_on(database, source, {now}, {now})
+            hand_on(database, heirs_of(database, source, {now}, {now}))
             remove_conversations_but(database, source, {now})
             assert trained_conversations(database, dataset) == {"trained" if source == sources[0] else now}

@@ -8,7 +8,7 @@ from core.dataset.composition import dataset_sight
 from core.overview import overview
 from core.review.decisions import Actor, Decision, decide, redo, undo
 from core.store.datasets import put_dataset
-from core.store.decisions import last_decision_id
+from core.store.decisions import last_decision_id, memories_taken_otherwise
 from core.workspace import Workspace
 from tests.review_rows import fill
 from tui.screens.train.plan import Choices, prepare
@@ -79,3 +79,23 @@ def test_one_without_memories_is_made_stale_by_no_decision(reviewed: Workspace) 
     freeze(reviewed, memories=False)
     decide(reviewed.database, NELL, [Decision(CARDS[1], "accept")])
     assert newer(reviewed) == 0
+
+
+def test_a_large_batch_taken_back_is_counted_by_looking_it_up(workspace: Workspace) -> None:
+    database = workspace.database
+    fill(database, 400)
+    cards = [f"m{number:06}" for number in range(1, 401)]
+    decide(database, NELL, [Decision(card, "accept") for card in cards])
+    frozen = last_decision_id(database)
+    undo(database, NELL)
+    steps = 0
+
+    def step() -> bool:
+        nonlocal steps
+        steps += 1
+        return False
+
+    database.connection.set_progress_handler(step, 1)
+    assert memories_taken_otherwise(database, frozen) == len(cards)
+    database.connection.set_progress_handler(None)
+    assert steps < 300 * len(cards)

@@ -21,7 +21,7 @@ from core.store.adapters import AdapterRow, put_adapter
 from core.store.conversations import ConversationRow, ExchangeRow, exchanges_of, trainable_conversations
 from core.store.pairs import put_pair
 from core.training.preferences.launch import preference_params
-from core.workspace import Workspace
+from core.workspace import SETTINGS_FILE, Workspace
 from tests.retrieval.put_retriever import put_head
 
 AT = "2026-01-02T03:04:05+00:00"
@@ -110,6 +110,18 @@ def test_an_adapter_is_known_to_have_seen_the_same_words_from_another_file(
     import_paths(talks, [talk(2011, title="Jars", answer=LONG, name="jars")])
     _hold_out(talks, 2011)
     assert _notes(talks) == (SPOILED,)
+
+
+def test_what_is_told_of_the_target_in_every_sample_is_no_answer_that_was_trained_on(
+    talks: Workspace, import_paths: Callable[..., Any], talk: Callable[..., Path]
+) -> None:
+    settings = talks.root / SETTINGS_FILE
+    settings.write_text(f"about = {json.dumps(LONG)}\n{settings.read_text('utf-8')}", "utf-8")
+    talks = Workspace.open(talks.root)
+    import_paths(talks, [talk(2015, answer=LONG)])
+    _adapter(talks, "sft-1", build(talks).id)
+    assert SPOILED not in _notes(talks)
+    assert "b4" not in plan(talks, evaluate_params()).missing
 
 
 def _judged(workspace: Workspace, question: str, texts: tuple[str, str], owners: tuple[str, ...]) -> None:

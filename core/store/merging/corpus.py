@@ -4,7 +4,6 @@ what the other side added."""
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 
 from core.store.chunks import remove_chunks_of_conversation
 from core.store.conversations import (
@@ -38,15 +37,8 @@ _CHANGED = (
 )
 
 
-Named = tuple[str, str]
-"""The uids of a source and of a conversation in it."""
-
-
-def merge_corpus(db: Database, tally: Tally, superseded: Collection[Named] = ()) -> None:
-    """Bring sources with what they hold, and splits. The caller holds the transaction; so below.
-
-    ``superseded`` stands here in a later form, and is not brought.
-    """
+def merge_corpus(db: Database, tally: Tally) -> None:
+    """Bring sources with what they hold, and splits. The caller holds the transaction; so below."""
     _merge_splits(db)
     for values in db.rows(f"SELECT {_SOURCE} FROM other.source ORDER BY id"):
         theirs = SourceRow(*values)
@@ -54,12 +46,10 @@ def merge_corpus(db: Database, tally: Tally, superseded: Collection[Named] = ())
         if not theirs.content_hash or (own is not None and not own.content_hash):
             tally.left_out["sources"] += 1  # An import of it is under way, or was cut short.
             continue
-        _merge_source(db, theirs, own, superseded, tally)
+        _merge_source(db, theirs, own, tally)
 
 
-def _merge_source(
-    db: Database, theirs: SourceRow, own: SourceRow | None, superseded: Collection[Named], tally: Tally
-) -> None:
+def _merge_source(db: Database, theirs: SourceRow, own: SourceRow | None, tally: Tally) -> None:
     if own is None:
         tally.added["sources"] += 1
         own_id = db.insert(
@@ -75,8 +65,7 @@ def _merge_source(
         strictest = max(own, theirs, key=lambda row: (row.use_chosen, _STRICTNESS[row.use]))
         use, chosen = strictest.use, strictest.use_chosen
     changed = _merge_documents(db, theirs.id, own_id, later, same, tally)
-    left = {uid for source_uid, uid in superseded if source_uid == theirs.uid}
-    changed |= _merge_conversations(db, theirs.id, own_id, later, same, left, tally)
+    changed |= _merge_conversations(db, theirs.id, own_id, later, same, tally)
     if own is None or changed or (use, chosen) != (own.use, own.use_chosen):
         if later:
             db.execute(
@@ -115,9 +104,7 @@ def _merge_documents(db: Database, their_id: int, own_id: int, later: bool, same
     return changed
 
 
-def _merge_conversations(
-    db: Database, their_id: int, own_id: int, later: bool, same: bool, left: Collection[str], tally: Tally
-) -> bool:
+def _merge_conversations(db: Database, their_id: int, own_id: int, later: bool, same: bool, tally: Tally) -> bool:
     columns = f"position, {_DATED}, visibility, chat, content_hash".split(", ")
     rows = db.rows(
         f"SELECT theirs.uid, {', '.join(f'theirs.{name}' for name in columns)}, own.id IS NULL, theirs.id"
@@ -126,9 +113,6 @@ def _merge_conversations(
     )
     changed = False
     for row in rows:
-        if row[0] in left:
-            tally.left_out["conversations"] += 1
-            continue
         conversation = ConversationRow(0, row[0], own_id, *row[1:11])
         turns = [
             TurnRow(*turn)
