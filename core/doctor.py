@@ -73,6 +73,8 @@ def check_workspace(workspace: Workspace, rebuild: bool, verify: bool) -> Iterat
             continue
         if chosen.engine == "endpoint":
             yield _check_endpoint(workspace, role, chosen)
+    for name, why in settings.models.persona.idle.items():
+        yield Check(f"setting models.persona.{name}", True, f"does nothing: {why}")
     database = workspace.database
     problems = integrity_problems(database)
     yield Check("database", not problems, "; ".join(problems[:3]) or f"schema {database.schema_version()}")

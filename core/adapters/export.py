@@ -11,12 +11,13 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 
+from core.adapters.bases import base_of
 from core.adapters.card import CARD, card_text, is_export, quoted
 from core.adapters.choice import adapter_named
 from core.adapters.facts import facts_of
@@ -57,6 +58,7 @@ def run(job: Job) -> dict[str, Any]:
     if to != "merged":
         require_lora(adapter, f"the format {to}")
     folder = whole_folder(workspace, adapter)
+    adapter = replace(adapter, base=base_of(workspace, adapter))
     facts = facts_of(workspace, adapter)
     target = Path(job.params["out"]) / f"{plain_name(adapter.name)}-{to}"
     job.progress(0, 1, f"{adapter.name} as {to}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from core.adapters.bases import base_of
 from core.adapters.files import check_base, require_lora, whole_folder
 from core.models.chat_tokenizer import model_folder
 from core.models.lora_gguf import convert_lora
@@ -19,7 +20,7 @@ def gguf_of(workspace: Workspace, adapter: AdapterRow) -> Path:
     """
     require_lora(adapter, "a GGUF adapter")
     folder = whole_folder(workspace, adapter)
-    base = model_folder(adapter.base, weights=False)
+    base = model_folder(base_of(workspace, adapter), weights=False)
     check_base(workspace, adapter, base)
     out = folder / f"adapter-{adapter.hash}.gguf"
     return out if out.is_file() else convert_lora(folder, out, base)

@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from core.atomic import write_atomically
-from core.corpus.decoding import storable
+from core.corpus.decoding import decode, storable
+from core.errors import ImportFailed
 
 DRAFT_FILE = "journal-draft.txt"
 MOST_DRAFTS = 64
@@ -63,21 +64,18 @@ class Draft:
             self._held = None
 
     def peek(self) -> str:
-        """What is on the page on the disk; empty where that is no text."""
+        """What is on the page on the disk, in whatever encoding; empty where nothing can be read. The file stays as it
+        is until the page is another."""
         try:
-            text = self.path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError):
-            return ""
-        self.text = self._written = text
-        return text
+            data = self.path.read_bytes()
+        except OSError:
+            data = b""
+        self.text = self._written = _text_of(data)
+        return self.text
 
     def read_edited(self) -> str:
-        """The page as an editor has left its file, which is ours again; bytes that are not UTF-8 become marks."""
-        try:
-            text = self.path.read_bytes().decode("utf-8", "replace")
-        except OSError:
-            text = ""
-        self.text = self._written = text
+        """The page as an editor has left its file, which is ours again."""
+        text = self.peek()
         with suppress(OSError):  # Where there is none, nothing was written.
             self.path.chmod(0o600)
         return text
@@ -98,6 +96,13 @@ class Draft:
             else:
                 self.path.unlink(missing_ok=True)
             self._written = text
+
+
+def _text_of(data: bytes) -> str:
+    try:
+        return decode(data, DRAFT_FILE)
+    except ImportFailed:  # No encoding fits: here every byte is a character, and none is lost.
+        return storable(data.decode("latin-1"))
 
 
 def _name(slot: int) -> str:

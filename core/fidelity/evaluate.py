@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from core.adapters.bases import base_of
 from core.adapters.files import check_base, whole_folder
 from core.corpus.holdout import assign_splits
 from core.dataset.build import renderer_of
@@ -61,7 +62,7 @@ def run(job: Job) -> dict[str, Any]:
         )
     assign_splits(workspace)  # First: whose weights may be measured hangs on what is held out.
     weights = weights_of(workspace, job.params)
-    base = weights.memories.base if weights.memories else workspace.settings.models.base
+    base = base_of(workspace, weights.memories) if weights.memories else workspace.settings.models.base
     model = CausalLM(base)
     renderer = renderer_of(workspace, base)
     shared = workspace.settings.judges_by_likelihood and workspace.settings.models.judge.model == base

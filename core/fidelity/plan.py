@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.adapters.bases import base_of
 from core.errors import UsageError
 from core.fidelity.launch import EVALUATE_KIND
 from core.fidelity.seen import HeldOut
@@ -121,10 +122,11 @@ def weights_of(workspace: Workspace, params: dict[str, Any]) -> Weights:
 def _newest_plain(workspace: Workspace, memories: AdapterRow | None, notes: list[str]) -> AdapterRow | None:
     """The newest adapter that was trained on chats without memories, on the base of the one with them; a note says so
     where a newer one was trained on logs, which a chat template shows as it never saw them."""
+    base = base_of(workspace, memories) if memories else None
     of_base = [
         each
         for each in list_adapters(workspace.database)
-        if not each.memories and (memories is None or each.base == memories.base)
+        if not each.memories and (base is None or base_of(workspace, each) == base)
     ]
     for adapter in reversed(of_base):
         if not completes_logs(workspace.database, adapter.dataset_id):

@@ -86,6 +86,8 @@ NOT_OF_PERSONAS: Mapping[str, str] = {
     "batch": "an answer is spoken as it comes",
 }
 """What guards the calls of other roles only."""
+CAPS = ("max_calls", "max_tokens", "max_cost")
+"""What one run may use of a server."""
 
 
 class PersonaSettings(RoleSettings):
@@ -100,14 +102,17 @@ class PersonaSettings(RoleSettings):
     def _asked_somewhere(self) -> Self:
         if self.api == "chat" and self.engine != "endpoint":
             raise ValueError('api = "chat" needs the engine endpoint')
-        fields = type(self).model_fields
-        for name, why in NOT_OF_PERSONAS.items():
-            if getattr(self, name) != fields[name].default:
-                raise ValueError(f"{name} is not a setting of the persona: {why}")
-        for name in ("max_calls", "max_tokens", "max_cost"):
-            if getattr(self, name) is not None and self.engine != "endpoint":
-                raise ValueError(f"{name} of the persona needs the engine endpoint")
         return self
+
+    @property
+    def idle(self) -> dict[str, str]:
+        """What is set and does nothing for this persona, and why; harmless, so no workspace is closed for it."""
+        fields = type(self).model_fields
+        idle = {name: why for name, why in NOT_OF_PERSONAS.items() if getattr(self, name) != fields[name].default}
+        if self.engine != "endpoint":
+            why = f"the engine {self.engine} speaks on this machine, where nothing is counted"
+            idle |= {name: why for name in CAPS if getattr(self, name) is not None}
+        return idle
 
 
 DEFAULTS: Mapping[str, dict[str, str]] = {

@@ -97,7 +97,8 @@ def parse_settings(text: str, name: str) -> Settings:
 
 
 class SettingsNow:
-    """Settings as a file has them at the moment it is asked, whoever has changed it; for any thread."""
+    """Settings as a file has them at the moment it is asked, whoever has changed it, and its paths as ``load_settings``
+    finds them; for any thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -109,7 +110,8 @@ class SettingsNow:
         known = self._known
         if known is None or known[0] != text:
             known = self._known = text, parse_settings(text, str(self._path))
-        return known[1]
+        # Placed anew each time: whether a name is a folder's hangs on what is on the disk.
+        return known[1].placed(self._path.parent)
 
 
 @dataclass(frozen=True, slots=True)

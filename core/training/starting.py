@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from core.adapters.bases import base_of
 from core.adapters.files import ADAPTER_FILES, check_base, require_lora, whole_folder
 from core.errors import TrainingError
 from core.models.chat_tokenizer import model_folder
@@ -24,15 +25,16 @@ def start_of(workspace: Workspace, name: str | None, base: str) -> Path | None:
     adapter = find_adapter(workspace.database, name)
     if adapter is None:
         raise TrainingError(f"no adapter {name!r} here", "see `simulee adapters list`")
-    if adapter.base != base:
-        raise TrainingError(f"{name} was trained on {adapter.base}, not on {base}", f"--base {adapter.base}")
+    own = base_of(workspace, adapter)
+    if own != base:
+        raise TrainingError(f"{name} was trained on {own}, not on {base}", f"--base {own}")
     return folder_to_go_on_from(workspace, adapter)
 
 
 def folder_to_go_on_from(workspace: Workspace, adapter: AdapterRow) -> Path:
     """The folder of a LoRA, whole and on the base that it learned on. Raises ModelError."""
     require_lora(adapter, "a training that goes on from it")
-    check_base(workspace, adapter, model_folder(adapter.base))
+    check_base(workspace, adapter, model_folder(base_of(workspace, adapter)))
     return whole_folder(workspace, adapter)
 
 

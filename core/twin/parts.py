@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from core.adapters.bases import base_of
 from core.dataset.build import renderer_of
 from core.errors import SettingsError, UsageError
 from core.models.embedder import Embedder
@@ -60,6 +61,7 @@ class Parts:
         self._recollector: Recollector | None = None
         self._matcher: Matcher | None = None
         self._inference: Inference | None = None
+        self._bases: dict[tuple[str, str, str], str] = {}
         self._renderers: dict[str, Renderer] = {}
         self._voices: dict[tuple[str, str], Voice] = {}
         self._listeners: Counter[Voice] = Counter()
@@ -104,7 +106,15 @@ class Parts:
 
     def base(self, adapter: AdapterRow | None) -> str:
         """The base model under an adapter, or the persona's own."""
-        return adapter.base if adapter else self.workspace.settings.models.base
+        own = self.workspace.settings.models.base
+        if adapter is None:
+            return own
+        # It is asked for with every question, and a folder that took another one's place was read to tell.
+        key = (adapter.name, adapter.hash, own)
+        found = self._bases.get(key) or base_of(self.workspace, adapter)
+        if found != adapter.base:
+            self._bases[key] = found
+        return found
 
     def renderer(self, base: str) -> Renderer:
         if base not in self._renderers:

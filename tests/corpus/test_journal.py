@@ -88,3 +88,35 @@ def test_two_pages_at_once_are_two_drafts_and_each_is_found_again(workspace: Wor
     assert {each.peek() for each in found} == {"one", "two"}
     for each in (quick, *found):
         each.release()
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ("Salt on the café's window".encode("cp1252"), "Salt on the café's window"),
+        ("\ufeffSalt".encode("utf-16-le"), "Salt"),
+        (b"Salt\r\nagain\r\n", "Salt\nagain\n"),
+        (bytes(range(1, 256)), bytes(range(1, 256)).decode("latin-1")),
+    ],
+)
+def test_a_draft_of_any_encoding_stays_until_it_is_written_on_and_is_utf_8_then(
+    workspace: Workspace, data: bytes, text: str
+) -> None:
+    path = workspace.root / DRAFT_FILE
+    path.write_bytes(data)
+    page = Draft.claim(workspace.root)
+    assert page.peek() == text
+    page.write()
+    assert path.read_bytes() == data
+    page.keep(f"{text}!")
+    assert path.read_bytes() == f"{text}!".encode()
+    page.release()
+
+
+def test_a_draft_that_cannot_be_read_is_left_alone_by_an_empty_page(workspace: Workspace) -> None:
+    path = workspace.root / DRAFT_FILE
+    path.symlink_to(workspace.root / "on a disk that is not there")
+    page = Draft(workspace.root)
+    assert page.peek() == ""
+    page.write()
+    assert path.is_symlink()

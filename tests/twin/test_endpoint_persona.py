@@ -206,3 +206,22 @@ def test_what_is_for_recall_only_stays_on_this_machine(
     sent = prepared(f"{private}send_recall_only = true\n")
     assert sent.recollections
     assert sent.about == (sent.recollections[0].found.passage.owner_uid,)
+
+
+def test_a_persona_whose_base_is_a_folder_beside_the_settings_is_kept_from_question_to_question(
+    workspace: Workspace, upstream: CompletionServer
+) -> None:
+    (workspace.root / "models" / "mine").mkdir(parents=True)
+    path = behind(workspace, upstream.url).root / SETTINGS_FILE
+    path.write_text(path.read_text().replace('"SmolLM2-135M-Instruct"', '"models/mine"'))
+    workspace.forget_settings()
+    parts = Parts(workspace)
+    try:
+        voice = parts.voice(None)
+        parts.refresh()
+        assert parts.voice(None) is voice
+        path.write_text(path.read_text().replace("served-name", "another"))
+        parts.refresh()
+        assert parts.voice(None) is not voice
+    finally:
+        parts.close()

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from core.adapters.bases import base_of
 from core.adapters.files import require_lora
 from core.errors import TrainingError, UsageError
 from core.settings import dpo_settings
@@ -75,7 +76,7 @@ def preference_params(
     training = workspace.settings.training.model_dump(mode="json", exclude=set(NOT_DONE))
     training |= own.model_dump(mode="json", include=set(SHARED))
     return {
-        "base": start.base if start else base or workspace.settings.models.base,
+        "base": base_of(workspace, start) if start else base or workspace.settings.models.base,
         "start_from": start.name if start else None,
         "max_steps": max_steps,
         "preset": preset,
@@ -126,10 +127,10 @@ def _start(workspace: Workspace, name: str | None, base: str | None) -> AdapterR
         if name is not None:
             raise UsageError(f"no adapter {name!r} here", "see `simulee adapters list`, or --from base")
         return None
-    if base is not None and start.base != base:
+    if base is not None and (own := base_of(workspace, start)) != base:
         if name is None:
             return None
-        raise UsageError(f"{start.name} was trained on {start.base}, not on {base}", f"--base {start.base}")
+        raise UsageError(f"{start.name} was trained on {own}, not on {base}", f"--base {own}")
     require_lora(start, "training on preferences", "name one to go on from: --from A, or --from base")
     return start
 

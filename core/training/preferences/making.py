@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from core.adapters.bases import base_of
 from core.dataset.build import renderer_of
 from core.dataset.export import find_dataset
 from core.errors import TrainingError
@@ -53,7 +54,7 @@ def run(job: Job) -> dict[str, Any]:
     """
     workspace, params = job.workspace, job.params
     adapter = active_adapter(workspace.database)
-    base = adapter.base if adapter else workspace.settings.models.base
+    base = base_of(workspace, adapter) if adapter else workspace.settings.models.base
     dataset = find_dataset(workspace, None)
     if dataset.settings.get("form") == "completion":
         raise TrainingError(

@@ -50,7 +50,8 @@ def narrow_schema(turn: str) -> Mapping[str, Any]:
 async def merged_by_model(
     workspace: Workspace, caller: Caller, simulation: Simulation, facts: Sequence[Fact], question: str, asker: str
 ) -> str:
-    """The writer's merge of CONTEXT and the simulated chat. Raises CallFailed, ConsentError and BudgetError.
+    """The writer's merge of CONTEXT and the simulated chat. Raises CallFailed, ConsentError, SettingsError and
+    BudgetError.
 
     Facts that may not go where the writer is are left out of what it reads.
     """

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from core.errors import BudgetError, ConsentError, ModelError
+from core.errors import BudgetError, ConsentError, ModelError, SettingsError
 from core.prompts.log import Line
 from core.recall.recollect import Recollection, Recollector
 from core.twin.guard import Withheld
@@ -143,7 +143,7 @@ class HybridTurn:
         asking = merged_by_model(self.workspace, caller, shown, self.facts, self.question, self.asker)
         try:
             merged = self.recollector.wait_for(asking)
-        except (ModelError, ConsentError, BudgetError) as error:
+        except (ModelError, ConsentError, BudgetError, SettingsError) as error:
             return self._fallen_back(f"the writer gave no merge: {error.message}", simulation)
         self.tell("verifying")
         drift = self._drift(merged, simulation.turns[0], judge_length=True)

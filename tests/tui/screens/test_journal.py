@@ -107,6 +107,25 @@ def test_a_draft_comes_back(workspace: Workspace, sit: Any) -> None:
     assert [entry.text for entry in list_documents(workspace.database)] == ["half a thought!"]
 
 
+def test_a_draft_that_is_not_utf_8_is_shown_and_becomes_it_when_it_is_written_on(
+    workspace: Workspace, sit: Any
+) -> None:
+    draft = workspace.root / DRAFT_FILE
+    draft.write_bytes("Salt on the café's window".encode("cp1252"))
+
+    async def look(seat: Any) -> None:
+        assert seat.bench.screen.query_one(Page).text == "Salt on the café's window"
+        await seat.press("f2")
+
+    async def go_on(seat: Any) -> None:
+        await seat.press("exclamation_mark", "f2")
+        await seat.until(lambda: draft.read_bytes() == "Salt on the café's window!".encode())
+
+    sit(workspace.root, "journal", look)
+    assert draft.read_bytes() == "Salt on the café's window".encode("cp1252")
+    sit(workspace.root, "journal", go_on)
+
+
 KILLED = """
 import asyncio, sys
 from pathlib import Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from core.store.review_queue import MemoryCard, load_cards
 from core.workspace import Workspace
 from tests.review_rows import fill
 from tests.tui.screens.reviewing import row, stage
+from tui.widgets.boxes import ChoiceBox
 from tui.widgets.card_view import CardView
 
 AT = "2024-05-02T10:00:00+00:00"
@@ -162,3 +164,61 @@ def test_cards_that_were_put_off_are_told_at_the_end_and_can_be_gone_to(
         await seat.until(lambda: "nothing is left" in seat.said)
 
     sit(queue.root, "review", work)
+
+
+@pytest.mark.parametrize(
+    ("answer", "opened", "kept"),
+    [("1", "newer", "newer"), ("2", "left", "left"), ("escape", "", "newer")],
+)
+def test_words_left_in_an_editor_replace_newer_ones_of_the_card_only_when_chosen(
+    queue: Workspace,
+    sit: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    opened: str,
+    kept: str,
+) -> None:
+    script, seen = tmp_path / "editor", tmp_path / "seen"
+    script.write_text('#!/bin/sh\necho Left in the editor > "$1"\nexit 1\n')
+    script.chmod(0o700)
+    monkeypatch.setenv("VISUAL", str(script))
+
+    async def work(seat: Any) -> None:
+        await seat.press("t")
+        await seat.press("E")
+        assert "ended with 1" in seat.shown
+        await seat.press("escape")
+        await seat.press("e", "end", *" too", "enter")
+        words = {"left": "Left in the editor", "newer": stands(queue, 1)[1], "": ""}
+        assert " too" in words["newer"]
+        script.write_text(f'#!/bin/sh\ncp "$1" {seen}\n')
+        await seat.press("E")
+        assert isinstance(seat.bench.screen, ChoiceBox)
+        await seat.press(answer)
+        await seat.settle()
+        assert (seen.read_text().strip() if seen.exists() else "") == words[opened]
+        assert stands(queue, 1) == ("accepted", words[kept])
+
+    sit(queue.root, "review", work)
+
+
+def test_words_left_in_an_editor_are_gone_on_with_while_the_card_is_as_it_was(
+    queue: Workspace, sit: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "editor"
+    script.write_text('#!/bin/sh\necho Left in the editor > "$1"\nexit 1\n')
+    script.chmod(0o700)
+    monkeypatch.setenv("VISUAL", str(script))
+
+    async def work(seat: Any) -> None:
+        await seat.press("t")
+        await seat.press("E")
+        await seat.press("escape")
+        script.write_text('#!/bin/sh\necho and more >> "$1"\n')
+        await seat.press("E")
+        await seat.settle()
+        assert " ".join(stands(queue, 1)[1].split()) == "Left in the editor and more"
+
+    sit(queue.root, "review", work)
+    assert not [*queue.root.glob("*review-edit*")]

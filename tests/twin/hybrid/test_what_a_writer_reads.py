@@ -15,9 +15,12 @@ from core.recall.retell import Retold
 from core.retrieval.search import Found
 from core.store.chunks import ChunkRow, Passage
 from core.store.documents import list_documents
+from core.twin.chat import Answer, ChatOptions, Conversation
 from core.twin.hybrid.facts import Fact
 from core.twin.hybrid.model_merge import read_merge, sendable
 from core.workspace import SETTINGS_FILE, Workspace
+from tests.asking import use_server
+from tests.twin.scripted import ScriptedParts
 
 AWAY, HERE = "api.example.org:443", ""
 
@@ -63,3 +66,24 @@ def test_what_is_no_merge_is_refused(text: str) -> None:
 
 def test_a_merge_is_on_one_line() -> None:
     assert read_merge(Told('```json\n{"answer": "The\\ntide."}\n```', "stop")) == "The tide."
+
+
+def test_a_mistake_in_the_settings_costs_the_merge_of_a_writer_elsewhere_and_not_the_answer(
+    workspace: Workspace,
+) -> None:
+    path = workspace.root / SETTINGS_FILE
+    path.write_text('[privacy]\nconsent = ["api.example.org"]\n')
+    use_server(workspace, "https://api.example.org/v1")
+    parts = ScriptedParts(workspace, lambda _: "Well, good evening.")
+    conversation = Conversation(parts, ChatOptions(hybrid=True, memories=False))
+    try:
+        assert parts.recollector.writer_caller is not None
+        path.write_text("consent = [\n")
+        *_, answer = conversation.ask("Who is there?")
+    finally:
+        parts.close()
+    assert isinstance(answer, Answer)
+    assert answer.hybrid is not None
+    assert "the writer gave no merge" in answer.hybrid.why
+    assert "not valid TOML" in answer.hybrid.why
+    assert answer.text

@@ -8,8 +8,9 @@ from textual import on
 
 from core.errors import SimuleeError, UsageError
 from core.review.decisions import Verb
-from core.review.edits import drop_edit, edit_waits, edited_words, open_edit
-from core.store.review_queue import PairCard
+from core.review.edits import base_edit_on, drop_edit, edit_is_outdated, edit_waits, edited_words, open_edit
+from core.store.review_queue import MemoryCard, PairCard, ProposalCard
+from core.workspace import Workspace
 from tui.keys import REASONS
 from tui.screens.review.drawing import Drawing
 from tui.widgets.boxes import AskBox, ChoiceBox
@@ -18,6 +19,7 @@ from tui.widgets.line_list import LineList
 
 COUNT_TYPED_ABOVE = 20
 """A batch larger than this is confirmed by typing how many cards it is about."""
+PRESENT, MINE = 0, 1
 
 
 class Deciding(Drawing):
@@ -262,6 +264,23 @@ class Deciding(Drawing):
         if card is None or workspace is None or isinstance(card, PairCard) or not self._may_decide():
             return
         rows = self.session.rows([self.session.place])
+        if not edit_is_outdated(workspace, card.uid, card.text):
+            await self._edit_outside(workspace, card, rows)
+            return
+
+        async def then(choice: int | None) -> None:
+            if choice == PRESENT:
+                drop_edit(workspace, card.uid)
+            elif choice == MINE:
+                base_edit_on(workspace, card.uid, card.text)
+            else:
+                return
+            await self._edit_outside(workspace, card, rows)
+
+        choices = ["edit the card's words: those left are dropped", "edit the words left: they replace the card's"]
+        await self.bench.ask(ChoiceBox("The card has other words now than when your edit was begun", choices), then)
+
+    async def _edit_outside(self, workspace: Workspace, card: MemoryCard | ProposalCard, rows: Sequence[int]) -> None:
         try:
             edit_outside(self.bench, open_edit(workspace, card.uid, card.text))
         finally:
