@@ -29,7 +29,8 @@ SHARE = 0.25
 """Of the room, the most that these lines may take."""
 Found = TypeVar("Found")
 _BESIDE = PromptTurn("?")
-"""A turn beside which others are counted, since the first and the last of a prompt may be written in another way."""
+"""A turn beside which others, and lines, are counted: the first and the last of a prompt may be written in another way,
+and a chat template may refuse a prompt without a question, or write the scene within the first one."""
 
 Render = Callable[[Sequence[PromptTurn], Sequence[str]], list[Message]]
 """Turns and the lines that stand for those before them, as messages."""
@@ -71,15 +72,14 @@ class _Fitting:
     """How many of a conversation's turns must be told in lines."""
 
     def __init__(self, turns: Sequence[PromptTurn], render: Render, count: Count, share: float) -> None:
-        """``share`` is the most that the lines may take, with the scene they stand in."""
+        """``share`` is the most that the lines may take, with the scene they stand in and a shortest question."""
         self._turns = turns
         self._render = render
         self._count = count
         self._share = share
         self._beside = count(render([_BESIDE], ()))
-        self._scene = count(render((), ()))
         self._most_left_out = _counted(len(turns))
-        self._counted = count(render((), [self._most_left_out]))
+        self._counted = count(render([_BESIDE], [self._most_left_out]))
         self._wholes: dict[int, int] = {}
         self._lines: dict[int, tuple[str, int]] = {}
         self._before: dict[int, list[str]] = {}
@@ -118,7 +118,7 @@ class _Fitting:
     def _fitting_lines(self, left_out: int, told: int) -> list[str] | None:
         lines = [self._line(place)[0] for place in range(left_out, told)]
         lines = [_counted(left_out), *lines] if left_out else lines
-        return lines if self._count(self._render((), lines)) <= self._share else None
+        return lines if self._count(self._render([_BESIDE], lines)) <= self._share else None
 
     def _left_out(self, told: int) -> tuple[int, int]:
         """How many lines of so many turns have no room, by their sums, and what the others cost."""
@@ -129,7 +129,7 @@ class _Fitting:
         while left_out and spent + self._line(left_out - 1)[1] <= self._share:
             left_out -= 1
             spent += self._line(left_out)[1]
-        return left_out, spent - self._scene
+        return left_out, spent - self._beside
 
     def _whole(self, place: int) -> int:
         if place not in self._wholes:
@@ -140,7 +140,8 @@ class _Fitting:
         """A turn in a line, and what it costs."""
         if place not in self._lines:
             line = line_of(self._turns[place])
-            self._lines[place] = line, self._count(self._render((), [self._most_left_out, line])) - self._counted
+            with_it = self._count(self._render([_BESIDE], [self._most_left_out, line]))
+            self._lines[place] = line, with_it - self._counted
         return self._lines[place]
 
 

@@ -5,10 +5,10 @@ Words are held back only as long as they could still be the beginning of such a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from core.twin.secrets import JOINED, Secrets
-from core.twin.words import Word, caseless, compared_words, is_character, words_of
+from core.twin.words import Word, caseless, compared_words, is_character, joined_places, words_of
 
 WITHHELD = "[kept private]"
 CHARACTERS = 2
@@ -50,9 +50,10 @@ class Withheld:
         certain = max(0, len(words) - self.longest)
         return self._secrets.open_from(words, certain) if self._secrets else certain
 
-    def marked(self, written: Sequence[str]) -> list[bool]:
-        """For each word, whether it belongs to what is withheld."""
-        found = self._secrets.marked(written) if self._secrets else [False] * len(written)
+    def marked(self, written: Sequence[str], joined: Container[int] = ()) -> list[bool]:
+        """For each word, whether it belongs to what is withheld; underscores join those at ``joined`` to the one
+        before."""
+        found = self._secrets.marked(written, joined) if self._secrets else [False] * len(written)
         words = [caseless(word) for word in written]
         for length in self._lengths:
             for start in range(len(words) - length + 1):
@@ -100,7 +101,7 @@ class Shown:
         return self._text[self._shown :]
 
     def _advance(self, found: Sequence[Word], stop: int) -> str:
-        marks = self._withheld.marked([word.text for word in found])
+        marks = self._withheld.marked([word.text for word in found], joined_places(self._text, found))
         pieces: list[str] = []
         at = self._shown
         for word, private in zip(found, marks, strict=True):

@@ -14,7 +14,7 @@ import base64
 import binascii
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -43,8 +43,8 @@ _NO_LABELS = frozenset((*MONTHS, "since"))
 """Words before a number that it does not label."""
 _FILLERS = frozenset(("number", "no", "the", "of", "is", "was", "s", "nr"))
 _PHRASE_GAP = re.compile(r"[\s\-_]+")
-_JOINED_BY_LINES = re.compile(r"[^\W_]+(?:_+[^\W_]+)+")
-"""Words that underscores make one: what is named so is told by its parts and whole."""
+_WHOLE = re.compile(r"[^\W_]+(?:_+[^\W_]+)*")
+"""A word with all that underscores join to it: what is named so is told by its parts and whole."""
 
 IsOrdinary = Callable[[str], bool]
 Pair = frozenset[str]
@@ -59,7 +59,7 @@ class Told:
     names: set[str] = field(default_factory=set)
     """Words with a capital, those that open a sentence among them."""
     lower: set[str] = field(default_factory=set)
-    """Words without one."""
+    """Words without one; of what underscores join only the whole: a handle has no capitals to write a name with."""
     phrases: set[tuple[str, ...]] = field(default_factory=set)
     """Names of several words."""
     labels: set[Pair] = field(default_factory=set)
@@ -73,15 +73,18 @@ def told_in(texts: Iterable[str]) -> Told:
     told = Told()
     for text in texts:
         words = folded(text)
-        written = [*WORD.findall(text), *_JOINED_BY_LINES.findall(text)]
+        whole = _WHOLE.findall(text)
+        written = [*WORD.findall(text), *whole]
         told.words.update(_fold(word) for word in written)
         told.names.update(_fold(word) for word in written if word[0].isupper())
-        told.lower.update(_fold(word) for word in written if word[0].islower())
+        told.lower.update(_fold(word) for word in whole if word[0].islower())
         told.phrases.update(_phrases(text))
         for number in numbers_in(words):
             told.numbers.add(number.value)
             if number.first:
                 told.labels.add(frozenset((words[number.first - 1], str(number.value))))
+        joined = [_fold(word) for word in whole if "_" in word]
+        told.numbers.update(number.value for word in joined for number in numbers_in([word]))
         told.days.update((each.day, each.month, each.year) for each in dates_in(words))
     return told
 
@@ -125,18 +128,20 @@ class Secrets:
         self._is_secret = lru_cache(LOOKED_AT)(self._tells_one)
 
     def __bool__(self) -> bool:
-        return bool(self._spelled or self.names or self.labels or self.days)
+        return bool(self._spelled or self.names or self.codes or self.labels or self.days)
 
     @property
     def reach(self) -> int:
         """Words that what is withheld may be long, spellings apart."""
         return 8 + max((len(each) for each in self.phrases), default=0)
 
-    def marked(self, raw: Sequence[str]) -> list[bool]:
-        """For each word of a text, whether it belongs to what is withheld."""
+    def marked(self, raw: Sequence[str], joined: Container[int] = ()) -> list[bool]:
+        """For each word of a text, whether it belongs to what is withheld; underscores join those at ``joined`` to the
+        one before."""
         words = [_fold(word) for word in raw]
         found = [self._is_secret(word) for word in raw]
         self._mark_spelled(words, found)
+        self._mark_joined(words, joined, found)
         for place, word in enumerate(words):
             for phrase in self._beginning.get(word, ()):
                 stop = place + len(phrase)
@@ -173,16 +178,44 @@ class Secrets:
         )
 
     def _mark_spelled(self, words: Sequence[str], found: list[bool]) -> None:
-        """Secrets that several whole words spell together: ``K-i-t-t-i``, ``7 3 0 4``, ``seven three oh four``."""
-        pieces = _pieces(words)
-        for start, (_, first, _) in enumerate(pieces):
-            joined = ""
-            for piece, _, stop in pieces[start : start + JOINED]:
-                joined += piece
-                if len(joined) > self._longest:
-                    break
-                if joined in self._spelled:
-                    found[first:stop] = [True] * (stop - first)
+        """Secrets that several whole words spell together: ``K-i-t-t-i``, ``7 3 0 4``, ``seven three oh four``; a word
+        for a number stands for its figures or, ``sunny two 9x``, for itself."""
+        read, written = _pieces(words), [(word, at, at + 1) for at, word in enumerate(words)]
+        for pieces in (read, written) if read != written else (written,):
+            for start, (_, first, _) in enumerate(pieces):
+                joined = ""
+                for piece, _, stop in pieces[start : start + JOINED]:
+                    joined += piece
+                    if len(joined) > self._longest:
+                        break
+                    if joined in self._spelled:
+                        found[first:stop] = [True] * (stop - first)
+
+    def _mark_joined(self, words: Sequence[str], joined: Container[int], found: list[bool]) -> None:
+        """Secrets in what underscores make one word, as in a word by itself: ``X_i_m_o``, ``my_kitti_wakes``."""
+        first = 0
+        while first < len(words):
+            stop = first + 1
+            while stop in joined:
+                stop += 1
+            if stop > first + 1:
+                for low, high in self._secrets_within(words[first:stop]):
+                    found[first + low : first + high] = [True] * (high - low)
+            first = stop
+
+    def _secrets_within(self, parts: Sequence[str]) -> Iterable[tuple[int, int]]:
+        """The first and the end of the parts of one word that make a secret: short ones only with whole parts."""
+        letters = "".join(parts)
+        part_of = [place for place, part in enumerate(parts) for _ in part]
+        for length in self._lengths:
+            for start in range(len(letters) - length + 1):
+                if letters[start : start + length] in self._spelled:
+                    yield part_of[start], part_of[start + length - 1] + 1
+        for first in range(len(parts)):
+            for stop in range(first + 2, min(first + SHORTEST, len(parts) + 1)):
+                some = "".join(parts[first:stop])
+                if some in self.names or some in self.codes:
+                    yield first, stop
 
     def _mark_label(self, words: Sequence[str], first: int, stop: int, value: int, found: list[bool]) -> None:
         before, after = first - 1, stop

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -46,6 +46,16 @@ class Word:
 def words_of(text: str) -> list[Word]:
     """The words of a text, in their order."""
     return [Word(_plain(match[0]), match.start(), match.end()) for match in _pattern_for(text).finditer(text)]
+
+
+def joined_places(text: str, words: Sequence[Word]) -> set[int]:
+    """Which of a text's words only underscores part from the one before: ``b`` of ``a_b``."""
+    places = set()
+    for place in range(1, len(words)) if "_" in text else ():
+        gap = text[words[place - 1].stop : words[place].start]
+        if "_" in gap and not composed(gap).strip("_"):
+            places.add(place)
+    return places
 
 
 def compared_words(text: str) -> list[str]:

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.models.chat_tokenizer import ChatTokenizer, model_folder
+from core.models.packaged import SMOLLM2
 from core.prompts.messages import Message
-from core.prompts.render import PromptTurn, RecalledMemory
+from core.prompts.render import PromptTurn, RecalledMemory, Renderer, Scene
 from core.twin.context import SET_BY, SHARE, STEP, Fitted, fitted, line_of
+
+DEMANDS_A_USER = """\
+{%- if not messages | selectattr("role", "equalto", "user") | list %}
+  {{- raise_exception("No user query found in messages.") }}
+{%- endif %}
+{%- for message in messages %}{{ "<|im_start|>" + message.role + "\n" + message.content + "<|im_end|>\n" }}{% endfor %}
+{%- if add_generation_prompt %}{{ "<|im_start|>assistant\n" }}{% endif %}"""
+"""As Qwen3.5 does."""
+FOLDS_THE_SYSTEM_TEXT = """\
+{%- set told = messages[0].content + "\n\n" %}
+{%- for message in messages[1:] %}
+  {{- "<|im_start|>" + message.role + "\n" + (told if loop.first else "") + message.content + "<|im_end|>\n" }}
+{%- endfor %}
+{%- if add_generation_prompt %}{{ "<|im_start|>assistant\n" }}{% endif %}"""
+"""Into the first question, as Gemma's and Mistral's do."""
 
 
 def _render(turns: Sequence[PromptTurn], earlier: Sequence[str]) -> list[Message]:
@@ -117,7 +137,7 @@ def _by_rule(turns: Sequence[PromptTurn], room: int) -> tuple[list[Message], int
         lines = [line_of(turn) for turn in turns[:told]]
         for left_out in range(told):
             some = [*([f"({left_out} exchanges before these)"] if left_out else []), *lines[left_out:]]
-            if _count(_render((), some)) <= SHARE * room:
+            if _count(_render([PromptTurn("?")], some)) <= SHARE * room:
                 return some
         return [f"({told} exchanges before these)"] if told else []
 
@@ -142,3 +162,29 @@ def test_what_has_no_room_is_not_counted_again_for_every_step() -> None:
     shorter, longer = (fitted(_turns(turns, 20), _render, count, 2000).told for turns in (200, 2000))
     assert 0 < shorter < longer
     assert counted < 2 * 20 * 2000, "each time as much as some prompts, however long the talk"
+
+
+@pytest.mark.parametrize("template", [DEMANDS_A_USER, FOLDS_THE_SYSTEM_TEXT])
+@pytest.mark.parametrize("before", [0, 200])
+def test_a_talk_fits_whatever_the_chat_template_does_with_the_system_text(
+    tmp_path: Path, template: str, before: int
+) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(model_folder(SMOLLM2, weights=False) / name, tmp_path)
+    (tmp_path / "chat_template.jinja").write_text(template)
+    renderer = Renderer(ChatTokenizer(tmp_path))
+
+    def render(turns: Sequence[PromptTurn], earlier: Sequence[str]) -> list[Message]:
+        return renderer.messages(Scene("Ada", earlier=tuple(earlier)), turns)
+
+    def count(messages: Sequence[Message]) -> int:
+        return renderer.tokenizer.count(renderer.prompt(messages))
+
+    turns = _turns(before, 20)
+    found = fitted(turns, render, count, 1500)
+    assert count(found.messages) <= 1500
+    assert bool(found.told) == bool(before)
+    assert found.told < len(turns) - 1 or not before, "not all of them"
+    lines = [line for line in found.messages[0].content.splitlines() if "You said" in line]
+    assert bool(lines) == bool(before)
+    assert count([found.messages[0], Message("user", "?")]) <= SHARE * 1500

@@ -17,9 +17,10 @@ PRIVATE = (
     "A slip of card with a name and a date: Corrie Ashdown, 14 June 1971. No more than that.",
     "The key hangs behind the Ostrander tables now, nail 9. I owe Mags 385 pounds.",
     "He calls me Pintle Nineteen. I took it to Quillan and Frost, locker 2817.",
+    "It was Ximo who wrote sun_two_9x and oh_sun_9x on the map.",
 )
 SAID = ("Hob and Mags were there in 1971, and Tobias had nine nails.", "I was nineteen, and slept in bed 14.")
-RARE = {"kittiwake", "corrie", "ashdown", "ostrander", "pintle", "quillan"}
+RARE = {"kittiwake", "corrie", "ashdown", "ostrander", "pintle", "quillan", "ximo"}
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,64 @@ def test_a_password_with_an_underscore_is_a_secret_as_a_whole() -> None:
         assert withheld.redact(f"It is {written}, I think.") == f"It is {WITHHELD}, I think."
 
 
+@pytest.mark.parametrize("code", ["player_one_77", "sunny_two_9x", "user_1st_77", "oh_dear_42", "k_7_k3"])
+def test_a_name_with_number_words_in_it_is_a_secret_as_a_whole(code: str) -> None:
+    kept = f"I go in as {code} there."
+    withheld = Withheld([kept], 8, (), Secrets([kept], (), lambda word: True))
+    for written in (code, code.upper(), code.replace("_", "__"), code.replace("_", ""), code.replace("_", " "),
+                    f"_{code}_"):  # fmt: skip
+        shown = f"It is {WITHHELD}, I think."
+        assert withheld.redact(f"It is {written}, I think.").replace("_", "") == shown
+
+
+@pytest.mark.parametrize("code", ["47_11", "__47__11__", "1_2_3"])
+def test_figures_that_underscores_join_are_one_secret_number(code: str) -> None:
+    withheld = Withheld([], 8, (), Secrets([f"The pin is {code} there."], (), lambda word: True))
+    for written in (code, code.replace("_", ""), code.strip("_").replace("_", " ")):
+        assert withheld.redact(f"It is {written}, I think.").replace("_", "") == f"It is {WITHHELD}, I think."
+
+
+def test_a_code_of_two_characters_is_a_secret_where_there_is_no_other() -> None:
+    withheld = Withheld([], 8, (), Secrets(["The locker is k7 there."], (), lambda word: True))
+    assert withheld.redact("It is k7, I think.") == f"It is {WITHHELD}, I think."
+
+
+@pytest.mark.parametrize("written", ["X_i_m_o", "Xi_mo", "_x_i_m_o_", "X_\u200bi__m_o", "XI_M_O"])
+def test_a_short_name_is_a_secret_where_underscores_part_its_letters(written: str) -> None:
+    kept = "I saw Ximo by the sheds, and the spare one is k7."
+    withheld = Withheld([kept], 8, (), Secrets([kept], (), lambda word: word != "ximo"))
+    assert withheld.redact(f"It is {written}, I think.").replace("_", "") == f"It is {WITHHELD}, I think."
+    assert withheld.redact("It is k_7, I think.") == f"It is {WITHHELD}, I think."
+    for passes in ("xi mo", "x, i, m o", "max_i_moved"):
+        assert withheld.redact(f"It is {passes}, I think.") == f"It is {passes}, I think."
+
+
+@pytest.mark.parametrize("written", ["kitti_wakes", "my_kitti_wake", "my_kit_ti_wakes", "Corrie_Ash_downs"])
+def test_a_secret_of_five_letters_is_found_anywhere_in_what_underscores_join(withheld: Withheld, written: str) -> None:
+    assert WITHHELD in withheld.redact(f"It is {written}, I think.")
+
+
+@pytest.mark.parametrize("handle", ["His handle is @quillan_frost there.", "See img_quillan.jpg.", "So img__quillan."])
+def test_a_name_stays_a_secret_where_it_is_a_part_of_an_identifier_too(handle: str) -> None:
+    kept = f"Yesterday I met Quillan Frost at the harbor. Quillan wept. {handle}"
+    withheld = Withheld([kept], 8, (), Secrets([kept], (), lambda word: word != "quillan"))
+    said = "It was Quillan who wept, Quillan Frost that is."
+    assert withheld.redact(said) == f"It was {WITHHELD} who wept, {WITHHELD} that is."
+
+
+def test_a_name_of_several_words_stays_a_secret_where_an_identifier_that_may_be_said_has_them() -> None:
+    kept, said = "Yesterday I met Quillan Frost at the harbor.", "Look in see_quillan_frost.jpg for it."
+    withheld = Withheld([kept], 8, (), Secrets([kept], [said], lambda word: True), [said])
+    assert withheld.redact("It was Quillan Frost who wept.") == f"It was {WITHHELD} who wept."
+
+
+@pytest.mark.parametrize("slanted", ["_{}_", "__{}__", "_so {} it_"])
+def test_a_slanted_word_without_a_capital_is_an_everyday_word(slanted: str) -> None:
+    kept = f"Frost on the window. I told Ines Calder of Frost, and {slanted.format('frost')} it was."
+    withheld = Withheld([kept], 8, (), Secrets([kept], (), lambda word: word != "frost"))
+    assert withheld.redact("Frost on it, I think.") == "Frost on it, I think."
+
+
 def test_two_numbers_in_a_row_do_not_hide_one_another(withheld: Withheld) -> None:
     assert withheld.redact("nail 9 385 pounds") == f"{WITHHELD} pounds"
 
@@ -98,9 +157,11 @@ def test_pieces_of_any_size_show_what_the_whole_text_shows(withheld: Withheld, d
     words = data.draw(st.lists(
         st.sampled_from(["the", "K-i-t-t-i-w-a-k-e", "7304", "seven", "three", "oh", "four", "nail", "9", "14", "June",
                          "1971", "a", "b", "Corrie", "map,", "coast.", "Quillan and Frost", "e\u0301", "海图室",
-                         "Ki\u0301tti\u00adwake", "海Kittiwake图", "_Kitti_", "wake_", "_", "nail_9_"]), max_size=30,
+                         "Ki\u0301tti\u00adwake", "海Kittiwake图", "_Kitti_", "wake_", "_", "nail_9_", "_oh", "sun",
+                         "two_", "9x", "X_", "_i", "m_o",
+                         "\u0301_", "_\u200b_"]), max_size=30,
     ))  # fmt: skip
-    text = " ".join(words)
+    text = data.draw(st.sampled_from([" ", "_", ""])).join(words)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=12)))
     stream = Shown(withheld)
     shown = "".join(stream.feed(text[a:b]) for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)) + stream.end()
@@ -127,6 +188,7 @@ def test_secrets_are_looked_up_and_not_gone_through_for_each_word() -> None:
     assert secrets.marked(["ask", "the", "kittiwakes", "of", "Corrie", "Ashdown", "by", "nail", "9"]) == [
         False, False, True, False, True, True, False, True, True,
     ]  # fmt: skip
+    assert secrets.marked(["my", "kitti", "wakes", "x", "i", "mo"], {1, 2, 4, 5}) == [False, *[True] * 5]
 
 
 @given(st.lists(st.sampled_from(["kitti", "wake", "k", "corrie", "ashdown", "pintle", "7304", "28", "17"]), max_size=5))
