@@ -158,7 +158,7 @@ def import_source(
     chosen = use or (cast(Use, known.use) if known and known.use_chosen else None)
     location = request.path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     with database.write():
-        at = datetime.now(UTC).isoformat(timespec="seconds")
+        at = datetime.now(UTC).isoformat(timespec="microseconds")
         # Nothing may use a source that is only half there and whose use is not settled.
         provisional = chosen or (known.use if known else "none")
         source_id = begin_source(database, uid, location, request.format, provisional, chosen is not None, at)
@@ -200,7 +200,7 @@ def import_conversation(
     database, uid = workspace.database, content_uid("source", location)
     report = SourceReport(location, format_name, 1.0, use=use)
     with database.write():
-        at = datetime.now(UTC).isoformat(timespec="seconds")
+        at = datetime.now(UTC).isoformat(timespec="microseconds")
         source_id = begin_source(database, uid, location, format_name, use, True, at)
         sink = _Sink(database, workspace.settings, source_id, uid, report)
         sink.store([conversation] if conversation else [])
