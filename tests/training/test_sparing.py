@@ -19,7 +19,6 @@ from core.training.sparing import spare, spared
 from core.workspace import Workspace
 from tests.training.tiny import tiny_base, tiny_dataset
 
-
 STEPS = 16
 """Enough that a run is still at work when what it said of its second step is heard."""
 
@@ -80,8 +79,8 @@ def test_a_run_that_goes_on_with_less_memory_learns_the_same(
     shutil.copytree(untrained[0], tmp_path / "ws")
     workspace = Workspace.open(tmp_path / "ws")
     params = sft_params(
-        workspace, untrained[1], tiny_base(tmp_path / "base"), max_steps=STEPS, epochs=10 * STEPS, batch=2, packing=False,
-        micro_batch=2, learning_rate=1e-2,
+        workspace, untrained[1], tiny_base(tmp_path / "base"), max_steps=STEPS, epochs=10 * STEPS, batch=2,
+        packing=False, micro_batch=2, learning_rate=1e-2,
     )  # fmt: skip
     run_to_end(workspace, SFT_KIND, SFT_ENTRY, params)
     run = start(workspace, SFT_KIND, SFT_ENTRY, params)
