@@ -6,9 +6,10 @@ counts here is the share of the held-out answer's 8-grams that the other text ho
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from core.store.identity import bare_words
 
 NGRAM = 8
 THRESHOLD = 0.2
@@ -29,7 +30,7 @@ class Leak:
 
 def ngrams(text: str, n: int = NGRAM) -> Ngrams:
     """The word n-grams of a text, case and punctuation aside."""
-    words = re.findall(r"\w+", text.casefold())
+    words = bare_words(text)
     return {tuple(words[start : start + n]) for start in range(len(words) - n + 1)}
 
 

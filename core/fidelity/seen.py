@@ -6,7 +6,6 @@ corrected form came from another file or another machine. Words are compared as 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -18,6 +17,7 @@ from core.retrieval.retrievers import LEARNED_FROM, Retriever
 from core.store.adapters import AdapterRow, datasets_behind
 from core.store.conversations import ExchangeRow, exchanges_of, trainable_conversations
 from core.store.datasets import trained_conversations, trained_texts
+from core.store.identity import bare_words
 from core.workspace import Workspace
 
 
@@ -81,14 +81,9 @@ class HeldOut:
 
     def _asked(self, questions: Iterable[str]) -> set[str]:
         """By questions in the same words, which no run on preferences learns from once they are held out."""
-        words = {_bare(question) for question in questions}
-        return {uid for uid, each in self._every if _bare(each.question) in words}
-
-
-def _bare(text: str) -> tuple[str, ...]:
-    """The words of a text, case and punctuation aside."""
-    return tuple(re.findall(r"\w+", text.casefold()))
+        words = {tuple(bare_words(question)) for question in questions}
+        return {uid for uid, each in self._every if tuple(bare_words(each.question)) in words}
 
 
 def _words(exchange: ExchangeRow) -> int:
-    return len(_bare(exchange.question)) + len(_bare(exchange.answer))
+    return len(bare_words(exchange.question)) + len(bare_words(exchange.answer))

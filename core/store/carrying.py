@@ -113,9 +113,9 @@ def _shrink(
         0, uid, old.document_id, old.exchange_id, old.position, first, last, words, old.tokens, last_day,
     )  # fmt: skip
     known = db.value("SELECT id FROM chunk WHERE uid = ?", (uid,))
-    heir = int(known) if known is not None else insert_chunk(db, chunk, title)
+    heir = replace(chunk, id=int(known) if known is not None else insert_chunk(db, chunk, title))
     for start, quote, memory_id in near:
-        _move(db, memory_id, ChunkRow(heir, uid, None, None, 0, first, last, words, 0, 0), start, quote)
+        _move(db, memory_id, heir, start, quote)
 
 
 def _anchored(db: Database, chunk_id: int) -> list[_Anchored]:

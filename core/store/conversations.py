@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from core.store.carrying import carry
 from core.store.database import Database
-from core.store.identity import content_uid
+from core.store.identity import bare_words, content_uid
 from core.store.sources import content_of, inherit_use
 
 _CONVERSATION = (
@@ -74,7 +73,7 @@ class ExchangeRow:
     @property
     def said(self) -> str:
         """The same for one question and answer wherever they stand, case and punctuation aside."""
-        return content_uid(*(re.findall(r"\w+", text.casefold()) for text in (self.question, self.answer)))
+        return content_uid(bare_words(self.question), bare_words(self.answer))
 
 
 def put_conversation(db: Database, conversation: ConversationRow, turns: Sequence[TurnRow]) -> str:

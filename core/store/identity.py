@@ -13,6 +13,11 @@ def content_uid(*parts: object) -> str:
     return hashlib.sha256(data.encode()).hexdigest()[:16]
 
 
+def bare_words(text: str) -> list[str]:
+    """The words of a text, case and punctuation aside: what two texts of the same words have in common."""
+    return re.findall(r"\w+", text.casefold())
+
+
 def row_number(reference: str, letters: str) -> int:
     """The row id in a short id such as ``m12``, or -1 when it is not one; always small enough for SQLite."""
     found = re.fullmatch(rf"{letters}([0-9]{{1,18}})", reference)

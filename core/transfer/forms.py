@@ -56,10 +56,7 @@ def two_forms(database: Database) -> list[Forms]:
         olds = database.rows(_UNKNOWN.format(side=older, far=newer), (source_uid,))
         news = database.rows(_UNKNOWN.format(side=newer, far=older), (source_uid,)) if olds else []
         if news:
-            found += [
-                Forms(str(source_uid), old, new, bool(theirs_is_older))
-                for old, new in _alike(olds, news)
-            ]  # fmt: skip
+            found += [Forms(str(source_uid), old, new, bool(theirs_is_older)) for old, new in _alike(olds, news)]
     return found
 
 

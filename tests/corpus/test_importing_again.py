@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from core.corpus.importing import Request, import_source
+from core.corpus.records import Options
 from core.dataset.build import build
 from core.dataset.export import find_dataset
 from core.dataset.verify import verify
@@ -17,6 +20,7 @@ from core.models.load_embedder import load_embedder
 from core.retrieval.search import Query, Searcher
 from core.review.decisions import Actor, Decision, decide
 from core.runs.control import run_to_end
+from core.runs.job import Job
 from core.store.conversations import exchanges_of
 from core.store.datasets import examples_of
 from core.store.fingerprints import fingerprint
@@ -307,3 +311,14 @@ def test_two_chats_that_begin_with_the_same_notice_are_two(
     other.write_text(notice + MORE.replace("Bo", "Mags"))
     import_paths(workspace, [one, other])
     assert [name for name, _ in _chats(workspace)] == [one.name, other.name]
+
+
+def test_two_imports_within_a_second_are_told_apart(workspace: Workspace, tmp_path: Path) -> None:
+    note = tmp_path / "note.md"
+    job = SimpleNamespace(workspace=workspace, stop_point=lambda: None, progress=lambda *_: None)
+    moments = []
+    for words in ("The jars were counted.", "The jars were counted twice."):
+        note.write_text(words, "utf-8")
+        import_source(cast(Job, job), Request(str(note), "text"), Options(), None)
+        moments.append(workspace.database.value("SELECT imported_at FROM source"))
+    assert moments[0] < moments[1]

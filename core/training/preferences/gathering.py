@@ -6,7 +6,6 @@ whether it still may is looked at again each time. Imports no torch.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from core.dataset.leaks import find_leaks
 from core.dataset.preference_file import PairLine, read_pairs
 from core.errors import TrainingError
 from core.store.conversations import exchanges_of, list_conversations
-from core.store.identity import content_uid
+from core.store.identity import bare_words, content_uid
 from core.store.pairs import PairRow, list_pairs
 from core.store.sessions import MessageRow, answer_uid, question_of, rated_messages, rests_on
 from core.training.preferences.clearance import Clearance
@@ -277,4 +276,4 @@ def _of_line(line: PairLine) -> Preference:
 
 def _words(text: str) -> str:
     """A question without what two ways of writing it differ in."""
-    return " ".join(re.findall(r"\w+", text.casefold()))
+    return " ".join(bare_words(text))
